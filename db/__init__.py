@@ -1,0 +1,1 @@
+"""What is remembered: SQLAlchemy models, queue, Alembic migrations."""

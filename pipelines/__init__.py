@@ -1,0 +1,1 @@
+"""What happens to a picture: scan, decode, detect, label, score."""

@@ -1,0 +1,36 @@
+"""Everything `pipelines` raises on purpose.
+
+    PipelineError            base: one line for the user, exit code 1
+    ├── WorkspaceError       the workspace cannot be opened or written
+    ├── ScanError            a path given on the command line cannot be offered
+    ├── ItemError            one item (file, image, portrait) failed; the run goes on
+    └── ModelError           a detector or teacher cannot be loaded
+"""
+
+
+class PipelineError(Exception):
+    """Base of this package's errors; the message says what, where and what to do."""
+
+
+class WorkspaceError(PipelineError):
+    """The workspace cannot be opened, upgraded or written."""
+
+
+class ScanError(PipelineError):
+    """A path given on the command line cannot be offered."""
+
+
+class ModelError(PipelineError):
+    """A detector's or teacher's weights cannot be loaded or do not fit."""
+
+
+class ItemError(PipelineError):
+    """One item could not be processed: its job is marked failed and the run goes on.
+
+    Attributes:
+        reason: a stable machine-readable code such as ``truncated``; counted by `status`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

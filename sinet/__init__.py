@@ -1,0 +1,1 @@
+"""What learns: networks, losses, data, training, evaluation, conversion."""
