@@ -1,0 +1,155 @@
+"""Connections: the one place where an engine is made and its transactions are begun.
+
+SQLite is set up so that many processes can share one file: write-ahead log (readers and the one
+writer do not wait for each other), `BEGIN IMMEDIATE` (a transaction that will write takes its turn
+at its beginning; one that read first and wrote later would fail in the middle instead of waiting),
+and a busy timeout for that turn. The driver itself is left in autocommit, because its own implicit
+`BEGIN` comes too late and not at all before DDL.
+"""
+
+import os
+import sqlite3
+import time
+import weakref
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import Pool
+
+from db.errors import DatabaseError
+
+BUSY_TIMEOUT_SECONDS = 30.0
+
+_READ_ONLY = "dataengine_read_only"
+
+_engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
+_inherited: list[Pool] = []
+
+
+def open_engine(url: str) -> Engine:
+    """Make an engine for a database; nothing is opened until it is first used.
+
+    Idle connections are pooled, since opening a SQLite file costs more than a small transaction.
+    The engine may be used by a forked child: the child starts with an empty pool and leaves its
+    parent's connections alone. Fork outside of transactions. It cannot be pickled; a spawned
+    process calls `open_engine` itself.
+
+    Args:
+        url: an SQLAlchemy URL: ``sqlite:////absolute/file.db``, or ``postgresql+DRIVER://…`` with
+            a driver that is installed beside this program (such as ``psycopg``).
+
+    Raises:
+        DatabaseError: the URL is malformed, names another kind of database, an in-memory one
+            (which other processes could not see), or a driver that is not installed.
+    """
+    parsed = _parse(url)
+    options: dict[str, Any] = {}
+    if parsed.get_backend_name() == "sqlite":
+        options["connect_args"] = {"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS}
+    try:
+        engine = sa.create_engine(parsed, **options)
+    except ModuleNotFoundError as error:
+        raise DatabaseError(
+            f"{parsed} needs the Python package {error.name}, which is not installed: "
+            "install it, or name an installed driver (postgresql+DRIVER://…)"
+        ) from error
+    except NoSuchModuleError as error:
+        raise DatabaseError(f"{parsed} names an unknown driver: {error}") from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    _engines.add(engine)
+    return engine
+
+
+def reader(engine: Engine) -> Engine:
+    """The same database and pool for reading only.
+
+    Its transactions see one consistent snapshot, never wait for a writer nor keep one waiting. A
+    statement that writes fails with a `sqlalchemy.exc.DBAPIError`.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(**{_READ_ONLY: True})
+    return engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+
+
+def sqlite_file(engine: Engine) -> Path | None:
+    """The file behind a SQLite engine; None for other databases and for SQLite's `file:` URIs."""
+    name = engine.url.database
+    if engine.dialect.name != "sqlite" or not name or name.startswith("file:"):
+        return None
+    return Path(name)
+
+
+def display_name(engine: Engine) -> str:
+    """What to call this database in a message: its file, or its URL without the password."""
+    return str(sqlite_file(engine) or engine.url)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DatabaseError(
+            "the database URL cannot be read: write it like sqlite:////folder/dataengine.db"
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend not in ("sqlite", "postgresql"):
+        raise DatabaseError(f"{backend} databases are not supported: use sqlite or postgresql")
+    if backend == "sqlite" and (not parsed.database or ":memory:" in parsed.database):
+        raise DatabaseError(
+            "an in-memory database cannot be shared between processes: name a file, "
+            "like sqlite:////folder/dataengine.db"
+        )
+    return parsed
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    _use_write_ahead_log(connection)
+    # With a write-ahead log this loses no consistency; a power cut may undo the last commits,
+    # whose jobs are then simply done again.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch the file to write-ahead logging once; it stays so.
+
+    SQLite does not honour its busy timeout for this switch, so processes that open a new file at
+    the same moment have to wait for each other here.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    # Readers and writers share pooled connections; the pragma outlives the transaction.
+    if connection.info.get(_READ_ONLY, False) != read_only:
+        connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
+        connection.info[_READ_ONLY] = read_only
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _forget_parents_connections() -> None:
+    for engine in list(_engines):
+        # Even closing them would disturb the parent (SQLite releases locks of the whole file,
+        # PostgreSQL's server ends the session): keep them referenced, untouched, for good.
+        _inherited.append(engine.pool)
+        engine.dispose(close=False)
+
+
+os.register_at_fork(after_in_child=_forget_parents_connections)

@@ -1,0 +1,280 @@
+"""The tables: every belief about a picture is a row that says who produced it and from what.
+
+Enums are stored as plain strings under named CHECK constraints. Times are UTC, timezone-aware in
+Python on every database. Boxes are in pixels of the EXIF-upright image.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypedDict
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class MaskSource(StrEnum):
+    """Where a mask came from."""
+
+    TEACHER = "teacher"  # predicted by a pretrained network such as DeepLabv3
+    STUDENT = "student"  # predicted by a network of an earlier round
+    IMPORT = "import"  # a person's mask that came with the image
+    HUMAN = "human"  # drawn or corrected by a person during review
+
+
+class Verdict(StrEnum):
+    """What the automatic checks think of a mask; a person's decision is kept elsewhere."""
+
+    CANDIDATE = "candidate"  # nothing speaks against it
+    REVIEW = "review"  # doubtful: a person has to look
+    REJECTED = "rejected"  # not worth a person's time
+
+
+class Outcome(StrEnum):
+    """What detection found in an image."""
+
+    PORTRAITS = "portraits"  # at least one face was cropped to a portrait
+    NO_FACE = "no_face"  # the detector worked and no face was worth a portrait
+
+
+class Stage(StrEnum):
+    """A step of ingestion; the comment names the table its `item_id` points to."""
+
+    READ = "read"  # source: hash, decode and check one file
+    DETECT = "detect"  # image: find faces and crop portraits
+    LABEL = "label"  # portrait: predict, score and judge a mask
+
+
+class JobState(StrEnum):
+    """Where a job stands; only `db.queue` changes it."""
+
+    TODO = "todo"  # waiting to be claimed
+    DOING = "doing"  # held by an owner until its lease ends
+    SUCCEEDED = "succeeded"  # its result is committed
+    FAILED = "failed"  # could not be done: `reason` and `error` say why
+
+
+class Face(TypedDict):
+    """One face as the detector saw it."""
+
+    box: list[float]  # x0, y0, x1, y1
+    landmarks: list[list[float]]  # (x, y) of eyes, nose and mouth corners
+    confidence: float  # in [0, 1]
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A timezone-aware time, stored in UTC; SQLite, which knows no zones, keeps UTC without one.
+
+    Raises `ValueError` (wrapped by SQLAlchemy as `StatementError`) for a time without a zone.
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Python to database: refuse times whose zone would have to be guessed."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone: use datetime.now(UTC)")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Database to Python: always in UTC and aware of it."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _strings(enum: type[StrEnum], name: str) -> Enum:
+    """A string column that holds one of the enum's values, by a CHECK called ck_TABLE_NAME."""
+    return Enum(
+        enum,
+        name=name,
+        length=16,
+        native_enum=False,
+        create_constraint=True,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+# SQLite counts up only a primary key that is declared exactly INTEGER.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+# Without `none_as_null` a missing value would be the JSON text "null", which IS NOT NULL.
+_Json = JSON(none_as_null=True)
+# Jobs, releases and people's notes name rows by id: an id must not come back after `forget`.
+_NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
+
+
+class Base(DeclarativeBase):
+    """Metadata of all tables, with predictable constraint names for migrations."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy's own spelling)
+        datetime: UtcDateTime(),
+        float: Double(),
+        dict[str, float]: _Json,
+        list[str]: _Json,
+        list[int]: _Json,
+        list[float]: _Json,
+        list[list[float]]: _Json,
+        list[Face]: _Json,
+    }
+
+
+class Source(Base):
+    """One file that was offered; several may have the same content."""
+
+    __tablename__ = "source"
+    __table_args__: Any = _NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    uri: Mapped[str] = mapped_column(Text, unique=True)
+    """Percent-encoded file URI; a tar's member is ``file:///x.tar#member``."""
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
+    image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"), index=True)
+    """Its content; null until it has been hashed."""
+    import_mask_uri: Mapped[str | None] = mapped_column(Text)
+    """URI of a person's mask that came with this file."""
+    added_at: Mapped[datetime] = mapped_column(default=_utc_now)
+
+
+class Image(Base):
+    """One distinct content, whatever the number of files that hold it."""
+
+    __tablename__ = "image"
+    __table_args__: Any = _NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of the file's bytes, in lower-case hexadecimal."""
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    width: Mapped[int | None]
+    """Of the EXIF-upright image, like `height`; null until it has been decoded."""
+    height: Mapped[int | None]
+    format: Mapped[str | None] = mapped_column(String)
+    phash: Mapped[int | None] = mapped_column(BigInteger)
+    """Perceptual hash: 64 bits read as a signed integer."""
+    phash_mirror: Mapped[int | None] = mapped_column(BigInteger)
+    """The same of the mirrored image."""
+    faces: Mapped[list[Face] | None]
+    """Every face the detector saw, also those not cropped; null until detection."""
+    outcome: Mapped[Outcome | None] = mapped_column(_strings(Outcome, "outcome"))
+    """Null while detection is pending or has failed."""
+    reasons: Mapped[list[str]] = mapped_column(default=list)
+    """Machine-readable codes that explain the outcome."""
+    detector: Mapped[str | None] = mapped_column(String)
+    """Name and weights of what found the faces."""
+    added_at: Mapped[datetime] = mapped_column(default=_utc_now)
+
+
+class Portrait(Base):
+    """One face of an image, cropped to a portrait."""
+
+    __tablename__ = "portrait"
+    __table_args__: Any = (UniqueConstraint("image_id", "ordinal"), _NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
+    ordinal: Mapped[int]
+    """0, 1, …: which of its image's portraits."""
+    face_box: Mapped[list[float]]
+    """x0, y0, x1, y1 in the image."""
+    landmarks: Mapped[list[list[float]]]
+    """(x, y) of eyes, nose and mouth corners in the image."""
+    face_confidence: Mapped[float]
+    """The detector's, in [0, 1]."""
+    crop_box: Mapped[list[int]]
+    """x0, y0, x1, y1 in the image; right and bottom are exclusive."""
+    width: Mapped[int]
+    """Of the crop in pixels, like `height`."""
+    height: Mapped[int]
+    blob: Mapped[str] = mapped_column(String)
+    """Store key of the crop as JPEG."""
+    detector: Mapped[str] = mapped_column(String)
+    created_at: Mapped[datetime] = mapped_column(default=_utc_now)
+
+
+class Mask(Base):
+    """One revision of a portrait's mask; never overwritten."""
+
+    __tablename__ = "mask"
+    __table_args__: Any = (
+        # Also the index for looking up a portrait's masks.
+        UniqueConstraint("portrait_id", "revision"),
+        Index(None, "verdict", "id"),
+        _NEVER_REUSE_IDS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    portrait_id: Mapped[int] = mapped_column(ForeignKey("portrait.id"))
+    revision: Mapped[int]
+    source: Mapped[MaskSource] = mapped_column(_strings(MaskSource, "source"))
+    producer: Mapped[str] = mapped_column(String)
+    """Name and SHA-256 of the weights that made it, or who drew it."""
+    blob: Mapped[str] = mapped_column(String)
+    """Store key of the mask as PNG."""
+    probability_blob: Mapped[str | None] = mapped_column(String)
+    """Store key of the person probability the mask was made from."""
+    verdict: Mapped[Verdict] = mapped_column(_strings(Verdict, "verdict"))
+    reasons: Mapped[list[str]] = mapped_column(default=list)
+    """Machine-readable codes that explain the verdict."""
+    scores: Mapped[dict[str, float]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=_utc_now)
+
+
+class JobRow(Base):
+    """A stage's work on one item; written by `db.queue` alone, which hands out `Job`."""
+
+    __tablename__ = "job"
+    __table_args__: Any = (
+        UniqueConstraint("stage", "item_id"),
+        Index(None, "stage", "state", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    stage: Mapped[Stage] = mapped_column(_strings(Stage, "stage"))
+    item_id: Mapped[int] = mapped_column(BigInteger)
+    """Id in the stage's table, without a foreign key: see `Stage`."""
+    state: Mapped[JobState] = mapped_column(_strings(JobState, "state"), default=JobState.TODO)
+    attempts: Mapped[int] = mapped_column(default=0)
+    """How often it was claimed."""
+    crashes: Mapped[int] = mapped_column(default=0)
+    """How often a worker process died while holding it; above 0 it is quarantined."""
+    owner: Mapped[str | None] = mapped_column(String)
+    """Who holds it; null unless it is being done."""
+    lease_until: Mapped[float | None]
+    """Unix time in seconds after which others may take it back."""
+    reason: Mapped[str | None] = mapped_column(String)
+    """Machine-readable code of the failure."""
+    error: Mapped[str | None] = mapped_column(Text)
+    """The failure in words."""
+    finished_at: Mapped[datetime | None]

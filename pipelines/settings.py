@@ -1,0 +1,151 @@
+"""Every number a user may change, with its unit in its name and its reason beside it.
+
+`dataengine.toml`, environment and command line are read by `dataengine.settings`; the pipelines only
+see these frozen models.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Section(BaseModel):
+    """A table of `dataengine.toml`: frozen, and strict about unknown keys so that typos are seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DecodeSettings(_Section):
+    """`[decode]`: which files are taken as images."""
+
+    max_pixels: int = Field(
+        default=120_000_000,
+        gt=0,
+        description="Images with more pixels fail with `too_many_pixels` before they are decoded.",
+    )
+    max_bytes: int = Field(
+        default=512 * 1024**2,
+        gt=0,
+        description="Files with more bytes fail with `too_large` before they are read.",
+    )
+
+
+class DetectorSettings(_Section):
+    """`[detector]`: which faces become portraits. Sizes are pixels of the upright image."""
+
+    name: Literal["mtcnn", "fake"] = Field(
+        default="mtcnn", description="`fake` finds a face in the middle of every image (for tests)."
+    )
+    min_face_px: float = Field(
+        default=64,
+        ge=16,
+        description="Lowest height of a face box; a portrait is three times as high.",
+    )
+    min_confidence: float = Field(
+        default=0.9, ge=0, le=1, description="Lowest probability of a face (the detector's own)."
+    )
+    max_faces: int = Field(
+        default=10, ge=1, description="At most this many portraits an image, largest face first."
+    )
+    working_side_px: int = Field(
+        default=448,
+        ge=128,
+        description="Faces are searched on a copy of at most this side, as long as the smallest "
+        "face wanted keeps `working_face_px` there.",
+    )
+    working_face_px: int = Field(
+        default=20,
+        ge=12,
+        description="Height that the smallest face wanted keeps on the working copy.",
+    )
+    max_working_side_px: int = Field(
+        default=2048,
+        ge=256,
+        description="No working copy is larger; in wider images the smallest face found grows.",
+    )
+
+
+class PortraitSettings(_Section):
+    """`[portrait]`: the crop around a face (SINet paper, section 3.4), in units of the face box."""
+
+    height_in_faces: float = Field(default=3.0, gt=1, description="Crop height / face height.")
+    aspect: float = Field(default=0.75, gt=0, description="Crop width / crop height.")
+    headroom_in_faces: float = Field(
+        default=0.8, ge=0, description="Space above the face box / face height."
+    )
+    jpeg_quality: int = Field(default=95, ge=50, le=100, description="Of the stored crops.")
+
+
+class OnnxSettings(_Section):
+    """`[teacher.onnx]`: overrides what is read from an ONNX teacher and its metadata."""
+
+    input_height: int | None = Field(default=None, gt=0, description="For models of free size.")
+    input_width: int | None = Field(default=None, gt=0, description="For models of free size.")
+    layout: Literal["nchw", "nhwc"] | None = None
+    channel_order: Literal["rgb", "bgr"] | None = None
+    mean: tuple[float, float, float] | None = Field(
+        default=None, description="Of pixel values in [0, 255], in the model's channel order."
+    )
+    std: tuple[float, float, float] | None = Field(
+        default=None, description="Of pixel values in [0, 255], in the model's channel order."
+    )
+    person_index: int | None = Field(default=None, ge=0, description="Channel of `person`.")
+    activation: Literal["softmax", "sigmoid", "none"] | None = Field(
+        default=None, description="What turns the output into probabilities; `none`: it has them."
+    )
+
+
+class TeacherSettings(_Section):
+    """`[teacher]`: who proposes masks."""
+
+    name: str = Field(default="auto", description="As `ingest --teacher`.")
+    weights: str | None = Field(default=None, description="As `ingest --teacher-weights`.")
+    onnx: OnnxSettings = OnnxSettings()
+
+
+class SubjectSettings(_Section):
+    """`[subject]`: how the main subject is told from bystanders."""
+
+    threshold: float = Field(
+        default=0.5, gt=0, lt=1, description="Person probability from which a pixel is in the mask."
+    )
+
+
+class VerdictSettings(_Section):
+    """`[verdict]`: thresholds of the reasons; measured in docs/verdicts.md."""
+
+    min_portrait_px: int = Field(default=112, description="too_small: shorter crop side.")
+
+
+class EngineSettings(_Section):
+    """`[engine]`: how the work is done; results do not depend on it."""
+
+    batch_size: int = Field(default=8, ge=1, le=1024, description="Items a worker takes at once.")
+    workers: int | None = Field(
+        default=None, ge=0, description="Worker processes; default one a core; 0: in this process."
+    )
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    lease_seconds: float = Field(
+        default=600, gt=1, description="After this time a silent worker's items go to others."
+    )
+
+
+class Settings(_Section):
+    """All of `dataengine.toml`."""
+
+    database: str | None = Field(
+        default=None, description="SQLAlchemy URL; default `dataengine.db` in the workspace."
+    )
+    decode: DecodeSettings = DecodeSettings()
+    detector: DetectorSettings = DetectorSettings()
+    portrait: PortraitSettings = PortraitSettings()
+    teacher: TeacherSettings = TeacherSettings()
+    subject: SubjectSettings = SubjectSettings()
+    verdict: VerdictSettings = VerdictSettings()
+    engine: EngineSettings = EngineSettings()
+
+    @model_validator(mode="after")
+    def _working_copy_holds_the_smallest_face(self) -> "Settings":
+        if self.detector.working_face_px > self.detector.min_face_px:
+            raise ValueError("detector.working_face_px must not exceed detector.min_face_px")
+        return self

@@ -1,0 +1,205 @@
+import multiprocessing
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Engine
+
+from db import Base, DatabaseError, SchemaError, Stage, open_engine, queue, schema
+
+SECOND = '''
+"""A later migration, for these tests."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("image", table_kwargs={"sqlite_autoincrement": True}) as table:
+        table.add_column(sa.Column("licence", sa.String(), server_default="unknown"))
+        table.alter_column("format", new_column_name="container")
+'''
+
+
+def version(engine: Engine) -> str:
+    with engine.begin() as connection:
+        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
+
+
+@pytest.fixture
+def second_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "100% new migrations"
+    shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    file = folder / "versions" / "0002_licence.py"
+    file.write_text(SECOND)
+    monkeypatch.setattr(schema, "MIGRATIONS", folder)
+    monkeypatch.setattr(schema, "HEAD", "0002")
+    return file
+
+
+def test_head_is_alembics(engine: Engine) -> None:
+    with engine.begin() as connection:
+        scripts = ScriptDirectory.from_config(schema.alembic_config(connection))
+    assert scripts.get_heads() == [schema.HEAD]
+    for script in scripts.walk_revisions():
+        assert Path(script.path).name.partition("_")[0] == script.revision
+
+
+def unseen_by_alembic(engine: Engine) -> dict[str, tuple[dict[str, str], bool]]:
+    """Each table's CHECK constraints, and whether it never uses an id again."""
+    with engine.begin() as connection:
+        inspector = sa.inspect(connection)
+        sql = dict(connection.exec_driver_sql("SELECT name, sql FROM sqlite_master").all())
+        return {
+            table: (
+                {c["name"]: c["sqltext"] for c in inspector.get_check_constraints(table)},
+                "AUTOINCREMENT" in sql[table],
+            )
+            for table in Base.metadata.tables
+        }
+
+
+def test_migrations_make_what_the_models_say(engine: Engine, tmp_path: Path) -> None:
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    direct = open_engine(f"sqlite:///{tmp_path}/direct.db")
+    Base.metadata.create_all(direct)
+    made = unseen_by_alembic(engine)
+    assert made == unseen_by_alembic(direct)
+    assert sum(len(checks) for checks, _ in made.values()) == 5
+
+
+def test_upgrade_creates_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/new.db")
+    assert schema.check(engine) is False
+    assert not (tmp_path / "new.db").exists(), "asking creates nothing"
+    assert schema.upgrade(engine) is True
+    assert schema.check(engine) is True
+    assert schema.upgrade(engine) is False
+    with engine.begin() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_current_database_does_not_import_alembic(engine: Engine, url: str) -> None:
+    code = (
+        "import sys; from db import open_engine, schema\n"
+        "assert not schema.upgrade(open_engine(sys.argv[1]))\n"
+        "assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, url], check=True)
+
+
+def test_an_old_database_is_upgraded_and_keeps_its_rows(
+    engine: Engine, second_migration: Path
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO image (sha256, size_bytes, format, reasons, added_at)"
+            " VALUES ('a', 1, 'JPEG', '[]', '2026-01-01')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO source (uri, image_id, added_at) VALUES ('file:///a', 1, '2026-01-01')"
+        )
+        queue.enqueue(connection, Stage.DETECT, [1])
+    assert schema.check(engine) is False
+    assert schema.upgrade(engine) is True
+    assert version(engine) == "0002"
+    with engine.begin() as connection:
+        row = connection.exec_driver_sql("SELECT id, container, licence FROM image").one()
+        assert row == (1, "JPEG", "unknown")
+        assert connection.exec_driver_sql("SELECT image_id FROM source").scalar() == 1
+        assert queue.pending(connection, [Stage.DETECT]).todo
+    checks, ids_stay_unique = unseen_by_alembic(engine)["image"]
+    assert list(checks) == ["ck_image_outcome"]
+    assert ids_stay_unique
+
+
+@pytest.mark.parametrize(
+    ("ending", "error", "message"),
+    [
+        ("    raise RuntimeError('power cut')\n", RuntimeError, "power cut"),
+        ("    op.execute('DELETE FROM image')\n", DatabaseError, "row 1 of table source"),
+    ],
+)
+def test_a_failed_migration_changes_nothing(
+    engine: Engine, second_migration: Path, ending: str, error: type[Exception], message: str
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO image (sha256, size_bytes, reasons, added_at) VALUES ('a', 1, '[]', '')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO source (uri, image_id, added_at) VALUES ('file:///a', 1, '')"
+        )
+    with second_migration.open("a") as file:
+        file.write(ending)
+    with pytest.raises(error, match=message):
+        schema.upgrade(engine)
+    assert version(engine) == "0001"
+    with engine.begin() as connection:
+        columns = {column["name"] for column in sa.inspect(connection).get_columns("image")}
+        assert "licence" not in columns
+        assert connection.exec_driver_sql("SELECT count(*) FROM image").scalar() == 1
+
+
+def test_a_newer_database_is_refused(engine: Engine, tmp_path: Path) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    for function in (schema.check, schema.upgrade):
+        with pytest.raises(SchemaError) as caught:
+            function(engine)
+        assert str(caught.value) == (
+            f"{tmp_path / 'dataengine.db'} was made by a newer dataengine (schema 9999): "
+            "upgrade portrait-dataengine"
+        )
+
+
+@pytest.mark.parametrize("record", [True, False])
+def test_another_programs_database_is_refused(tmp_path: Path, record: bool) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/other.db")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE invoice (id INTEGER)")
+        if record:
+            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num TEXT)")
+            connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('ab12')")
+    with pytest.raises(SchemaError, match="another program"):
+        schema.upgrade(engine)
+
+
+def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "holiday.db"
+    file.write_bytes(b"\xff\xd8" * 1000)
+    with pytest.raises(DatabaseError, match=r"holiday\.db cannot be opened"):
+        schema.upgrade(open_engine(f"sqlite:///{file}"))
+    with pytest.raises(DatabaseError, match="cannot be opened"):
+        schema.upgrade(open_engine(f"sqlite:///{tmp_path}/missing/new.db"))
+
+
+def _upgrade(url: str, barrier, results) -> None:
+    barrier.wait()
+    results.put(schema.upgrade(open_engine(url)))
+
+
+def test_processes_may_upgrade_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(4), context.SimpleQueue()
+    url = f"sqlite:///{tmp_path}/new.db"
+    processes = [context.Process(target=_upgrade, args=(url, barrier, results)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    assert sorted(results.get() for _ in processes) == [False, False, False, True]
+    assert schema.check(open_engine(url))
