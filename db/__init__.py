@@ -5,7 +5,7 @@
 
 from db import queue, schema
 from db.engine import open_engine, reader
-from db.errors import DatabaseError, LeaseLostError, SchemaError
+from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
 from db.models import (
     Base,
     Face,
@@ -40,6 +40,7 @@ __all__ = [
     "Source",
     "Stage",
     "Verdict",
+    "explain",
     "open_engine",
     "queue",
     "reader",

@@ -30,7 +30,7 @@ _engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 _inherited: list[Pool] = []
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str | URL) -> Engine:
     """Make an engine for a database; nothing is opened until it is first used.
 
     Idle connections are pooled, since opening a SQLite file costs more than a small transaction.
@@ -39,7 +39,7 @@ def open_engine(url: str) -> Engine:
     process calls `open_engine` itself.
 
     Args:
-        url: an SQLAlchemy URL: ``sqlite:////absolute/file.db``, or ``postgresql+DRIVER://…`` with
+        url: an SQLAlchemy URL, as text or object: ``sqlite:////absolute/file.db``, or ``postgresql+DRIVER://…`` with
             a driver that is installed beside this program (such as ``psycopg``).
 
     Raises:
@@ -90,7 +90,7 @@ def display_name(engine: Engine) -> str:
     return str(sqlite_file(engine) or engine.url)
 
 
-def _parse(url: str) -> URL:
+def _parse(url: str | URL) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError as error:

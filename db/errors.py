@@ -5,6 +5,8 @@ DatabaseError            base: one line for the user, exit code 1
 └── LeaseLostError       a job to finish is no longer held by who wants to finish it
 """
 
+from sqlalchemy.exc import DBAPIError
+
 
 class DatabaseError(Exception):
     """Base of this package's errors; the message says what, where and what to do."""
@@ -20,3 +22,22 @@ class LeaseLostError(DatabaseError):
     Raised inside the transaction that carries the results: letting it leave the
     transaction's block rolls them back.
     """
+
+
+def explain(error: BaseException) -> str | None:
+    """One line for an error of the database driver; None for any other error."""
+    if not isinstance(error, DBAPIError):
+        return None
+    reason = str(error.orig or error).strip().splitlines()[0]
+    if "disk is full" in reason or "disk I/O error" in reason:
+        return (
+            f"the database cannot be written ({reason}); "
+            "free some space and run the same command again"
+        )
+    if "readonly" in reason or "read-only" in reason:
+        return f"the database cannot be written ({reason}); check the folder's permissions"
+    if "locked" in reason:
+        return f"the database is busy ({reason}); run the same command again"
+    if "not a database" in reason or "malformed" in reason:
+        return f"the database is damaged ({reason}); restore it from a backup"
+    return f"the database refused ({reason})"

@@ -54,8 +54,9 @@ class Outcome(StrEnum):
 class Stage(StrEnum):
     """A step of ingestion; the comment names the table its `item_id` points to."""
 
-    READ = "read"  # source: hash, decode and check one file
-    DETECT = "detect"  # image: find faces and crop portraits
+    READ = "read"  # source: hash one file
+    DETECT = "detect"  # image: decode, find faces and crop portraits
+    IMPORT = "import"  # image: give the mask that came with it to its portraits
     LABEL = "label"  # portrait: predict, score and judge a mask
 
 

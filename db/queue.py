@@ -2,7 +2,8 @@
 
     todo ──claim──▶ doing ──succeed──▶ succeeded
       ▲               ├─────fail─────▶ failed ──retry_failed──▶ todo
-      └──release, reap_expired, crashed (or failed)
+      ├──release, reap_expired, crashed (or failed)
+      └──redo (the item itself has changed) from succeeded or failed
 
 Every function works inside the caller's transaction, so that a stage's result, its job's end and
 the next stage's job commit together. An owner is one process that can die on its own: whatever it
@@ -240,6 +241,24 @@ def retry_failed(
     )
     if item_ids is None:
         return connection.execute(statement).rowcount
+    return sum(
+        connection.execute(statement.where(_c.item_id.in_(ids))).rowcount
+        for ids in _chunks(item_ids)
+    )
+
+
+def redo(connection: Connection, stage: Stage, item_ids: Iterable[int]) -> int:
+    """Do a stage again for items that have changed, whether it had succeeded or failed.
+
+    Returns:
+        The number of jobs that will be done again; those waiting or being done are left alone.
+    """
+    finished = [JobState.SUCCEEDED, JobState.FAILED]
+    statement = (
+        sa.update(_job)
+        .where(_c.stage == stage, _c.state.in_(finished))
+        .values(state=JobState.TODO, reason=None, error=None, crashes=0, finished_at=None)
+    )
     return sum(
         connection.execute(statement.where(_c.item_id.in_(ids))).rowcount
         for ids in _chunks(item_ids)

@@ -16,7 +16,7 @@ from pipelines.geometry import Face
 from pipelines.settings import DetectorSettings
 
 if TYPE_CHECKING:
-    from facenet_pytorch import MTCNN
+    pass
 
 Image = NDArray[np.uint8]
 
@@ -128,7 +128,9 @@ class MtcnnDetector:
         return found
 
 
-def _faces(boxes: object, confidences: object, points: object, scale: tuple[float, float]) -> list[Face]:
+def _faces(
+    boxes: object, confidences: object, points: object, scale: tuple[float, float]
+) -> list[Face]:
     """Turn MTCNN's answer for one image (None without a face, else object arrays) into faces."""
     if boxes is None:
         return []

@@ -1,10 +1,10 @@
 """Everything `pipelines` raises on purpose.
 
-    PipelineError            base: one line for the user, exit code 1
-    ├── WorkspaceError       the workspace cannot be opened or written
-    ├── ScanError            a path given on the command line cannot be offered
-    ├── ItemError            one item (file, image, portrait) failed; the run goes on
-    └── ModelError           a detector or teacher cannot be loaded
+PipelineError            base: one line for the user, exit code 1
+├── WorkspaceError       the workspace cannot be opened or written
+├── ScanError            a path given on the command line cannot be offered
+├── ItemError            one item (file, image, portrait) failed; the run goes on
+└── ModelError           a detector or teacher cannot be loaded
 """
 
 
@@ -22,6 +22,10 @@ class ScanError(PipelineError):
 
 class ModelError(PipelineError):
     """A detector's or teacher's weights cannot be loaded or do not fit."""
+
+
+class WorkerError(PipelineError):
+    """The worker processes cannot do their work; what they had committed stays."""
 
 
 class ItemError(PipelineError):

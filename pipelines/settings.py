@@ -107,20 +107,65 @@ class SubjectSettings(_Section):
     """`[subject]`: how the main subject is told from bystanders."""
 
     threshold: float = Field(
-        default=0.5, gt=0, lt=1, description="Person probability from which a pixel is in the mask."
+        default=0.55, gt=0, lt=1, description="Refined probability from which a pixel is subject."
+    )
+    bystander_confidence: float = Field(
+        default=0.9, ge=0, le=1, description="Lowest probability of a face that claims its body."
+    )
+    bystander_height_in_faces: float = Field(
+        default=0.25, ge=0, description="Lowest height of such a face / height of the own face."
+    )
+    refine_fit_px: int = Field(default=128, ge=32, description="Copy the edge model is fitted on.")
+    refine_apply_px: int = Field(default=384, ge=32, description="Copy the edges are drawn on.")
+    refine_radius: float = Field(
+        default=0.06, gt=0, lt=0.5, description="Window radius / longest side."
+    )
+    refine_epsilon: float = Field(
+        default=3e-4, gt=0, description="Variance of colour (0-1) below which a window is flat."
     )
 
 
 class VerdictSettings(_Section):
-    """`[verdict]`: thresholds of the reasons; measured in docs/verdicts.md."""
+    """`[verdict]`: thresholds of the reasons; what they mean is measured in docs/masks.md."""
 
-    min_portrait_px: int = Field(default=112, description="too_small: shorter crop side.")
+    min_area: float = Field(default=0.02, ge=0, le=1, description="empty_mask: mask / crop area.")
+    min_face_in_mask: float = Field(
+        default=0.5, ge=0, le=1, description="face_outside_mask: share of the face box in the mask."
+    )
+    min_short_side_px: int = Field(default=112, ge=0, description="too_small: shorter crop side.")
+    min_sharpness: float = Field(
+        default=0.01, ge=0, description="blurry: Laplacian variance / variance of the face."
+    )
+    min_confidence: float = Field(
+        default=0.92, ge=0, le=1, description="low_confidence: mean |2p - 1| over the crop."
+    )
+    max_band_entropy: float = Field(
+        default=0.5, ge=0, le=1, description="low_confidence: mean entropy along the outline."
+    )
+    max_spill: float = Field(
+        default=0.08, ge=0, description="multi_person: person probability outside / inside."
+    )
+    max_face_cut: float = Field(
+        default=0.15, ge=0, le=1, description="truncated_subject: face outside the image."
+    )
+    max_top: float = Field(
+        default=0.85, ge=0, le=1, description="truncated_subject: mask along the upper border."
+    )
+    max_filled: float = Field(default=0.03, ge=0, le=1, description="holes: closed / mask area.")
+    max_fragments: float = Field(
+        default=0.015, ge=0, description="fragments: person regions apart / mask area."
+    )
 
 
 class EngineSettings(_Section):
     """`[engine]`: how the work is done; results do not depend on it."""
 
-    batch_size: int = Field(default=8, ge=1, le=1024, description="Items a worker takes at once.")
+    batch_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Items a worker takes at once; default 4 on a CPU, 32 on a GPU.",
+    )
     workers: int | None = Field(
         default=None, ge=0, description="Worker processes; default one a core; 0: in this process."
     )

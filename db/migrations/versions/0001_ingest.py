@@ -109,7 +109,9 @@ def upgrade() -> None:
         sa.Column("finished_at", _TIME),
         sa.PrimaryKeyConstraint("id", name="pk_job"),
         sa.UniqueConstraint("stage", "item_id", name="uq_job_stage_item_id"),
-        sa.CheckConstraint("stage IN ('read', 'detect', 'label')", name=op.f("ck_job_stage")),
+        sa.CheckConstraint(
+            "stage IN ('read', 'detect', 'import', 'label')", name=op.f("ck_job_stage")
+        ),
         sa.CheckConstraint(
             "state IN ('todo', 'doing', 'succeeded', 'failed')", name=op.f("ck_job_state")
         ),

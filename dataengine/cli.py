@@ -1,0 +1,86 @@
+"""The command line: global options, the commands, and the one place where errors become text."""
+
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataengine.commands import ingest, init, listing, show, status
+from dataengine.context import GlobalOptions
+
+app = typer.Typer(
+    name="dataengine",
+    help="A data engine for portrait segmentation: raw photos in, portraits with trusted masks "
+    "out, and a small network trained on them, round after round.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"dataengine {version('portrait-dataengine')}")
+        raise typer.Exit
+
+
+@app.callback()
+def global_options(
+    context: typer.Context,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            "--workspace",
+            "-w",
+            help="Folder of the workspace; default DATAENGINE_WORKSPACE or the current folder.",
+            show_default=False,
+        ),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Options that every command shares."""
+    del version, debug  # debug: read by `main`, which also sees errors that come before this line
+    context.obj = GlobalOptions(workspace)
+
+
+app.command("init", epilog=init.EPILOG)(init.init)
+app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
+app.command("status", epilog=status.EPILOG)(status.status)
+app.command("list", epilog=listing.EPILOG)(listing.list_)
+app.command("show", epilog=show.EPILOG)(show.show)
+
+
+def main() -> None:
+    """Entry point: run a command and turn what it raises into one line and an exit code."""
+    # Pillow warns of every odd EXIF block; what matters becomes an item's failure.
+    warnings.filterwarnings("ignore", module="PIL")
+    try:
+        app()
+    except BrokenPipeError:  # `dataengine list | head`
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"error: {_explain(error)}", err=True)
+        sys.exit(1)
+
+
+def _explain(error: Exception) -> str:
+    from db import DatabaseError, explain
+    from pipelines.errors import PipelineError
+
+    if isinstance(error, PipelineError | DatabaseError):
+        return str(error)
+    return explain(error) or (
+        f"unexpected {type(error).__name__}: {error}; please report it with the output of --debug"
+    )

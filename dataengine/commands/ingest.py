@@ -1,0 +1,124 @@
+"""`dataengine ingest`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine ingest ./raw
+    dataengine -w portraits ingest ./raw more.tar list.txt --limit 1000
+    dataengine ingest ./raw --teacher onnx:deeplabv3.onnx
+    dataengine ingest ./photos --masks ./hand_masks
+    dataengine ingest --retry-failed
+"""
+
+
+class Device(StrEnum):
+    """Where the networks run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def ingest(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Folders (recursive), files, text files of paths, tar files of images.",
+            show_default=False,
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Who proposes the masks: auto, deeplabv3_resnet50, deeplabv3_resnet101, "
+            "deeplabv3_mobilenet_v3_large or onnx:FILE.",
+            show_default="auto",
+        ),
+    ] = None,
+    teacher_weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="State dict of the torchvision teacher, for machines without internet.",
+            show_default=False,
+        ),
+    ] = None,
+    masks: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of masks made by people, named like the images; they are imported "
+            "instead of asking a teacher.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        Device | None, typer.Option(help="Where networks run.", show_default="auto")
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(min=1, help="Items a worker takes at once.", show_default="4, on a GPU 32"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Worker processes; 0 works in this one.", show_default="one a core"
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Take at most N new files.", metavar="N", show_default=False),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Look for nothing new: do what failed again, everywhere or in the paths given.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be taken in; write nothing.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Turn raw photos into portraits with masks, scores and reasons.
+
+    Finds faces, crops a portrait around each, asks a teacher network where the person is, keeps
+    the main subject and judges the mask: candidate, review or rejected, with reasons. Makes the
+    workspace if there is none.
+
+    Everything is recorded as it is done. Stop it with Ctrl-C, kill it, run it again: it goes on
+    where it was, does nothing twice and loses nothing. Files that fail are counted with their
+    reason and never become empty masks.
+    """
+    from dataengine.context import root_of
+    from dataengine.ingesting import report_plan, run_ingest
+    from dataengine.settings import load_settings
+    from pipelines.ingest import IngestRequest
+
+    if not paths and not retry_failed:
+        raise typer.BadParameter("give at least one PATH, or --retry-failed", param_hint="PATH")
+    root = root_of(context)
+    settings = load_settings(
+        root,
+        {
+            "teacher": {"name": teacher, "weights": teacher_weights and str(teacher_weights)},
+            "engine": {
+                "device": device and device.value,
+                "batch_size": batch_size,
+                "workers": workers,
+            },
+        },
+    )
+    request = IngestRequest(paths or [], masks, limit, retry_failed)
+    if dry_run:
+        report_plan(root, settings, request, as_json=json)
+    elif run_ingest(root, settings, request, as_json=json):
+        raise typer.Exit(130)

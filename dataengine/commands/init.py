@@ -1,0 +1,33 @@
+"""`dataengine init`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine init portraits
+    dataengine -w portraits ingest ./raw
+"""
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where; default the -w folder.", show_default=False)
+    ] = None,
+) -> None:
+    """Make a workspace: settings, database and store in one folder.
+
+    The folder may exist and hold other things. `ingest` makes a workspace by itself; use this to
+    change settings first.
+    """
+    from dataengine.context import root_of
+    from dataengine.workspaces import create
+
+    root = folder or root_of(context)
+    create(root)
+    typer.echo(f"Made a workspace in {root.absolute()}")
+    typer.echo(f"Settings: {root.absolute() / 'dataengine.toml'}")

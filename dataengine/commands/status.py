@@ -1,0 +1,33 @@
+"""`dataengine status`."""
+
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine status
+    dataengine status --json | jq .verdicts
+"""
+
+
+def status(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show the funnel: files, images, portraits, verdicts, reasons, failures, jobs.
+
+    May be asked at any time, also while an ingest runs.
+    """
+    from dataengine.context import opened
+    from dataengine.tables import print_funnel, print_json
+    from db import reader
+    from pipelines.funnel import funnel
+
+    with opened(context) as workspace, reader(workspace.engine).begin() as connection:
+        found = funnel(connection)
+    if json:
+        print_json(found.as_dict())
+    else:
+        print_funnel(found)

@@ -1,0 +1,108 @@
+"""Settings from their sources: command option, environment, `dataengine.toml`, default."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from pipelines.errors import WorkspaceError
+from pipelines.settings import Settings
+from pipelines.workspace import SETTINGS_FILE
+
+ENVIRONMENT_PREFIX = "DATAENGINE_"
+
+
+def load_settings(root: Path, options: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
+    """Read a workspace's settings.
+
+    Args:
+        root: the workspace; without a `dataengine.toml` there the defaults hold.
+        options: section → key → value from the command line; None values are left out.
+
+    Raises:
+        WorkspaceError: the file cannot be read, or a value or key is not what it should be.
+    """
+    file = root / SETTINGS_FILE
+
+    class Sources(Settings, BaseSettings):  # type: ignore[misc]
+        model_config = SettingsConfigDict(
+            env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+        )
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            toml = TomlConfigSettingsSource(settings_cls, file)
+            return init_settings, env_settings, toml
+
+    given = {
+        section: {key: value for key, value in values.items() if value is not None}
+        for section, values in (options or {}).items()
+    }
+    try:
+        loaded = Sources(**{section: values for section, values in given.items() if values})
+    except ValidationError as error:
+        raise WorkspaceError(_first_problem(error, file)) from error
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(f"{file}: cannot be read as TOML ({error})") from error
+    return Settings.model_validate(loaded.model_dump())
+
+
+def settings_template() -> str:
+    """Text of a new `dataengine.toml`: every setting with its default, commented out."""
+    lines = [
+        "# Settings of this workspace. Every line below is a default: uncomment what you change.",
+        f"# The environment overrides this file: {ENVIRONMENT_PREFIX}DETECTOR__MIN_FACE_PX=48",
+        "",
+    ]
+    lines.extend(_template_lines(Settings(), ()))
+    return "\n".join(lines) + "\n"
+
+
+def workspace_root(option: Path | None) -> Path:
+    """The workspace folder: option, `DATAENGINE_WORKSPACE`, or the current folder."""
+    return option or Path(os.environ.get(ENVIRONMENT_PREFIX + "WORKSPACE") or ".")
+
+
+def _template_lines(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:
+    sections = {}
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            sections[name] = value
+            continue
+        if field.description:
+            yield f"# {field.description}"
+        yield f"# {name} = {_toml(value)}"
+    for name, section in sections.items():
+        yield ""
+        yield f"[{'.'.join((*path, name))}]"
+        yield from _template_lines(section, (*path, name))
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return '""  (not set)'
+    if isinstance(value, str):
+        return f'"{value}"'
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _first_problem(error: ValidationError, file: Path) -> str:
+    problem = error.errors()[0]
+    key = ".".join(map(str, problem["loc"]))
+    return f"setting {key or '(all)'}: {problem['msg']}; see {file}, the environment or the options"

@@ -1,0 +1,68 @@
+"""Text for people: tables and lines."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.funnel import Funnel
+from pipelines.listing import PortraitLine
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; names that are no UTF-8 survive as escapes."""
+    print(json.dumps(value, indent=2))  # noqa: T201
+
+
+def print_funnel(found: Funnel) -> None:
+    """The funnel as a table, most important first, zeros left out where they say nothing."""
+    images = found.images
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("files", f"{images.seen:,}", _note(images.duplicates, "copies of others"))
+    table.add_row("images", f"{images.unique:,}", f"{images.with_portraits:,} with portraits")
+    if images.no_face:
+        table.add_row("  no face", f"{images.no_face:,}", "")
+    if images.failed:
+        table.add_row("  failed", f"{images.failed:,}", _counts(found.failures))
+    table.add_row("portraits", f"{found.portraits:,}", "")
+    for verdict, number in found.verdicts.items():
+        table.add_row(f"  {verdict}", f"{number:,}", "")
+    waiting = sum(states["todo"] + states["doing"] for states in found.jobs.values())
+    if waiting:
+        table.add_row("jobs left", f"{waiting:,}", "run ingest again to go on")
+    Console().print(table)
+    if found.reasons:
+        Console().print(f"reasons: {_counts(found.reasons)}", style="dim", highlight=False)
+
+
+def portrait_line(line: PortraitLine, *, as_json: bool) -> str:
+    """One portrait for `list`."""
+    if as_json:
+        return json.dumps(line.as_dict())
+    confidence = line.scores.get("confidence")
+    columns = [
+        f"{line.portrait_id:>6}",
+        f"{line.verdict or 'pending':<9}",
+        f"{confidence:.3f}" if confidence is not None else "  –  ",
+        printable(line.image_path),
+        ",".join(line.reasons),
+    ]
+    return "  ".join(columns).rstrip()
+
+
+def printable(path: str) -> str:
+    """A path on one line of any terminal: newlines and bytes that are no UTF-8 are escaped."""
+    shown = path.encode("utf-8", "backslashreplace").decode()
+    return shown.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _note(number: int, text: str) -> str:
+    return f"{number:,} {text}" if number else ""
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in counts.items())

@@ -1,0 +1,5 @@
+"""Ingestion: a crawl in, portraits with judged masks out."""
+
+from pipelines.ingest.run import IngestPlan, IngestRequest, IngestResult, Observer, ingest, plan
+
+__all__ = ["IngestPlan", "IngestRequest", "IngestResult", "Observer", "ingest", "plan"]

@@ -1,0 +1,78 @@
+"""Detector and teacher of one worker, loaded when they are first needed."""
+
+import functools
+
+from pipelines.detect import FaceDetector, MtcnnDetector
+from pipelines.errors import ModelError
+from pipelines.fakes import FakeDetector
+from pipelines.settings import Settings
+from pipelines.teachers import Teacher, load_teacher
+
+
+class Models:
+    """What a worker sees with."""
+
+    def __init__(self, settings: Settings, threads: int) -> None:
+        """Remember what to load.
+
+        Args:
+            settings: detector, teacher and device.
+            threads: of the numerical libraries within this process.
+        """
+        self._settings = settings
+        self._threads = threads
+
+    def load(self) -> None:
+        """Load everything now, so that what is missing stops a run at its beginning.
+
+        Raises:
+            ModelError: a model cannot be loaded, or there is no such device.
+        """
+        _ = self.detector, self.teacher
+
+    @functools.cached_property
+    def device(self) -> str:
+        """``cpu`` or ``cuda``.
+
+        Raises:
+            ModelError: CUDA was asked for and is not there.
+        """
+        wanted = self._settings.engine.device
+        if self._is_fake or wanted == "cpu":
+            return "cpu"
+        import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+        if wanted == "cuda":
+            raise ModelError("no CUDA device is available here; use --device cpu or auto")
+        return "cpu"
+
+    @functools.cached_property
+    def detector(self) -> FaceDetector:
+        """Finds faces."""
+        if self._settings.detector.name == "fake":
+            return FakeDetector()
+        self._limit_threads()
+        return MtcnnDetector(self._settings.detector, self.device)
+
+    @functools.cached_property
+    def teacher(self) -> Teacher:
+        """Proposes masks."""
+        if not self._is_fake:
+            self._limit_threads()
+        return load_teacher(self._settings.teacher, self.device, self._threads)
+
+    @property
+    def batch_size(self) -> int:
+        """Images or portraits a batch; small on a CPU, where the last batch is waited for."""
+        return self._settings.engine.batch_size or (4 if self.device == "cpu" else 32)
+
+    @property
+    def _is_fake(self) -> bool:
+        return self._settings.detector.name == "fake" and self._settings.teacher.name == "fake"
+
+    def _limit_threads(self) -> None:
+        import torch
+
+        torch.set_num_threads(self._threads)

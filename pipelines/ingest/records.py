@@ -1,0 +1,347 @@
+"""What ingestion reads from the database and writes to it; every function works in the caller's
+transaction, so that a stage's result, its job's end and the next stage's job commit together.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from db import Image, Mask, MaskSource, Outcome, Portrait, Source, Stage, queue
+from pipelines.geometry import CropBox, Face
+from pipelines.scan import FoundFile
+from pipelines.stages import DetectedImage, FileContent
+
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_CHUNK = 500
+_T = TypeVar("_T")
+
+
+@dataclass
+class Registered:
+    """How the files of a scan compare with what is known.
+
+    Attributes:
+        new: never offered before.
+        changed: known, but with another size or modification time: will be read again.
+        known: known and as they were.
+    """
+
+    new: int = 0
+    changed: int = 0
+    known: int = 0
+
+    @property
+    def seen(self) -> int:
+        """All of them."""
+        return self.new + self.changed + self.known
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """An image and where its content can be read."""
+
+    image_id: int
+    sha256: str
+    uris: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PortraitRecord:
+    """A portrait and what is around it.
+
+    Attributes:
+        portrait_id: its id.
+        blob: store key of the crop.
+        crop_box: in pixels of the upright image.
+        face: in pixels of the crop.
+        others: the image's other faces, in pixels of the crop.
+    """
+
+    portrait_id: int
+    blob: str
+    crop_box: CropBox
+    face: Face
+    others: list[Face]
+
+
+@dataclass(frozen=True)
+class ImportTask:
+    """An image whose mask came with it."""
+
+    image_id: int
+    size: tuple[int, int]
+    mask_uri: str
+    portraits: tuple[PortraitRecord, ...]
+
+
+@dataclass(frozen=True)
+class NewMask:
+    """A mask revision whose blobs are in the store."""
+
+    portrait_id: int
+    source: MaskSource
+    producer: str
+    blob: str
+    probability_blob: str | None
+    verdict: str
+    reasons: list[str]
+    scores: dict[str, float]
+
+
+def compare(
+    connection: Connection, files: Sequence[FoundFile]
+) -> tuple[list[FoundFile], dict[int, FoundFile], int]:
+    """Tell new files from changed and known ones.
+
+    Returns:
+        New files (each URI once), changed files by their source id, and the number that are known
+        and unchanged, repetitions included.
+    """
+    by_uri = {file.uri: file for file in files}
+    new, changed = dict(by_uri), {}
+    for uris in _chunks(list(by_uri)):
+        columns = sa.select(Source.id, Source.uri, Source.size_bytes, Source.mtime_ns)
+        for row in connection.execute(columns.where(Source.uri.in_(uris))):
+            file = new.pop(row.uri)
+            if (file.size_bytes, file.mtime_ns) != (row.size_bytes, row.mtime_ns):
+                changed[row.id] = file
+    return list(new.values()), changed, len(files) - len(new) - len(changed)
+
+
+def register(
+    connection: Connection,
+    files: Sequence[FoundFile],
+    mask_uri: Callable[[str], str] | None,
+    room: int | None = None,
+) -> Registered:
+    """Record offered files and ask for those that are new or have changed to be read.
+
+    Args:
+        connection: in a transaction.
+        files: what the scan found; a URI may occur twice.
+        mask_uri: gives the URI of the mask that belongs to a file's URI, if masks came along.
+        room: at most this many new files are taken.
+    """
+    new, changed, known = compare(connection, files)
+    new = new[:room]
+    rows = [
+        {
+            "uri": file.uri,
+            "size_bytes": file.size_bytes,
+            "mtime_ns": file.mtime_ns,
+            "import_mask_uri": mask_uri(file.uri) if mask_uri else None,
+        }
+        for file in new
+    ]
+    if rows:
+        insert = _INSERT[connection.dialect.name](Source).on_conflict_do_nothing()
+        connection.execute(insert, rows)
+        for uris in _chunks([file.uri for file in new]):
+            ids = connection.scalars(sa.select(Source.id).where(Source.uri.in_(uris)))
+            queue.enqueue(connection, Stage.READ, sorted(ids))
+    for source_id, file in changed.items():
+        update = sa.update(Source).where(Source.id == source_id)
+        connection.execute(update.values(size_bytes=file.size_bytes, mtime_ns=file.mtime_ns))
+    queue.redo(connection, Stage.READ, changed)
+    if mask_uri:
+        _attach_masks(connection, [file.uri for file in files], mask_uri)
+    return Registered(new=len(new), changed=len(changed), known=known)
+
+
+def sources(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
+    """URIs by source id."""
+    rows = connection.execute(sa.select(Source.id, Source.uri).where(Source.id.in_(list(ids))))
+    return {row.id: row.uri for row in rows}
+
+
+def image_files(connection: Connection, ids: Iterable[int]) -> dict[int, ImageFiles]:
+    """Images with all their URIs, oldest first."""
+    wanted = list(ids)
+    uris: dict[int, list[str]] = defaultdict(list)
+    located = sa.select(Source.image_id, Source.uri).where(Source.image_id.in_(wanted))
+    for row in connection.execute(located.order_by(Source.id)):
+        uris[row.image_id].append(row.uri)
+    images = connection.execute(sa.select(Image.id, Image.sha256).where(Image.id.in_(wanted)))
+    return {row.id: ImageFiles(row.id, row.sha256, tuple(uris[row.id])) for row in images}
+
+
+def portraits(
+    connection: Connection, *, ids: Iterable[int] | None = None, image_id: int | None = None
+) -> dict[int, PortraitRecord]:
+    """Portraits by id, by their own ids or by their image."""
+    query = sa.select(
+        Portrait.id,
+        Portrait.blob,
+        Portrait.face_box,
+        Portrait.landmarks,
+        Portrait.face_confidence,
+        Portrait.crop_box,
+        Image.faces,
+    ).join(Image, Image.id == Portrait.image_id)
+    if ids is not None:
+        query = query.where(Portrait.id.in_(list(ids)))
+    if image_id is not None:
+        query = query.where(Portrait.image_id == image_id)
+    return {
+        row.id: _portrait_record(row) for row in connection.execute(query.order_by(Portrait.id))
+    }
+
+
+def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, ImportTask]:
+    """Images whose masks came along, with their portraits."""
+    tasks = {}
+    query = (
+        sa.select(Image.id, Image.width, Image.height, sa.func.min(Source.import_mask_uri))
+        .join(Source, Source.image_id == Image.id)
+        .where(Image.id.in_(list(ids)))
+        .group_by(Image.id)
+    )
+    for image_id, width, height, mask_uri in connection.execute(query).all():
+        found = portraits(connection, image_id=image_id)
+        tasks[image_id] = ImportTask(image_id, (width, height), mask_uri, tuple(found.values()))
+    return tasks
+
+
+def save_content(connection: Connection, source_id: int, content: FileContent) -> bool:
+    """Link a source to its image; True if the image is new."""
+    insert = _INSERT[connection.dialect.name](Image).on_conflict_do_nothing().returning(Image.id)
+    values = {"sha256": content.sha256, "size_bytes": content.size_bytes, "reasons": []}
+    image_id = connection.scalar(insert.values(values))
+    is_new = image_id is not None
+    if image_id is None:
+        image_id = connection.scalar(sa.select(Image.id).where(Image.sha256 == content.sha256))
+    update = sa.update(Source).where(Source.id == source_id).values(image_id=image_id)
+    connection.execute(update)
+    queue.enqueue(connection, Stage.DETECT, [image_id])
+    _enqueue_imports(connection, [image_id])
+    return is_new
+
+
+def save_detection(
+    connection: Connection, image_id: int, found: DetectedImage, blobs: Sequence[str], detector: str
+) -> None:
+    """Store an image's faces and portraits, and ask for masks."""
+    connection.execute(
+        sa.update(Image)
+        .where(Image.id == image_id)
+        .values(
+            width=found.width,
+            height=found.height,
+            format=found.format,
+            phash=found.phash,
+            phash_mirror=found.phash_mirror,
+            faces=[_face_json(face) for face in found.faces],
+            outcome=found.outcome,
+            reasons=found.reasons,
+            detector=detector,
+        )
+    )
+    ids = []
+    for ordinal, (portrait, blob) in enumerate(zip(found.portraits, blobs, strict=True)):
+        x0, y0, x1, y1 = portrait.crop_box
+        face = _face_json(portrait.face)
+        values = {
+            "image_id": image_id,
+            "ordinal": ordinal,
+            "face_box": face["box"],
+            "landmarks": face["landmarks"],
+            "face_confidence": face["confidence"],
+            "crop_box": list(portrait.crop_box),
+            "width": x1 - x0,
+            "height": y1 - y0,
+            "blob": blob,
+            "detector": detector,
+        }
+        ids.append(connection.scalar(sa.insert(Portrait).values(values).returning(Portrait.id)))
+    if not _enqueue_imports(connection, [image_id]):
+        queue.enqueue(connection, Stage.LABEL, ids)
+
+
+def save_mask(connection: Connection, mask: NewMask) -> int:
+    """Add the next revision of a portrait's mask and return its id."""
+    latest = sa.select(sa.func.coalesce(sa.func.max(Mask.revision), 0))
+    latest = latest.where(Mask.portrait_id == mask.portrait_id)
+    revision = (connection.scalar(latest) or 0) + 1
+    insert = sa.insert(Mask).values(revision=revision, **asdict(mask)).returning(Mask.id)
+    return int(connection.scalar(insert) or 0)
+
+
+def source_ids(connection: Connection, uris: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Ids of the sources with these URIs, and of their images."""
+    ids, images = [], set()
+    for chunk in _chunks(list(uris)):
+        query = sa.select(Source.id, Source.image_id).where(Source.uri.in_(chunk))
+        for row in connection.execute(query):
+            ids.append(row.id)
+            if row.image_id is not None:
+                images.add(row.image_id)
+    return ids, sorted(images)
+
+
+def portrait_ids(connection: Connection, image_ids: Sequence[int]) -> list[int]:
+    """Ids of the portraits of these images."""
+    ids: list[int] = []
+    for chunk in _chunks(image_ids):
+        ids.extend(connection.scalars(sa.select(Portrait.id).where(Portrait.image_id.in_(chunk))))
+    return ids
+
+
+def _attach_masks(
+    connection: Connection, uris: Sequence[str], mask_uri: Callable[[str], str]
+) -> None:
+    """Note which masks came with sources, also those known before, and ask for their import."""
+    for chunk in _chunks(list(dict.fromkeys(uris))):
+        query = sa.select(Source.id, Source.uri, Source.image_id, Source.import_mask_uri)
+        for row in connection.execute(query.where(Source.uri.in_(chunk))).all():
+            if row.import_mask_uri != mask_uri(row.uri):
+                update = sa.update(Source).where(Source.id == row.id)
+                connection.execute(update.values(import_mask_uri=mask_uri(row.uri)))
+            if row.image_id is not None:
+                _enqueue_imports(connection, [row.image_id])
+
+
+def _enqueue_imports(connection: Connection, image_ids: Sequence[int]) -> bool:
+    """Ask for the import of masks of images that have portraits; True if any has a mask."""
+    query = (
+        sa.select(Image.id)
+        .distinct()
+        .join(Source, Source.image_id == Image.id)
+        .where(
+            Image.id.in_(image_ids),
+            Image.outcome == Outcome.PORTRAITS,
+            Source.import_mask_uri.is_not(None),
+        )
+    )
+    with_mask = list(connection.scalars(query))
+    queue.enqueue(connection, Stage.IMPORT, with_mask)
+    return bool(with_mask)
+
+
+def _portrait_record(row: sa.Row[tuple[object, ...]]) -> PortraitRecord:
+    x0, y0, x1, y1 = row.crop_box
+    own = _face(row.face_box, row.landmarks, row.face_confidence)
+    seen = [_face(face["box"], face["landmarks"], face["confidence"]) for face in row.faces or []]
+    others = [face.shifted(-x0, -y0) for face in seen if face.box != own.box]
+    return PortraitRecord(row.id, row.blob, (x0, y0, x1, y1), own.shifted(-x0, -y0), others)
+
+
+def _face(box: Sequence[float], landmarks: Sequence[Sequence[float]], confidence: float) -> Face:
+    x0, y0, x1, y1 = box
+    return Face((x0, y0, x1, y1), tuple((x, y) for x, y in landmarks), confidence)
+
+
+def _face_json(face: Face) -> dict[str, object]:
+    return {
+        "box": list(face.box),
+        "landmarks": [list(point) for point in face.landmarks],
+        "confidence": face.confidence,
+    }
+
+
+def _chunks(items: Sequence[_T]) -> Iterable[Sequence[_T]]:
+    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))

@@ -1,0 +1,239 @@
+"""`ingest` as one function: register what is offered, then work until nothing is left."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from db import JobState, Stage, open_engine, queue, reader, schema
+from pipelines.errors import ScanError
+from pipelines.ingest import records
+from pipelines.ingest.pool import WorkerPool
+from pipelines.ingest.records import Registered
+from pipelines.ingest.tally import Tally
+from pipelines.ingest.worker import STAGES, Worker
+from pipelines.scan import FoundFile, ScanSummary, scan
+from pipelines.settings import Settings
+from pipelines.teachers import check_teacher
+from pipelines.uris import file_uri, stem
+from pipelines.workspace import Workspace, WorkspacePaths, database_url
+
+_REGISTER_BATCH = 2000
+_MASK_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+
+
+@dataclass(frozen=True)
+class IngestRequest:
+    """What to take in.
+
+    Attributes:
+        paths: folders, files, lists of paths, tars.
+        masks: folder of people's masks, named like the images.
+        limit: take at most this many new files.
+        retry_failed: instead of looking for new files, do failed jobs again: all, or those of
+            the given paths.
+    """
+
+    paths: Sequence[Path]
+    masks: Path | None = None
+    limit: int | None = None
+    retry_failed: bool = False
+
+
+@dataclass
+class IngestPlan:
+    """What a run would take in.
+
+    Attributes:
+        files: how the offered files compare with what is known.
+        scan: what was left out, and why.
+        pending: jobs left from earlier runs.
+        failed: failed jobs.
+    """
+
+    files: Registered = field(default_factory=Registered)
+    scan: ScanSummary = field(default_factory=ScanSummary)
+    pending: int = 0
+    failed: int = 0
+
+
+@dataclass
+class IngestResult:
+    """What a run did.
+
+    Attributes:
+        files: how the offered files compared with what was known.
+        scan: what was left out, and why.
+        retried: failed jobs that were done again.
+        tally: what was committed.
+        seconds: how long the work took, without the scan.
+        interrupted: stopped before everything was done.
+    """
+
+    files: Registered
+    scan: ScanSummary
+    retried: int
+    tally: Tally
+    seconds: float
+    interrupted: bool
+
+
+class Observer(Protocol):
+    """Told what happens; a console, or nothing."""
+
+    def scanning(self, seen: int) -> None:
+        """So many files were found so far."""
+
+    def working(self, total_files: int, workers: int) -> None:
+        """The scan is over; so many files have work left."""
+
+    def progressed(self, tally: Tally) -> None:
+        """A batch was committed; the tally is the run's so far."""
+
+
+def plan(root: Path, settings: Settings, request: IngestRequest) -> IngestPlan:
+    """Find out what `ingest` would do, writing nothing.
+
+    Raises:
+        ScanError: a path does not exist or cannot be read.
+    """
+    result = IngestPlan()
+    paths = WorkspacePaths(root)
+    engine = open_engine(database_url(paths, settings)) if paths.exists else None
+    known = engine if engine is not None and schema.check(engine) else None
+    for batch in _batches(scan(request.paths, result.scan)):
+        if known is None:
+            result.files.new += len({file.uri for file in batch})
+            continue
+        with reader(known).begin() as connection:
+            new, changed, unchanged = records.compare(connection, batch)
+        result.files.new += len(new)
+        result.files.changed += len(changed)
+        result.files.known += unchanged
+    if request.limit is not None:
+        result.files.new = min(result.files.new, request.limit)
+    if known is not None:
+        with reader(known).begin() as connection:
+            jobs = queue.counts(connection)
+        result.pending = sum(jobs[stage][JobState.TODO] for stage in STAGES)
+        result.failed = sum(jobs[stage][JobState.FAILED] for stage in STAGES)
+    return result
+
+
+def ingest(
+    workspace: Workspace, request: IngestRequest, observer: Observer, stop: Callable[[], bool]
+) -> IngestResult:
+    """Take in what is offered and finish whatever is unfinished in the workspace.
+
+    Args:
+        workspace: where to.
+        request: what.
+        observer: told about progress.
+        stop: asked several times a second; True ends the run after the batches under way.
+
+    Raises:
+        ScanError: a path does not exist or cannot be read.
+        ModelError: a detector or teacher cannot be loaded.
+        WorkerError: the workers cannot go on.
+        WorkspaceError: the workspace cannot be written.
+    """
+    check_teacher(workspace.settings.teacher)
+    workspace.clear_up_after_the_dead()
+    summary = ScanSummary()
+    registered, retried = Registered(), 0
+    if request.retry_failed:
+        retried = _retry(workspace, request.paths)
+    else:
+        registered = _register(workspace, request, summary, observer, stop)
+    with workspace.engine.begin() as connection:
+        todo = queue.counts(connection)
+    tally = Tally()
+    started = time.monotonic()
+
+    def report(batch: Tally) -> None:
+        tally.add(batch)
+        observer.progressed(tally)
+
+    if any(todo[stage][state] for stage in STAGES for state in (JobState.TODO, JobState.DOING)):
+        files = sum(todo[stage][JobState.TODO] for stage in (Stage.READ, Stage.DETECT))
+        workers, threads = _share_cores(workspace.settings)
+        observer.working(files, workers)
+        if workers:
+            WorkerPool(workspace, workers, threads).run(stop, report)
+        else:
+            Worker(workspace, threads).run(stop, report)
+    return IngestResult(
+        registered, summary, retried, tally, time.monotonic() - started, interrupted=stop()
+    )
+
+
+def _register(
+    workspace: Workspace,
+    request: IngestRequest,
+    summary: ScanSummary,
+    observer: Observer,
+    stop: Callable[[], bool],
+) -> Registered:
+    total = Registered()
+    mask_uri = _mask_finder(request.masks) if request.masks else None
+    for batch in _batches(scan(request.paths, summary)):
+        room = None if request.limit is None else request.limit - total.new
+        with workspace.engine.begin() as connection:
+            added = records.register(connection, batch, mask_uri, room)
+        total.new += added.new
+        total.changed += added.changed
+        total.known += added.known
+        observer.scanning(total.seen)
+        if stop() or (request.limit is not None and total.new >= request.limit):
+            break
+    return total
+
+
+def _retry(workspace: Workspace, paths: Sequence[Path]) -> int:
+    with workspace.engine.begin() as connection:
+        if not paths:
+            return sum(queue.retry_failed(connection, stage) for stage in STAGES)
+        retried = 0
+        for batch in _batches(scan(paths)):
+            source_ids, images = records.source_ids(connection, [file.uri for file in batch])
+            retried += queue.retry_failed(connection, Stage.READ, source_ids)
+            retried += queue.retry_failed(connection, Stage.DETECT, images)
+            retried += queue.retry_failed(connection, Stage.IMPORT, images)
+            portraits = records.portrait_ids(connection, images)
+            retried += queue.retry_failed(connection, Stage.LABEL, portraits)
+        return retried
+
+
+def _mask_finder(folder: Path) -> Callable[[str], str]:
+    """Masks by the stem of their names; an image without one gets the name it should have."""
+    if not folder.is_dir():
+        raise ScanError(f"{folder}: no such folder of masks")
+    masks: dict[str, str] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() not in _MASK_SUFFIXES:
+            continue
+        uri = file_uri(path)
+        first = masks.setdefault(stem(uri), uri)
+        if first != uri:
+            raise ScanError(f"{path}: a second mask of this name; stems must be unique in {folder}")
+    return lambda uri: masks.get(stem(uri)) or file_uri(folder / f"{stem(uri)}.png")
+
+
+def _share_cores(settings: Settings) -> tuple[int, int]:
+    """Number of worker processes and of threads in each.
+
+    Two one-thread workers label nearly twice as fast as one of two threads.
+    """
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    workers = cores if settings.engine.workers is None else settings.engine.workers
+    return workers, max(1, cores // max(1, workers))
+
+
+def _batches(files: Iterator[FoundFile]) -> Iterator[list[FoundFile]]:
+    while batch := list(islice(files, _REGISTER_BATCH)):
+        yield batch

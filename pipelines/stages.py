@@ -1,0 +1,276 @@
+"""What each stage does to a batch: plain values in, plain values out.
+
+No stage knows the database or who calls it. Where one item of a batch fails, its place holds the
+`ItemError` and the others go on.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from db import Outcome, Verdict
+from pipelines.decode import decode, encode_jpeg
+from pipelines.detect import FaceDetector
+from pipelines.errors import ItemError
+from pipelines.geometry import CropBox, Face, portrait_box
+from pipelines.perceptual import perceptual_hashes
+from pipelines.scores import MaskScores, mask_scores
+from pipelines.settings import DetectorSettings, PortraitSettings, Settings
+from pipelines.subject import Mask, main_subject
+from pipelines.teachers import Teacher
+from pipelines.verdict import judge
+
+Rgb = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """What reading a file gave: the identity of its image."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class PortraitCrop:
+    """One portrait cut out of its image.
+
+    Attributes:
+        face: in pixels of the upright image.
+        crop_box: likewise, right and bottom exclusive.
+        jpeg: the crop, without any metadata of the source.
+    """
+
+    face: Face
+    crop_box: CropBox
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class DetectedImage:
+    """An image after detection.
+
+    Attributes:
+        width: of the upright image, in pixels.
+        height: of the upright image, in pixels.
+        format: Pillow's name of the file format.
+        phash: perceptual hash, signed 64-bit.
+        phash_mirror: the same of the mirrored image.
+        faces: every face seen, largest first.
+        portraits: those that became portraits.
+        outcome: whether there are any.
+        reasons: why there are none: `no_face`, `face_too_small`, `low_face_confidence`.
+    """
+
+    width: int
+    height: int
+    format: str
+    phash: int
+    phash_mirror: int
+    faces: list[Face]
+    portraits: list[PortraitCrop]
+    outcome: Outcome
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class PortraitInput:
+    """What is needed to label a portrait.
+
+    Attributes:
+        jpeg: the stored crop. Teachers see what trainings will see, so that a mask is the same
+            whether it was made in the run that cropped the portrait or in a later one.
+        face: in pixels of the crop.
+        others: the image's other faces, in pixels of the crop.
+    """
+
+    jpeg: bytes
+    face: Face
+    others: list[Face]
+
+
+@dataclass(frozen=True)
+class JudgedMask:
+    """A mask ready to be stored.
+
+    Attributes:
+        png: 1-bit PNG, 255 = portrait.
+        probability_png: 8-bit PNG, person probability × 255; None for a mask without one.
+        scores: by name.
+        verdict: may it go on?
+        reasons: why not.
+    """
+
+    png: bytes
+    probability_png: bytes | None
+    scores: dict[str, float]
+    verdict: Verdict
+    reasons: list[str]
+
+
+def read_file(data: bytes) -> FileContent:
+    """Identify a file's content."""
+    return FileContent(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def detect_portraits(
+    files: Sequence[bytes], detector: FaceDetector, settings: Settings
+) -> list[DetectedImage | ItemError]:
+    """Decode images, find their faces and cut out the portraits."""
+    decoded = [_attempt_decode(data, settings.decode.max_pixels) for data in files]
+    images = [item[0] for item in decoded if not isinstance(item, ItemError)]
+    found = iter(detector.detect(images))
+    return [
+        item if isinstance(item, ItemError) else _crop(*item, next(found), settings)
+        for item in decoded
+    ]
+
+
+def label_portraits(
+    inputs: Sequence[PortraitInput], teacher: Teacher, settings: Settings
+) -> list[JudgedMask | ItemError]:
+    """Ask the teacher, keep the main subject, score and judge."""
+    crops = [_attempt_decode(item.jpeg, settings.decode.max_pixels) for item in inputs]
+    probabilities = iter(
+        teacher.person_probability([crop[0] for crop in crops if not isinstance(crop, ItemError)])
+    )
+    return [
+        crop
+        if isinstance(crop, ItemError)
+        else _label(item, crop[0], next(probabilities), settings)
+        for item, crop in zip(inputs, crops, strict=True)
+    ]
+
+
+def import_masks(
+    mask_file: bytes,
+    image_size: tuple[int, int],
+    portraits: Sequence[tuple[PortraitInput, CropBox]],
+    settings: Settings,
+) -> list[JudgedMask]:
+    """Cut a person's mask of a whole image down to its portraits.
+
+    Args:
+        mask_file: an image file; brighter than 127 is portrait.
+        image_size: width and height of the upright image.
+        portraits: each with its crop box.
+        settings: thresholds of the verdict.
+
+    Raises:
+        ItemError: the mask cannot be decoded, or has another size than the image.
+    """
+    whole = decode(mask_file, max_pixels=settings.decode.max_pixels).rgb
+    height, width = whole.shape[:2]
+    if (width, height) != image_size:
+        raise ItemError(
+            "mask_size_mismatch",
+            f"the mask has {width}×{height} pixels, its upright image "
+            f"{image_size[0]}×{image_size[1]}; make both the same size",
+        )
+    judged = []
+    for item, (x0, y0, x1, y1) in portraits:
+        mask = np.ascontiguousarray(whole[y0:y1, x0:x1].max(axis=2) > 127)
+        rgb = decode(item.jpeg, max_pixels=settings.decode.max_pixels).rgb
+        judged.append(_judge(mask, mask_scores(mask, rgb, item.face, item.others), None, settings))
+    return judged
+
+
+def _attempt_decode(data: bytes, max_pixels: int) -> tuple[Rgb, str] | ItemError:
+    try:
+        image = decode(data, max_pixels=max_pixels)
+    except ItemError as error:
+        return error
+    return image.rgb, image.format
+
+
+def _crop(rgb: Rgb, file_format: str, faces: list[Face], settings: Settings) -> DetectedImage:
+    height, width = rgb.shape[:2]
+    kept, reasons = choose_faces(faces, settings.detector)
+    phash, phash_mirror = perceptual_hashes(rgb)
+    return DetectedImage(
+        width=width,
+        height=height,
+        format=file_format,
+        phash=phash,
+        phash_mirror=phash_mirror,
+        faces=faces,
+        portraits=[_portrait(rgb, face, settings.portrait) for face in kept],
+        outcome=Outcome.PORTRAITS if kept else Outcome.NO_FACE,
+        reasons=reasons,
+    )
+
+
+def choose_faces(faces: Sequence[Face], limits: DetectorSettings) -> tuple[list[Face], list[str]]:
+    """Faces that become portraits, or the reason why none does.
+
+    Args:
+        faces: all that were seen, largest first.
+        limits: size, confidence and number.
+
+    Returns:
+        The faces, and a list of at most one reason: `no_face` (none was seen),
+        `low_face_confidence` (none was sure enough), `face_too_small` (none of the sure ones was
+        large enough).
+    """
+    sure = [face for face in faces if face.confidence >= limits.min_confidence]
+    kept = [face for face in sure if face.height >= limits.min_face_px]
+    if kept:
+        return kept[: limits.max_faces], []
+    if sure:
+        return [], ["face_too_small"]
+    return [], ["low_face_confidence" if faces else "no_face"]
+
+
+def _portrait(rgb: Rgb, face: Face, settings: PortraitSettings) -> PortraitCrop:
+    height, width = rgb.shape[:2]
+    box = portrait_box(face, width, height, settings)
+    x0, y0, x1, y1 = box
+    crop = np.ascontiguousarray(rgb[y0:y1, x0:x1])
+    return PortraitCrop(face, box, encode_jpeg(crop, settings.jpeg_quality))
+
+
+def _label(
+    item: PortraitInput, rgb: Rgb, probability: NDArray[np.float32], settings: Settings
+) -> JudgedMask:
+    mask = main_subject(probability, rgb, item.face, item.others, settings.subject)
+    scores = mask_scores(mask, rgb, item.face, item.others, probability)
+    return _judge(mask, scores, encode_probability(probability), settings)
+
+
+def _judge(
+    mask: Mask, scores: MaskScores, probability_png: bytes | None, settings: Settings
+) -> JudgedMask:
+    verdict, reasons = judge(scores, settings.verdict)
+    return JudgedMask(
+        png=encode_mask(mask),
+        probability_png=probability_png,
+        scores=scores.as_dict(),
+        verdict=verdict,
+        reasons=[str(reason) for reason in reasons],
+    )
+
+
+def encode_mask(mask: Mask) -> bytes:
+    """A mask as 1-bit PNG that every reader shows as 0 and 255.
+
+    Args:
+        mask: (H, W) bool.
+    """
+    options = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 6]
+    return cv2.imencode(".png", mask.view(np.uint8) * np.uint8(255), options)[1].tobytes()
+
+
+def encode_probability(probability: NDArray[np.float32]) -> bytes:
+    """A probability map as 8-bit PNG: round(p × 255).
+
+    Args:
+        probability: (H, W) float32 in [0, 1].
+    """
+    grey = cv2.convertScaleAbs(probability, alpha=255)
+    # Run-length matching alone: as small as zlib's level 3 on these smooth maps, and quicker.
+    options = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    return cv2.imencode(".png", grey, options)[1].tobytes()

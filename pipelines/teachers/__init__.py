@@ -1,0 +1,61 @@
+"""Teachers: who proposes the masks."""
+
+from pathlib import Path
+
+from pipelines.errors import ModelError
+from pipelines.settings import TeacherSettings
+from pipelines.teachers.base import Teacher
+from pipelines.teachers.torchvision_deeplab import NETWORKS
+
+__all__ = ["NETWORKS", "Teacher", "check_teacher", "load_teacher"]
+
+
+def load_teacher(settings: TeacherSettings, device: str, threads: int = 1) -> Teacher:
+    """Load the teacher that the settings name.
+
+    Args:
+        settings: name, weights and overrides.
+        device: "cpu" or "cuda"; `auto` is deeplabv3_resnet101 on CUDA, else mobilenet_v3_large.
+        threads: of the runtime within this process.
+
+    Raises:
+        ModelError: an unknown name, or weights that cannot be had or do not fit.
+    """
+    check_teacher(settings)
+    name = settings.name
+    if name == "fake":
+        from pipelines.fakes import FakeTeacher
+
+        return FakeTeacher()
+    if name.startswith("onnx:"):
+        from pipelines.teachers.onnx import OnnxTeacher
+
+        return OnnxTeacher(Path(name.removeprefix("onnx:")), settings.onnx, device, threads)
+    from pipelines.teachers.torchvision_deeplab import TorchvisionTeacher
+
+    if name == "auto":
+        name = "deeplabv3_resnet101" if device != "cpu" else "deeplabv3_mobilenet_v3_large"
+    weights = Path(settings.weights) if settings.weights else None
+    return TorchvisionTeacher(name, weights, device)
+
+
+def check_teacher(settings: TeacherSettings) -> None:
+    """Find the mistakes that can be found without loading anything.
+
+    Raises:
+        ModelError: an unknown name, a missing file, or weights for a teacher that has its own.
+    """
+    name, weights = settings.name, settings.weights
+    if name.startswith("onnx:"):
+        path = Path(name.removeprefix("onnx:"))
+        if not path.is_file():
+            raise ModelError(f"{path}: no such ONNX file; give --teacher onnx:FILE")
+    elif name not in ("auto", "fake", *NETWORKS):
+        raise ModelError(
+            f"unknown teacher {name!r}; known are auto, {', '.join(NETWORKS)} and onnx:FILE"
+        )
+    if weights is not None:
+        if name.startswith("onnx:") or name == "fake":
+            raise ModelError(f"--teacher-weights is for torchvision's networks, not for {name}")
+        if not Path(weights).is_file():
+            raise ModelError(f"{weights}: no such file; --teacher-weights wants a state dict")

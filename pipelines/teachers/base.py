@@ -1,0 +1,76 @@
+"""What a teacher is: something that knows where there is a person in a picture."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+Probability = NDArray[np.float32]
+
+
+class Teacher(Protocol):
+    """Proposes person probabilities. Implementations are not shared between threads."""
+
+    name: str
+    """Network and the SHA-256 of its weights, as recorded with every mask."""
+
+    def person_probability(self, batch: Sequence[Image]) -> list[Probability]:
+        """Person probability at native resolution.
+
+        Args:
+            batch: RGB uint8 (H, W, 3) arrays of any sizes.
+
+        Returns:
+            For each image an (H, W) float32 array in [0, 1]. On a CPU the answer for one image
+            does not depend on the others of the batch, to the last bit.
+        """
+        ...
+
+
+def resize_input(image: Image, width: int, height: int) -> Image:
+    """Bring an image to the size a network wants, aspect ratio not kept.
+
+    Area averaging where it shrinks: bilinear sampling alone would skip pixels.
+    """
+    shrinks = image.shape[0] > height or image.shape[1] > width
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)
+
+
+def to_native(probability: Probability, image: Image) -> Probability:
+    """Bring a probability map to the size of its image, bilinearly; stays within [0, 1]."""
+    height, width = image.shape[:2]
+    if probability.shape == (height, width):
+        return probability
+    return np.asarray(cv2.resize(probability, (width, height)), np.float32)
+
+
+def softmax_channel(logits: NDArray[np.float32], channel: int) -> Probability:
+    """One channel of the softmax over the first axis, without computing the others.
+
+    Args:
+        logits: (C, H, W) float32.
+        channel: which of the C.
+
+    Returns:
+        (H, W) float32 in [0, 1]: 1 / Σ exp(l_c − l_channel). Class by class over one buffer, which
+        stays in the cache: at 21 classes a sixth of the time of a softmax over all.
+    """
+    reference = logits[channel]
+    total = np.ones_like(reference)
+    buffer = np.empty_like(reference)
+    with np.errstate(over="ignore"):  # exp overflows to inf where the channel is hopeless: p = 0
+        for index, other in enumerate(logits):
+            if index != channel:
+                np.subtract(other, reference, out=buffer)
+                np.exp(buffer, out=buffer)
+                total += buffer
+    return np.asarray(np.reciprocal(total), np.float32)
+
+
+def sigmoid(logits: NDArray[np.float32]) -> Probability:
+    """1 / (1 + exp(−x)), elementwise, without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)
