@@ -6,22 +6,22 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.geometry import Face
+from pipelines.resample import shrink
 from pipelines.settings import DetectorSettings
-
-if TYPE_CHECKING:
-    pass
 
 Image = NDArray[np.uint8]
 
 # Letterboxed copies come in few shapes, so that images of one batch can share one.
 _CANVAS_STEP_PX = 64
+# Step of MTCNN's image pyramid. Its authors' 0.709 halves the area; this one saves a third of the
+# time and loses no face of the benchmark's crawl.
+_PYRAMID_FACTOR = 0.6
 # Smallest faces searched for, on the copy. Few steps, so that images of one batch can share one;
 # no finer than MTCNN's own first network, which looks at 12 pixels.
 _COPY_FACE_STEPS_PX = (12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
@@ -76,7 +76,7 @@ def working_copy(image: Image, settings: DetectorSettings) -> WorkingCopy:
     if side < longest:
         new_width = max(1, round(width * side / longest))
         new_height = max(1, round(height * side / longest))
-        image = cv2.resize(image, (new_width, new_height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
+        image = shrink(image, new_width, new_height)
     rows, columns = image.shape[:2]
     canvas = np.full((_up(rows), _up(columns), 3), 127, np.uint8)
     canvas[:rows, :columns] = image
@@ -106,7 +106,7 @@ class MtcnnDetector:
         self._settings = settings
         self._device = device
         self._batch_size = 1 if device == "cpu" else 32
-        self._mtcnn: MTCNN = MTCNN(keep_all=True, device=device).eval()
+        self._mtcnn: MTCNN = MTCNN(keep_all=True, factor=_PYRAMID_FACTOR, device=device).eval()
         self.name = f"mtcnn:facenet-pytorch@sha256:{_weights_sha256()}"
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
@@ -124,13 +124,11 @@ class MtcnnDetector:
                 with self._torch.inference_mode():
                     boxes, confidences, landmarks = self._mtcnn.detect(canvases, landmarks=True)
                 for index, *answer in zip(batch, boxes, confidences, landmarks, strict=True):
-                    found[index] = _faces(*answer, scale=copies[index].scale)
+                    found[index] = _faces(*answer, copies[index].scale)
         return found
 
 
-def _faces(
-    boxes: object, confidences: object, points: object, scale: tuple[float, float]
-) -> list[Face]:
+def _faces(boxes: Any, confidences: Any, points: Any, scale: tuple[float, float]) -> list[Face]:
     """Turn MTCNN's answer for one image (None without a face, else object arrays) into faces."""
     if boxes is None:
         return []
@@ -142,7 +140,7 @@ def _faces(
             tuple((float(x) / across, float(y) / down) for x, y in np.asarray(marks, np.float64)),
             float(confidence),
         )
-        for box, confidence, marks in zip(boxes, confidences, points, strict=True)  # type: ignore[call-overload]
+        for box, confidence, marks in zip(boxes, confidences, points, strict=True)
     ]
     return sorted(faces, key=lambda face: face.height, reverse=True)
 

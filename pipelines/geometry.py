@@ -1,5 +1,7 @@
-"""Boxes. Everywhere in the engine a box is (x0, y0, x1, y1), right and bottom exclusive, in pixels of
-the EXIF-upright image; a crop box is whole pixels, a face box is not.
+"""Boxes.
+
+Everywhere in the engine a box is (x0, y0, x1, y1), right and bottom exclusive, in pixels of the
+EXIF-upright image; a crop box is whole pixels, a face box is not.
 """
 
 import math

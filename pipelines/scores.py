@@ -1,4 +1,4 @@
-"""What can be told of a mask without a second opinion: pure functions, each a number with a meaning.
+"""What can be told of a mask without a second opinion: pure functions, numbers with a meaning.
 
 Areas and counts are computed on arrays as given; `mask_scores` reduces them first, since a score
 needs no more than a few hundred pixels a side.

@@ -1,7 +1,7 @@
 """Every number a user may change, with its unit in its name and its reason beside it.
 
-`dataengine.toml`, environment and command line are read by `dataengine.settings`; the pipelines only
-see these frozen models.
+`dataengine.toml`, environment and command line are read by `dataengine.settings`; the pipelines
+only see these frozen models.
 """
 
 from typing import Literal
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Section(BaseModel):
-    """A table of `dataengine.toml`: frozen, and strict about unknown keys so that typos are seen."""
+    """A table of `dataengine.toml`: frozen; unknown keys are errors, so that typos are seen."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -2,6 +2,9 @@
 
 import functools
 
+import cv2
+from threadpoolctl import threadpool_limits
+
 from pipelines.detect import FaceDetector, MtcnnDetector
 from pipelines.errors import ModelError
 from pipelines.fakes import FakeDetector
@@ -21,6 +24,7 @@ class Models:
         """
         self._settings = settings
         self._threads = threads
+        limit_library_threads(threads)
 
     def load(self) -> None:
         """Load everything now, so that what is missing stops a run at its beginning.
@@ -76,3 +80,13 @@ class Models:
         import torch
 
         torch.set_num_threads(self._threads)
+
+
+def limit_library_threads(threads: int) -> None:
+    """Bound the threads of OpenCV and of numpy's BLAS, which takes every core for any product.
+
+    Args:
+        threads: at most so many, in this process.
+    """
+    cv2.setNumThreads(threads)
+    threadpool_limits(threads, user_api="blas")

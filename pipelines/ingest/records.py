@@ -1,5 +1,7 @@
-"""What ingestion reads from the database and writes to it; every function works in the caller's
-transaction, so that a stage's result, its job's end and the next stage's job commit together.
+"""What ingestion reads from the database and writes to it.
+
+Every function works in the caller's transaction, so that a stage's result, its job's end and the
+next stage's job commit together.
 """
 
 from collections import defaultdict

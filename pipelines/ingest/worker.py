@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-import cv2
-
 from db import DatabaseError, Job, Stage, explain, queue
 from pipelines.errors import PipelineError
 from pipelines.ingest.batches import BatchRunner
@@ -39,7 +37,6 @@ class Worker:
             workspace: this process's own.
             threads: of the numerical libraries.
         """
-        cv2.setNumThreads(threads)
         self._workspace = workspace
         self.models = Models(workspace.settings, threads)
         self._runner = BatchRunner(workspace, self.models)

@@ -30,16 +30,6 @@ class Teacher(Protocol):
         ...
 
 
-def resize_input(image: Image, width: int, height: int) -> Image:
-    """Bring an image to the size a network wants, aspect ratio not kept.
-
-    Area averaging where it shrinks: bilinear sampling alone would skip pixels.
-    """
-    shrinks = image.shape[0] > height or image.shape[1] > width
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)
-
-
 def to_native(probability: Probability, image: Image) -> Probability:
     """Bring a probability map to the size of its image, bilinearly; stays within [0, 1]."""
     height, width = image.shape[:2]

@@ -1,57 +1,20 @@
 """Any exported segmentation network as a teacher, through ONNX Runtime."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.errors import ModelError
 from pipelines.files import sha256_prefix
+from pipelines.resample import shrink
 from pipelines.settings import OnnxSettings
-from pipelines.teachers.base import (
-    Image,
-    Probability,
-    resize_input,
-    sigmoid,
-    softmax_channel,
-    to_native,
-)
-
-Activation = Literal["softmax", "sigmoid", "none"]
-
-_DEFAULT_SIDE_PX = 513
-_VOC_CLASSES, _VOC_PERSON = 21, 15
-
-
-@dataclass(frozen=True)
-class OnnxLayout:
-    """How a network wants its input and what its output means.
-
-    Attributes:
-        height: of the input, in pixels.
-        width: of the input, in pixels.
-        channels_last: (N, H, W, 3) instead of (N, 3, H, W), for input and output.
-        bgr: channels are blue, green, red.
-        mean: subtracted from pixel values in [0, 255], in the model's channel order.
-        std: divided by, likewise.
-        classes: channels of the output.
-        person_index: the channel that is taken.
-        activation: what turns the output into probabilities.
-    """
-
-    height: int
-    width: int
-    channels_last: bool
-    bgr: bool
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    classes: int
-    person_index: int
-    activation: Activation
+from pipelines.teachers.base import Image, Probability, sigmoid, softmax_channel, to_native
+from pipelines.teachers.onnx_layout import probe, read_layout
+from pipelines.teachers.onnx_tail import Enlargement, cut_enlargement, matches
 
 
 class OnnxTeacher:
@@ -71,10 +34,11 @@ class OnnxTeacher:
         """
         if not path.is_file():
             raise ModelError(f"{path}: no such ONNX file; give --teacher onnx:FILE")
-        self._session = _session(path, device, threads)
+        self._session = _session(str(path), path, device, threads)
         self._input_name = self._session.get_inputs()[0].name
-        self.layout = _read_layout(self._session, path, settings, self._raw_output)
-        layout = self.layout
+        self.layout = layout = read_layout(self._session, path, settings, self._raw_output)
+        self._enlargement: Enlargement | None = None
+        self._take_over_enlargement(path, device, threads)
         self._scale = np.float32(1) / np.asarray(layout.std, np.float32)
         self._offset = np.asarray(layout.mean, np.float32) * self._scale
         self.name = f"onnx:{path.name}@sha256:{sha256_prefix(path)}"
@@ -84,30 +48,55 @@ class OnnxTeacher:
         return [to_native(self._probability(image), image) for image in batch]
 
     def _probability(self, image: Image) -> Probability:
-        layout = self.layout
-        small = resize_input(image, layout.width, layout.height)
-        if layout.bgr:
-            small = small[..., ::-1]
-        output = self._run(small * self._scale - self._offset, layout.channels_last)
-        match layout.activation:
+        output = self._run(self._planes(shrink(image, self.layout.width, self.layout.height)))
+        person = self.layout.person_index
+        if self.layout.activation != "softmax":  # the other classes do not matter
+            output, person = output[person : person + 1], 0
+        if self._enlargement:
+            output = self._enlargement.sample(output)
+        match self.layout.activation:
             case "softmax":
-                return softmax_channel(output, layout.person_index)
+                return softmax_channel(output, person)
             case "sigmoid":
-                return sigmoid(output[layout.person_index])
+                return sigmoid(output[person])
             case "none":
-                return np.clip(output[layout.person_index], 0, 1)
+                return np.clip(output[person], 0, 1)
 
-    def _run(self, pixels: NDArray[np.float32], channels_last: bool) -> NDArray[np.float32]:
-        """(H, W, 3) in, (C, h, w) out."""
-        batch = pixels[None] if channels_last else pixels.transpose(2, 0, 1)[None]
-        output = self._raw_output(np.ascontiguousarray(batch, np.float32))
-        return output.transpose(2, 0, 1) if channels_last else output
+    def _take_over_enlargement(self, path: Path, device: str, threads: int) -> None:
+        """Enlarge the network's output here instead of in it, if that gives the same."""
+        cut = cut_enlargement(path)
+        if cut is None or self.layout.channels_last:
+            return
+        batch = probe(self.layout.height, self.layout.width, channels_last=False)
+        whole, full = self._session, self._raw_output(batch)
+        self._session = _session(cut[0], path, device, threads)
+        enlargement = Enlargement(*full.shape[1:], mode=cut[1])
+        if matches(enlargement, self._raw_output(batch), full):
+            self._enlargement = enlargement
+        else:
+            self._session = whole
+
+    def _planes(self, image: Image) -> NDArray[np.float32]:
+        """(H, W, 3) uint8 RGB in, (3, H, W) normalised in the model's channel order out."""
+        planes = np.empty((3, *image.shape[:2]), np.float32)
+        channels = cv2.split(image)
+        for index, channel in enumerate(channels[::-1] if self.layout.bgr else channels):
+            np.multiply(channel, self._scale[index], out=planes[index])
+            planes[index] -= self._offset[index]
+        return planes
+
+    def _run(self, planes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(3, H, W) in, (C, h, w) out."""
+        if not self.layout.channels_last:
+            return self._raw_output(planes[None])
+        output = self._raw_output(np.ascontiguousarray(planes.transpose(1, 2, 0)[None]))
+        return output.transpose(2, 0, 1)
 
     def _raw_output(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(self._session.run(None, {self._input_name: batch})[0][0], np.float32)
 
 
-def _session(path: Path, device: str, threads: int) -> Any:
+def _session(model: str | bytes, path: Path, device: str, threads: int) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -122,91 +111,7 @@ def _session(path: Path, device: str, threads: int) -> Any:
             )
         providers.insert(0, "CUDAExecutionProvider")
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+        return onnxruntime.InferenceSession(model, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions share no public base class
         reason = str(error).splitlines()[0]
         raise ModelError(f"{path}: not a network that ONNX Runtime can load ({reason})") from error
-
-
-def _read_layout(
-    session: Any,
-    path: Path,
-    settings: OnnxSettings,
-    run: Callable[[NDArray[np.float32]], NDArray[np.float32]],
-) -> OnnxLayout:
-    """Layout from the settings, else the model's metadata, else its shapes, else defaults.
-
-    Metadata keys are the names of `[teacher.onnx]`; values are JSON. Without any, pixels are RGB in
-    [-1, 1], as in TensorFlow's DeepLab.
-    """
-    said = {key: value for key, value in _metadata(session).items() if value is not None}
-    said |= {key: value for key, value in settings.model_dump().items() if value is not None}
-    shape = session.get_inputs()[0].shape
-    if len(shape) != 4:
-        raise ModelError(f"{path}: its input has shape {shape}, not a batch of images")
-    channels_last = (
-        said.get("layout", "nhwc" if shape[3] == 3 and shape[1] != 3 else "nchw") == "nhwc"
-    )
-    rows, columns = (shape[1], shape[2]) if channels_last else (shape[2], shape[3])
-    height = rows if isinstance(rows, int) else said.get("input_height", _DEFAULT_SIDE_PX)
-    width = columns if isinstance(columns, int) else said.get("input_width", _DEFAULT_SIDE_PX)
-    probe = _probe(height, width)
-    output = run(probe[None] if channels_last else probe.transpose(2, 0, 1)[None])
-    if output.ndim != 3:
-        raise ModelError(f"{path}: its output has {output.ndim + 1} axes, not (N, classes, H, W)")
-    if channels_last:
-        output = output.transpose(2, 0, 1)
-    classes = len(output)
-    return OnnxLayout(
-        height=height,
-        width=width,
-        channels_last=channels_last,
-        bgr=said.get("channel_order", "rgb") == "bgr",
-        mean=tuple(said.get("mean", (127.5, 127.5, 127.5))),
-        std=tuple(said.get("std", (127.5, 127.5, 127.5))),
-        classes=classes,
-        person_index=_person_index(classes, said.get("person_index"), path),
-        activation=said.get("activation") or _activation(output),
-    )
-
-
-def _metadata(session: Any) -> Mapping[str, Any]:
-    known = OnnxSettings.model_fields
-    found = {}
-    for key, text in session.get_modelmeta().custom_metadata_map.items():
-        if key in known:
-            try:
-                found[key] = json.loads(text)
-            except ValueError:
-                found[key] = text
-    return OnnxSettings.model_validate(found).model_dump()
-
-
-def _person_index(classes: int, said: int | None, path: Path) -> int:
-    if said is not None:
-        if said >= classes:
-            raise ModelError(f"{path}: person_index {said}, but the output has {classes} channels")
-        return said
-    known = {1: 0, 2: 1, _VOC_CLASSES: _VOC_PERSON}
-    if classes not in known:
-        raise ModelError(
-            f"{path}: its output has {classes} channels; say which one is the person with "
-            "person_index under [teacher.onnx] in dataengine.toml"
-        )
-    return known[classes]
-
-
-def _activation(output: NDArray[np.float32]) -> Activation:
-    """Whether the output of a probe is probabilities already (to float16's precision)."""
-    if (
-        output.min() >= 0
-        and output.max() <= 1
-        and (len(output) == 1 or np.abs(output.sum(axis=0) - 1).max() < 1e-2)
-    ):
-        return "none"
-    return "sigmoid" if len(output) == 1 else "softmax"
-
-
-def _probe(height: int, width: int) -> NDArray[np.float32]:
-    """A fixed picture with structure, in [-1, 1], (H, W, 3)."""
-    return np.random.default_rng(0).uniform(-1, 1, (height, width, 3)).astype(np.float32)

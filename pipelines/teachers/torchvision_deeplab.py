@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.errors import ModelError
 from pipelines.files import sha256_prefix
+from pipelines.resample import shrink
 from pipelines.teachers.base import Image, Probability, softmax_channel, to_native
 
 NETWORKS = ("deeplabv3_resnet50", "deeplabv3_resnet101", "deeplabv3_mobilenet_v3_large")
@@ -70,13 +71,12 @@ class TorchvisionTeacher:
         return [found[index] for index in range(len(batch))]
 
 
-def _working_copy(image: Image) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _working_copy(image: Image) -> NDArray[np.float32]:
     height, width = image.shape[:2]
     scale = _SHORT_SIDE_PX / min(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    pixels = np.asarray(cv2.resize(image, size, interpolation=interpolation), np.float32) / 255
-    return (pixels - _MEAN) / _STD
+    pixels = shrink(image, *size).astype(np.float32) / np.float32(255)
+    return np.asarray((pixels - _MEAN) / _STD, np.float32)
 
 
 def _build(network: str, weights: Path | None) -> Any:

@@ -1,29 +1,22 @@
 """How many jobs a second the queue claims and finishes, and whether that holds in large tables.
 
-    python benchmarks/queue.py [--rows 100000 1000000] [--processes 1] [--repeats 3] [--window N]
+    python benchmarks/job_queue.py [--rows 100000 1000000] [--processes 1] [--repeats 3]
 
 Every batch of 32 costs two transactions, one to claim and one to finish, as in ingestion. With
 several processes the rate is the sum. `pending` is the question ingestion asks while it waits,
 here on the finished table.
 """
 
-import sys
-from pathlib import Path
+import argparse
+import multiprocessing
+import statistics
+import tempfile
+import time
+from typing import NamedTuple
 
-# A script's folder comes first in the import path, where this file would hide the standard
-# library's `queue` from everything imported below.
-sys.path = [entry for entry in sys.path if entry != str(Path(__file__).resolve().parent)]
+from sqlalchemy.engine import Engine
 
-import argparse  # noqa: E402
-import multiprocessing  # noqa: E402
-import statistics  # noqa: E402
-import tempfile  # noqa: E402
-import time  # noqa: E402
-from typing import NamedTuple  # noqa: E402
-
-from sqlalchemy.engine import Engine  # noqa: E402
-
-from db import Stage, open_engine, queue, schema  # noqa: E402
+from db import Stage, open_engine, queue, schema
 
 BATCH = 32
 ROWS_PER_INSERT = 10_000

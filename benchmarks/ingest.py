@@ -1,0 +1,302 @@
+"""How fast `ingest` is: against a naive script, against its own stages, in memory, the second time.
+
+    python benchmarks/ingest.py --shared ../shared [--part speed|recall|memory|all] [--rounds 3]
+
+speed   rounds of: the naive script; every stage alone, one process a core; `ingest`. Only ratios
+        within a round are compared, since a shared machine's speed drifts.
+recall  faces that MTCNN finds on full-size images of `data/crawl` and the engine finds as well.
+memory  peak of all processes with 300 and with 3,000 distinct files; then a second run over these.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from pipelines.decode import decode, encode_jpeg
+from pipelines.detect import MtcnnDetector
+from pipelines.errors import ItemError
+from pipelines.geometry import box_iou
+from pipelines.ingest import IngestRequest, ingest
+from pipelines.ingest.models import Models
+from pipelines.ingest.tally import Tally
+from pipelines.scan import scan
+from pipelines.settings import DetectorSettings, Settings, TeacherSettings
+from pipelines.stages import PortraitInput, detect_portraits, label_portraits, read_file
+from pipelines.store import BlobKind
+from pipelines.uris import file_uri, read_bytes
+from pipelines.workspace import Workspace, make_workspace
+
+CORES = len(os.sched_getaffinity(0))
+NAIVE_FILES = 40
+STAGE_FILES = 60
+BATCH = 4
+POLL_SECONDS = 0.1
+
+
+@dataclass
+class Clock:
+    """Notes when how many files were done."""
+
+    seen: list[tuple[float, int]]
+
+    def scanning(self, seen: int) -> None:
+        """Not timed."""
+
+    def working(self, total_files: int, workers: int) -> None:
+        """Start-up is not timed."""
+
+    def progressed(self, tally: Tally) -> None:
+        """One batch more."""
+        self.seen.append((time.perf_counter(), tally.files))
+
+    def steady_rate(self) -> float:
+        """Files/s from the moment every worker was at work to the very end."""
+        start, done = next(point for point in self.seen if point[1] >= 2 * CORES * BATCH)
+        end, total = self.seen[-1]
+        return (total - done) / (end - start)
+
+
+def settings_for(teacher: Path) -> Settings:
+    """The defaults, with the ONNX teacher."""
+    return Settings(teacher=TeacherSettings(name=f"onnx:{teacher}"))
+
+
+def new_workspace(root: Path, settings: Settings) -> Workspace:
+    """An empty workspace."""
+    make_workspace(root, "")
+    return Workspace(root, settings)
+
+
+def ours(photos: Sequence[Path], settings: Settings) -> float:
+    """Files/s of `ingest` at steady state."""
+    clock = Clock([])
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = new_workspace(Path(folder) / "ws", settings)
+        try:
+            ingest(workspace, IngestRequest(photos), clock, lambda: False)
+        finally:
+            workspace.close()
+    return clock.steady_rate()
+
+
+def naive(photos: Sequence[Path], teacher: Path) -> float:
+    """Files/s of the naive script, started anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(__file__).with_name("naive.py")
+        command = [sys.executable, str(script), str(teacher), folder, *map(str, photos)]
+        answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return answer["files"] / answer["seconds"]
+
+
+def stage_worker(
+    photos: Sequence[Path], settings: Settings, barrier: object, answers: object
+) -> None:
+    """One core's part of every stage, each stage started together with the other cores."""
+    models = Models(settings, threads=1)
+    models.load()
+    chunks = [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
+
+    def timed(work: Callable[[], object]) -> float:
+        barrier.wait()  # type: ignore[attr-defined]
+        started = time.perf_counter()
+        work()
+        return time.perf_counter() - started
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = new_workspace(Path(folder) / "ws", settings).store
+        files = [[path.read_bytes() for path in chunk] for chunk in chunks]
+        detected: list = []
+        labelled: list = []
+
+        def read() -> None:
+            for path in photos:
+                read_file(read_bytes(file_uri(path), max_bytes=settings.decode.max_bytes))
+
+        def detect() -> None:
+            detected.extend(detect_portraits(chunk, models.detector, settings) for chunk in files)
+
+        def label() -> None:
+            for chunk in detected:
+                inputs = [
+                    PortraitInput(
+                        portrait.jpeg,
+                        portrait.face.shifted(*(-edge for edge in portrait.crop_box[:2])),
+                        [],
+                    )
+                    for image in chunk
+                    if not isinstance(image, ItemError)
+                    for portrait in image.portraits
+                ]
+                labelled.append(label_portraits(inputs, models.teacher, settings) if inputs else [])
+
+        def write() -> None:
+            for images, masks in zip(detected, labelled, strict=True):
+                for image in images:
+                    for portrait in image.portraits:
+                        store.put(BlobKind.PORTRAIT, portrait.jpeg)
+                for mask in masks:
+                    store.put(BlobKind.MASK, mask.png)
+                    store.put(BlobKind.PROBABILITY, mask.probability_png)
+
+        detect_portraits(files[0], models.detector, settings)  # warm-up
+        seconds = [timed(stage) for stage in (read, detect, label, write)]
+    answers.put(seconds)  # type: ignore[attr-defined]
+
+
+def stages(photos: Sequence[Path], settings: Settings) -> dict[str, float]:
+    """Core-milliseconds a file of each stage, run alone on all cores."""
+    context = multiprocessing.get_context("spawn")
+    barrier, answers = context.Barrier(CORES), context.Queue()
+    parts = [photos[core::CORES] for core in range(CORES)]
+    workers = [
+        context.Process(target=stage_worker, args=(part, settings, barrier, answers))
+        for part in parts
+    ]
+    for worker in workers:
+        worker.start()
+    seconds = [answers.get() for _ in workers]
+    for worker in workers:
+        worker.join()
+    names = ("read", "decode + detect + crop", "teacher + mask + scores", "write")
+    return {
+        name: 1000 * sum(column) / len(photos)
+        for name, column in zip(names, zip(*seconds, strict=True), strict=True)
+    }
+
+
+def speed(shared: Path, rounds: int) -> None:
+    """Ratios to the naive script and to the sum of the stages."""
+    photos = sorted((shared / "data/crawl/flickr").glob("*.jpg"))
+    teacher = shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
+    settings = settings_for(teacher)
+    rows = []
+    for number in range(rounds):
+        alone = stages(photos[:STAGE_FILES], settings)
+        bound = 1000 * CORES / sum(alone.values())
+        base, rate = naive(photos[:NAIVE_FILES], teacher), ours(photos, settings)
+        rows.append((base, bound, rate, rate / base, rate / bound))
+        parts = ", ".join(f"{name} {ms:.1f}" for name, ms in alone.items())
+        print(
+            f"round {number + 1}: naive {base:.2f}/s, stages allow {bound:.2f}/s, ingest "
+            f"{rate:.2f}/s = {rate / base:.2f} x naive = {rate / bound:.2f} of the stages "
+            f"(core-ms a file: {parts})",
+            flush=True,
+        )
+    middle = [statistics.median(column) for column in zip(*rows, strict=True)]
+    print(f"median: {middle[3]:.2f} x naive, {middle[4]:.2f} of what the stages allow")
+
+
+def recall(shared: Path) -> None:
+    """Faces of the full-size detector that the engine's reduced copies keep."""
+    settings = Settings()
+    for min_face_px in (settings.detector.min_face_px, 80.0, 48.0):
+        small = MtcnnDetector(settings.detector.model_copy(update={"min_face_px": min_face_px}))
+        full = MtcnnDetector(
+            DetectorSettings(
+                min_face_px=min_face_px,
+                working_side_px=10**6,
+                max_working_side_px=10**6,
+                working_face_px=min(min_face_px, settings.detector.working_face_px),
+            )
+        )
+        wanted = kept = 0
+        for file in scan([shared / "data/crawl"]):
+            try:
+                data = read_bytes(file.uri, max_bytes=settings.decode.max_bytes)
+                image = decode(data, max_pixels=settings.decode.max_pixels).rgb
+            except ItemError:
+                continue
+            faces = [
+                face
+                for face in full.detect([image])[0]
+                if face.confidence >= settings.detector.min_confidence
+                and face.height >= min_face_px
+            ]
+            found = small.detect([image])[0] if faces else []
+            wanted += len(faces)
+            kept += sum(any(box_iou(face.box, f.box) > 0.5 for f in found) for face in faces)
+        print(f"faces from {min_face_px:.0f} px: {kept} of {wanted} = {kept / wanted:.2%}")
+
+
+def distinct_copies(shared: Path, folder: Path, count: int) -> None:
+    """Re-cropped, re-encoded copies of the crawl's photos, all of them different images."""
+    photos = sorted((shared / "data/crawl/flickr").glob("*.jpg"))
+    for index in range(count):
+        rgb = decode(photos[index % len(photos)].read_bytes(), max_pixels=10**9).rgb
+        cut = index // len(photos)
+        crop = np.ascontiguousarray(rgb[cut : rgb.shape[0] - cut, cut : rgb.shape[1] - cut])
+        (folder / f"{index:05d}.jpg").write_bytes(encode_jpeg(crop, 85))
+
+
+def peak_memory(command: Sequence[str]) -> tuple[float, float]:
+    """Peak of the proportional memory of a command with its children, in MiB, and seconds."""
+    started = time.perf_counter()
+    process = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        total = 0
+        for member in [process, *process.children(recursive=True)]:
+            try:
+                total += member.memory_full_info().pss
+            except psutil.Error:
+                continue
+        peak = max(peak, total)
+        time.sleep(POLL_SECONDS)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    return peak / 2**20, time.perf_counter() - started
+
+
+def memory(shared: Path, count: int) -> None:
+    """Memory of a small and a large crawl; and how fast a second run finds nothing to do."""
+    teacher = f"onnx:{shared / 'weights/deeplabv3_mobilenetv2_voc.onnx'}"
+    executable = str(Path(sys.executable).with_name("dataengine"))
+    peaks = []
+    for number in (count // 10, count):
+        with tempfile.TemporaryDirectory() as folder:
+            crawl, workspace = Path(folder) / "crawl", Path(folder) / "ws"
+            crawl.mkdir()
+            distinct_copies(shared, crawl, number)
+            command = [executable, "-w", str(workspace), "ingest", str(crawl), "--teacher", teacher]
+            peak, seconds = peak_memory(command)
+            peaks.append(peak)
+            print(f"{number:,} files: peak {peak:,.0f} MiB, {seconds:.0f} s", flush=True)
+            if number == count:
+                again = peak_memory(command)[1]
+                print(f"second run: {again:.2f} s in all = {number / again:,.0f} files/s")
+    print(f"memory with ten times the files: {peaks[1] / peaks[0]:.2f} x")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--part", choices=("speed", "recall", "memory", "all"), default="all")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--files", type=int, default=3000, help="of the larger crawl of `memory`")
+    options = parser.parse_args()
+    shared = options.shared.resolve()
+    if options.part in ("speed", "all"):
+        speed(shared, options.rounds)
+    if options.part in ("recall", "all"):
+        recall(shared)
+    if options.part in ("memory", "all"):
+        memory(shared, options.files)
+
+
+if __name__ == "__main__":
+    main()
