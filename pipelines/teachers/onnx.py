@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from pipelines.errors import ModelError
 from pipelines.files import sha256_prefix
@@ -139,7 +140,7 @@ def _read_layout(
     Metadata keys are the names of `[teacher.onnx]`; values are JSON. Without any, pixels are RGB in
     [-1, 1], as in TensorFlow's DeepLab.
     """
-    said = {key: value for key, value in _metadata(session).items() if value is not None}
+    said = {key: value for key, value in _metadata(session, path).items() if value is not None}
     said |= {key: value for key, value in settings.model_dump().items() if value is not None}
     shape = session.get_inputs()[0].shape
     if len(shape) != 4:
@@ -151,7 +152,14 @@ def _read_layout(
     height = rows if isinstance(rows, int) else said.get("input_height", _DEFAULT_SIDE_PX)
     width = columns if isinstance(columns, int) else said.get("input_width", _DEFAULT_SIDE_PX)
     probe = _probe(height, width)
-    output = run(probe[None] if channels_last else probe.transpose(2, 0, 1)[None])
+    try:
+        output = run(probe[None] if channels_last else probe.transpose(2, 0, 1)[None])
+    except Exception as error:  # onnxruntime's exceptions share no public base class
+        wanted = ", ".join(f"{each.type} {each.shape}" for each in session.get_inputs())
+        raise ModelError(
+            f"{path}: cannot be fed one float32 image of 3 channels, {height}×{width}; "
+            f"its input is {wanted}"
+        ) from error
     if output.ndim != 3:
         raise ModelError(f"{path}: its output has {output.ndim + 1} axes, not (N, classes, H, W)")
     if channels_last:
@@ -170,7 +178,7 @@ def _read_layout(
     )
 
 
-def _metadata(session: Any) -> Mapping[str, Any]:
+def _metadata(session: Any, path: Path) -> Mapping[str, Any]:
     known = OnnxSettings.model_fields
     found = {}
     for key, text in session.get_modelmeta().custom_metadata_map.items():
@@ -179,7 +187,11 @@ def _metadata(session: Any) -> Mapping[str, Any]:
                 found[key] = json.loads(text)
             except ValueError:
                 found[key] = text
-    return OnnxSettings.model_validate(found).model_dump()
+    try:
+        return OnnxSettings.model_validate(found).model_dump()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ModelError(f"{path}: its metadata: {problem['loc'][0]}: {problem['msg']}") from error
 
 
 def _person_index(classes: int, said: int | None, path: Path) -> int:
