@@ -65,9 +65,6 @@ def main() -> None:
     warnings.filterwarnings("ignore", module="PIL")
     try:
         app()
-    except BrokenPipeError:  # `dataengine list | head`
-        sys.stderr.close()
-        sys.exit(0)
     except Exception as error:
         if "--debug" in sys.argv:
             raise
