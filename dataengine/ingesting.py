@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -55,7 +54,7 @@ def report_plan(root: Path, settings: Settings, request: IngestRequest, *, as_js
     """Say what `ingest` would do."""
     found = plan(root, settings, request)
     if as_json:
-        print_json(asdict(found))
+        print_json(found)
         return
     files = found.files
     typer.echo(
@@ -213,5 +212,5 @@ def _as_dict(result: IngestResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "interrupted": result.interrupted,
         "ignored": dict(result.scan.ignored),
-        **asdict(result.tally),
+        **vars(result.tally),
     }
