@@ -1,0 +1,287 @@
+"""Commands on a workspace: what they print for people and for scripts, and how they fail."""
+
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dataengine.settings import settings_template
+from tests.conftest import FAST_INGEST, ODD_NAME, Crawl
+from tests.dataengine.conftest import Answer, Run
+
+PROGRAM = [sys.executable, "-c", "from dataengine.cli import main; main()"]
+JSONL_KEYS = {
+    "image_path", "image_sha256", "portrait_id", "face_box", "crop_box", "mask_path", "verdict",
+    "reasons", "scores",
+}  # fmt: skip
+
+
+def assert_one_line_error(answer: Answer, pattern: str) -> None:
+    assert (answer.code, answer.out) == (1, "")
+    assert re.fullmatch(r"error: [^\n]+\n", answer.err), answer.err
+    assert re.search(pattern, answer.err), answer.err
+
+
+@pytest.fixture
+def copied(ingested: Crawl, tmp_path: Path) -> Path:
+    """The ingested workspace, to be damaged."""
+    return Path(shutil.copytree(ingested.workspace, tmp_path / "copied"))
+
+
+def test_init_makes_a_workspace_that_others_find(run: Run, tmp_path: Path) -> None:
+    answer = run("init", tmp_path / "new" / "deep")
+    assert (answer.code, answer.err) == (0, "")
+    assert f"Made a workspace in {tmp_path}/new/deep\n" in answer.out
+    folder = tmp_path / "new" / "deep"
+    assert (folder / "dataengine.toml").read_text() == settings_template()
+    assert (folder / "dataengine.db").is_file()
+    assert run("-w", folder, "status").code == 0
+    assert_one_line_error(run("init", folder), "already a workspace; nothing was changed")
+
+
+@pytest.mark.parametrize("way", ["current folder", "option", "environment", "option wins"])
+def test_ways_to_say_where(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    option, folder = [], tmp_path / "ws"
+    match way:
+        case "current folder":
+            folder = Path.cwd()
+        case "option":
+            option = ["-w", folder]
+        case "environment":
+            monkeypatch.setenv("DATAENGINE_WORKSPACE", str(folder))
+        case "option wins":
+            monkeypatch.setenv("DATAENGINE_WORKSPACE", str(tmp_path / "other"))
+            option = ["--workspace", folder]
+    assert run(*option, "init").code == 0
+    assert [path.parent for path in tmp_path.rglob("dataengine.db")] == [folder]
+    assert run(*option, "status").code == 0
+
+
+def test_status_for_scripts(run: Run, ingested: Crawl) -> None:
+    answer = run("-w", ingested.workspace, "status", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    status = json.loads(answer.out)
+    assert set(status) >= {"images", "failures", "portraits", "verdicts", "reasons", "jobs"}
+    assert set(status["images"]) >= {"seen", "unique", "duplicates", "failed", "no_face"}
+    assert {key: status["images"][key] for key in ("seen", "unique", "duplicates")} == {
+        "seen": 7,
+        "unique": 6,
+        "duplicates": 1,
+    }
+    assert (status["images"]["failed"], status["images"]["no_face"]) == (1, 2)
+    assert status["failures"] == {"not_an_image": 1}
+    assert status["portraits"] == 3
+    assert set(status["verdicts"]) == {"candidate", "review", "rejected"}
+    assert status["reasons"]["no_face"] == 1
+    assert set(status["jobs"]) == {"read", "detect", "import", "label"}
+    assert set(status["jobs"]["read"]) == {"todo", "doing", "succeeded", "failed"}
+
+
+def test_status_for_people(run: Run, ingested: Crawl) -> None:
+    answer = run("-w", ingested.workspace, "status")
+    lines = {" ".join(line.split()) for line in answer.out.splitlines()}
+    assert {
+        "files 7 1 copies of others",
+        "images 6 3 with portraits",
+        "no face 2",
+        "failed 1 not_an_image 1",
+        "portraits 3",
+    } <= lines
+
+
+def test_list_for_scripts(run: Run, ingested: Crawl) -> None:
+    answer = run("-w", ingested.workspace, "list", "--jsonl")
+    assert (answer.code, answer.err) == (0, "")
+    lines = [json.loads(line) for line in answer.out.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        assert set(line) >= JSONL_KEYS
+        x0, y0, x1, y1 = line["crop_box"]
+        with Image.open(line["image_path"]) as image, Image.open(line["mask_path"]) as mask:
+            assert 0 <= x0 < x1 <= image.width
+            assert 0 <= y0 < y1 <= image.height
+            assert mask.size == (x1 - x0, y1 - y0)
+        assert Path(line["mask_path"]).is_absolute()
+        assert line["verdict"] in ("candidate", "review", "rejected")
+    assert ODD_NAME in {Path(line["image_path"]).name for line in lines}
+
+
+def test_list_for_people_is_one_line_a_portrait(run: Run, ingested: Crawl) -> None:
+    answer = run("-w", ingested.workspace, "list")
+    lines = answer.out.splitlines()
+    assert len(lines) == 3
+    (odd,) = (line for line in lines if "odd name" in line)
+    assert r"odd name\n\udcff.jpg" in odd
+    (flat,) = (line for line in lines if "flat.png" in line)
+    assert flat.split()[1] == "rejected"
+    assert "blurry" in flat
+
+
+def test_list_of_one_verdict(run: Run, ingested: Crawl) -> None:
+    answer = run("-w", ingested.workspace, "list", "--verdict", "rejected", "--jsonl")
+    found = [json.loads(line) for line in answer.out.splitlines()]
+    assert "flat.png" in {Path(line["image_path"]).name for line in found}
+    assert {line["verdict"] for line in found} == {"rejected"}
+
+
+def test_list_into_a_reader_that_leaves_early(ingested: Crawl) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        command = [*PROGRAM, "-w", str(ingested.workspace), "list"]
+        left = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writing)
+    assert (left.returncode, left.stderr) == (0, b"")
+
+
+def test_show_draws_the_portrait(run: Run, ingested: Crawl, tmp_path: Path) -> None:
+    lines = run("-w", ingested.workspace, "list", "--jsonl").out.splitlines()
+    portrait = json.loads(lines[0])["portrait_id"]
+    answer = run("-w", ingested.workspace, "show", str(portrait), tmp_path / "out.png")
+    assert (answer.code, answer.err, answer.out) == (0, "", f"Wrote {tmp_path}/out.png\n")
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 3 * 400
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["-w", "missing", "status"], "missing: not a workspace; make one with `dataengine init"),
+        (["-w", "missing", "list"], "not a workspace"),
+        (["-w", "{ws}", "show", "999", "out.png"], "no portrait 999; `dataengine list`"),
+        (["-w", "{ws}", "show", "1", "out.txt"], "name it .png or .jpg"),
+        (["-w", "{ws}", "show", "1", "missing/out.png"], "missing/out.png: cannot be written"),
+        (["-w", "{ws}", "ingest", "missing"], "'missing' does not exist"),
+        (["-w", "{ws}", "ingest", ".", "--teacher", "deep"], "unknown teacher 'deep'; known are"),
+        (["-w", "{ws}", "ingest", ".", "--teacher", "onnx:x"], "x: no such ONNX file"),
+        (["-w", "{ws}", "ingest", ".", "--teacher-weights", "x"], "x: no such file"),
+        (["-w", "{ws}", "ingest", ".", "--masks", "missing"], "missing: no such folder of masks"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_1(
+    run: Run, copied: Path, arguments: list[str], pattern: str
+) -> None:
+    answer = run(*(argument.format(ws=copied) for argument in arguments))
+    assert_one_line_error(answer, pattern)
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("mistake", ["missing", "teacher"])
+def test_a_mistyped_ingest_makes_no_workspace(run: Run, tmp_path: Path, mistake: str) -> None:
+    (tmp_path / "raw").mkdir()
+    arguments = {"missing": ["missing"], "teacher": [tmp_path / "raw", "--teacher", "deep"]}
+    assert_one_line_error(run("ingest", *arguments[mistake]), "does not exist|unknown teacher")
+    assert list(Path.cwd().iterdir()) == []
+
+
+def set_version(workspace: Path) -> None:
+    with closing(sqlite3.connect(workspace / "dataengine.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+
+
+def damage(workspace: Path) -> None:
+    for suffix in ("-wal", "-shm"):
+        (workspace / f"dataengine.db{suffix}").unlink(missing_ok=True)
+    (workspace / "dataengine.db").write_bytes(b"no database" * 1000)
+
+
+def misspell(workspace: Path) -> None:
+    (workspace / "dataengine.toml").write_text("[detector]\nmin_faces_px = 3\n")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "pattern"),
+    [
+        (set_version, r"dataengine\.db was made by a newer dataengine \(schema 9999\)"),
+        (damage, r"dataengine\.db cannot be opened as a database"),
+        (misspell, r"detector\.min_faces_px: unknown key; see .*dataengine\.toml"),
+    ],
+)
+@pytest.mark.parametrize("command", [["status"], ["list"], ["ingest", "."]])
+def test_a_broken_workspace_is_one_line_and_exit_code_1(
+    run: Run, copied: Path, break_it, pattern: str, command: list[str]
+) -> None:
+    break_it(copied)
+    assert_one_line_error(run("-w", copied, *command), pattern)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["ingest"],
+        ["list", "--verdict", "good"],
+        ["ingest", ".", "--workers", "-1"],
+        ["ingest", ".", "--device", "tpu"],
+        ["show", "one", "out.png"],
+        ["show", "1"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(run: Run, arguments: list[str]) -> None:
+    answer = run(*arguments)
+    assert (answer.code, answer.out) == (2, "")
+    assert "Usage: dataengine" in answer.err
+    assert "Traceback" not in answer.err
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize(("option", "traceback"), [([], False), (["--debug"], True)])
+def test_a_traceback_only_on_request(tmp_path: Path, option: list[str], traceback: bool) -> None:
+    command = [*PROGRAM, *option, "-w", str(tmp_path), "status"]
+    failed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert ("Traceback" in failed.stderr) == traceback
+    assert "not a workspace" in failed.stderr
+    if not traceback:
+        assert failed.stderr.count("\n") == 1
+
+
+def test_a_dry_run_counts_and_writes_nothing(run: Run, ingested: Crawl, copied: Path) -> None:
+    answer = run("ingest", ingested.raw, "--dry-run")
+    assert answer.code == 0
+    assert "Would take in 7 new and 0 changed files; 0 are known." in answer.out
+    assert list(Path.cwd().iterdir()) == []
+    more = copied.parent / "more"
+    more.mkdir()
+    shutil.copy(ingested.raw / "flat.png", more)
+    (more / "flat.json").write_text("{}")
+    answer = run("-w", copied, "ingest", ingested.raw, more, "--dry-run", "--json")
+    assert answer.code == 0, answer.err
+    found = json.loads(answer.out)
+    assert found["files"] == {"new": 1, "changed": 0, "known": 7}
+    assert found["scan"]["ignored"] == {".json": 1}
+    assert (found["pending"], found["failed"]) == (0, 1)
+
+
+def test_ingest_where_there_is_no_workspace_makes_one_and_says_so(
+    run: Run, ingested: Crawl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in FAST_INGEST.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "40")  # a path is never broken over lines
+    folder = tmp_path / "a [bold] name that is rather long for a narrow terminal"
+    answer = run("-w", folder, "ingest", ingested.raw, "--json", "--limit", "3")
+    assert answer.code == 0, answer.err
+    assert f"Made a workspace in {folder}\n" in answer.err
+    summary = json.loads(answer.out)
+    assert summary["status"]["images"]["seen"] == summary["run"]["new"] == 3
+    # In the order of names: a copy, the black one, the broken one.
+    assert summary["run"]["failures"] == {"not_an_image": 1}
+    assert summary["run"]["verdicts"] == {
+        verdict: number for verdict, number in summary["status"]["verdicts"].items() if number
+    }
+    again = json.loads(run("-w", folder, "ingest", ingested.raw, "--json").out)
+    assert (again["run"]["known"], again["run"]["new"]) == (3, 4)
+    assert (again["run"]["duplicates"], again["run"]["portraits"]) == (1, 2)
