@@ -53,7 +53,7 @@ def portrait_line(line: PortraitLine, *, as_json: bool) -> str:
         f"{line.portrait_id:>6}",
         f"{line.verdict or 'pending':<9}",
         f"{confidence:.3f}" if confidence is not None else "  –  ",
-        printable(line.image_path),
+        printable(line.image_path or "(overwritten)"),
         ",".join(line.reasons),
     ]
     return "  ".join(columns).rstrip()

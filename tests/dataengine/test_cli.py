@@ -285,3 +285,22 @@ def test_ingest_where_there_is_no_workspace_makes_one_and_says_so(
     again = json.loads(run("-w", folder, "ingest", ingested.raw, "--json").out)
     assert (again["run"]["known"], again["run"]["new"]) == (3, 4)
     assert (again["run"]["duplicates"], again["run"]["portraits"]) == (1, 2)
+
+
+def test_the_portrait_of_an_overwritten_file_stays(
+    run: Run, ingested: Crawl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in FAST_INGEST.items():
+        monkeypatch.setenv(name, value)
+    photo = tmp_path / "photo"
+    shutil.copy(ingested.raw / "sharp.jpg", photo)
+    assert run("ingest", photo).code == 0
+    shutil.copy(ingested.raw / "flat.png", photo)
+    assert run("ingest", photo).code == 0
+    old, new = (json.loads(line) for line in run("list", "--jsonl").out.splitlines())
+    assert (old["image_path"], new["image_path"]) == (None, str(photo))
+    assert old["image_sha256"] != new["image_sha256"]
+    assert Path(old["mask_path"]).is_file()
+    assert "(overwritten)" in run("list").out
+    assert run("show", old["portrait_id"], tmp_path / "out.png").code == 0
+    assert json.loads(run("status", "--json").out)["portraits"] == 2
