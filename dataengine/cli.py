@@ -64,10 +64,7 @@ def main() -> None:
     # Pillow warns of every odd EXIF block; what matters becomes an item's failure.
     warnings.filterwarnings("ignore", module="PIL")
     try:
-        app()
-    except BrokenPipeError:  # `dataengine list | head`
-        sys.stderr.close()
-        sys.exit(0)
+        app(prog_name="dataengine")
     except Exception as error:
         if "--debug" in sys.argv:
             raise

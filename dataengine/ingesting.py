@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,8 +19,9 @@ from db import reader
 from pipelines.funnel import funnel
 from pipelines.ingest import IngestRequest, IngestResult, Observer, ingest, plan
 from pipelines.ingest.tally import Tally
-from pipelines.scan import ScanSummary
+from pipelines.scan import ScanSummary, scan
 from pipelines.settings import Settings
+from pipelines.teachers import check_teacher
 from pipelines.workspace import Workspace
 
 _PLAIN_LINE_SECONDS = 5.0
@@ -30,8 +30,11 @@ _PLAIN_LINE_SECONDS = 5.0
 def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_json: bool) -> bool:
     """Ingest and report; True if it was interrupted."""
     console = Console(stderr=True)
+    # What is mistyped is told before a workspace is made for it.
+    check_teacher(settings.teacher)
+    scan(request.paths)
     if create_if_missing(root):
-        console.print(f"Made a workspace in {root.absolute()}", highlight=False)
+        typer.echo(f"Made a workspace in {root.absolute()}", err=True)
     workspace = Workspace(root, settings)
     try:
         with _stop_signal(console) as stop, _observer(console) as observer:
@@ -55,7 +58,7 @@ def report_plan(root: Path, settings: Settings, request: IngestRequest, *, as_js
     """Say what `ingest` would do."""
     found = plan(root, settings, request)
     if as_json:
-        print_json(asdict(found))
+        print_json(found)
         return
     files = found.files
     typer.echo(
@@ -213,5 +216,5 @@ def _as_dict(result: IngestResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "interrupted": result.interrupted,
         "ignored": dict(result.scan.ignored),
-        **asdict(result.tally),
+        **vars(result.tally),
     }

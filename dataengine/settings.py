@@ -10,6 +10,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -57,6 +58,8 @@ def load_settings(root: Path, options: Mapping[str, Mapping[str, Any]] | None = 
         loaded = Sources(**{section: values for section, values in given.items() if values})
     except ValidationError as error:
         raise WorkspaceError(_first_problem(error, file)) from error
+    except SettingsError as error:
+        raise WorkspaceError(f"environment {ENVIRONMENT_PREFIX}…: {error}") from error
     except (OSError, ValueError) as error:
         raise WorkspaceError(f"{file}: cannot be read as TOML ({error})") from error
     return Settings.model_validate(loaded.model_dump())
@@ -87,7 +90,8 @@ def _template_lines(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:
             continue
         if field.description:
             yield f"# {field.description}"
-        yield f"# {name} = {_toml(value)}"
+        # TOML has no null: such a line says nothing until it is given a value.
+        yield f"# {name} =  # not set" if value is None else f"# {name} = {_toml(value)}"
     for name, section in sections.items():
         yield ""
         yield f"[{'.'.join((*path, name))}]"
@@ -95,8 +99,6 @@ def _template_lines(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _toml(value: Any) -> str:
-    if value is None:
-        return '""  (not set)'
     if isinstance(value, str):
         return f'"{value}"'
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -104,5 +106,8 @@ def _toml(value: Any) -> str:
 
 def _first_problem(error: ValidationError, file: Path) -> str:
     problem = error.errors()[0]
-    key = ".".join(map(str, problem["loc"]))
-    return f"setting {key or '(all)'}: {problem['msg']}; see {file}, the environment or the options"
+    what = "unknown key" if problem["type"] == "extra_forbidden" else problem["msg"]
+    # A check across keys names them itself.
+    subject = [f"setting {'.'.join(map(str, problem['loc']))}"] if problem["loc"] else []
+    text = ": ".join([*subject, what.removeprefix("Value error, ")])
+    return f"{text}; see {file}, the environment or the options"

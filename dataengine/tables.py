@@ -1,6 +1,7 @@
 """Text for people: tables and lines."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
 from rich.console import Console
@@ -11,8 +12,12 @@ from pipelines.listing import PortraitLine
 
 
 def print_json(value: Any) -> None:
-    """One JSON document; names that are no UTF-8 survive as escapes."""
-    print(json.dumps(value, indent=2))  # noqa: T201
+    """One JSON document; names that are no UTF-8 survive as escapes.
+
+    Args:
+        value: plain values and dataclasses (not by `asdict`, which breaks the counters in them).
+    """
+    print(json.dumps(value, indent=2, default=_by_field))  # noqa: T201
 
 
 def print_funnel(found: Funnel) -> None:
@@ -48,7 +53,7 @@ def portrait_line(line: PortraitLine, *, as_json: bool) -> str:
         f"{line.portrait_id:>6}",
         f"{line.verdict or 'pending':<9}",
         f"{confidence:.3f}" if confidence is not None else "  –  ",
-        printable(line.image_path),
+        printable(line.image_path or "(overwritten)"),
         ",".join(line.reasons),
     ]
     return "  ".join(columns).rstrip()
@@ -58,6 +63,10 @@ def printable(path: str) -> str:
     """A path on one line of any terminal: newlines and bytes that are no UTF-8 are escaped."""
     shown = path.encode("utf-8", "backslashreplace").decode()
     return shown.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _by_field(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _note(number: int, text: str) -> str:

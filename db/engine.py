@@ -39,8 +39,8 @@ def open_engine(url: str | URL) -> Engine:
     process calls `open_engine` itself.
 
     Args:
-        url: an SQLAlchemy URL, as text or object: ``sqlite:////absolute/file.db``, or ``postgresql+DRIVER://…`` with
-            a driver that is installed beside this program (such as ``psycopg``).
+        url: an SQLAlchemy URL, as text or object: ``sqlite:////absolute/file.db``, or
+            ``postgresql+DRIVER://…`` with a driver installed beside this program (``psycopg``).
 
     Raises:
         DatabaseError: the URL is malformed, names another kind of database, an in-memory one

@@ -28,7 +28,8 @@ def explain(error: BaseException) -> str | None:
     """One line for an error of the database driver; None for any other error."""
     if not isinstance(error, DBAPIError):
         return None
-    reason = str(error.orig or error).strip().splitlines()[0]
+    lines = str(error.orig or error).strip().splitlines()
+    reason = lines[0] if lines else type(error.orig).__name__
     if "disk is full" in reason or "disk I/O error" in reason:
         return (
             f"the database cannot be written ({reason}); "

@@ -17,7 +17,8 @@ class ImageCounts:
     """Files and their distinct contents.
 
     Attributes:
-        seen: files offered; `unique + duplicates + unread` of them.
+        seen: files offered; `unique + duplicates + unread` of them, as long as no content was
+            overwritten with another: it stays, without a file.
         unique: distinct contents.
         duplicates: further files of the same content.
         unread: files not read yet, or never readable.

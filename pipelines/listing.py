@@ -20,8 +20,9 @@ class PortraitLine:
     """One portrait with its latest mask; mask fields are None or empty while it has none.
 
     Attributes:
-        image_uri: percent-encoded, of the first file with this content.
-        image_path: of the first file with this content; a tar's member as ``/x.tar#member``.
+        image_uri: percent-encoded, of the first file with this content; None when every such file
+            has been overwritten with something else.
+        image_path: likewise, readable; a tar's member as ``/x.tar#member``.
         image_sha256: of the file's bytes.
         portrait_id: as for `show`.
         face_box: x0, y0, x1, y1 in pixels of the upright image.
@@ -34,8 +35,8 @@ class PortraitLine:
         scores: of the mask.
     """
 
-    image_uri: str
-    image_path: str
+    image_uri: str | None
+    image_path: str | None
     image_sha256: str
     portrait_id: int
     face_box: list[float]
@@ -83,7 +84,7 @@ def list_portraits(
             Mask.scores,
         )
         .join(Image, Image.id == Portrait.image_id)
-        .join(Source, Source.id == first.correlate(Portrait).scalar_subquery())
+        .outerjoin(Source, Source.id == first.correlate(Portrait).scalar_subquery())
         .outerjoin(Mask, sa.and_(Mask.portrait_id == Portrait.id, latest_masks()))
         .order_by(Portrait.id)
     )
@@ -94,7 +95,7 @@ def list_portraits(
     for row in connection.execution_options(yield_per=1000).execute(query):
         yield PortraitLine(
             image_uri=row.uri,
-            image_path=uri_path(row.uri),
+            image_path=uri_path(row.uri) if row.uri else None,
             image_sha256=row.sha256,
             portrait_id=row.id,
             face_box=row.face_box,

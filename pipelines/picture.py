@@ -47,6 +47,8 @@ def save_picture(line: PortraitLine, target: Path, settings: Settings) -> None:
 
 def _image_panel(line: PortraitLine, settings: Settings) -> Image.Image:
     try:
+        if line.image_uri is None:
+            raise ItemError("overwritten", "no file has this image's content any longer")
         data = read_bytes(line.image_uri, max_bytes=settings.decode.max_bytes)
         rgb = decode(data, max_pixels=settings.decode.max_pixels).rgb
     except ItemError as error:

@@ -30,10 +30,11 @@ class MaskScores:
         band_entropy: mean binary entropy of p along the outline (7 pixels of a 256-pixel copy to
             either side), in [0, 1].
         support: mean p inside the mask, in [0, 1]: low where edges or filled holes had to be added.
-        spill: person probability mass outside the mask / mass inside: other people, cut parts.
+        spill: person probability mass outside the mask / mass inside: other people, cut parts;
+            0 for an empty mask, beside which nothing is "other".
         edge_agreement: intersection over union of the mask and the plain p > 0.5, in [0, 1].
         filled: share of the mask that the teacher gave p < 0.5, in [0, 1]: closed holes.
-        fragments: area of the person regions (p > 0.5) apart from the mask / mask area.
+        fragments: area of the person regions (p > 0.5) apart from the mask / mask area; likewise.
         top_contact: share of the crop's upper border that is mask, in [0, 1]: a cut-off head.
         face_cut: share of the face box that lies outside the image, in [0, 1].
         sharpness: variance of the Laplacian of the face at 128 pixels / its grey variance.
@@ -153,10 +154,10 @@ def _teacher_scores(mask: Mask, probability: Probability) -> _TeacherScores:
         confidence=float(np.abs(2 * probability - 1).mean()),
         band_entropy=_band_entropy(mask, probability),
         support=inside / area if area else 0.0,
-        spill=outside / max(inside, 1.0),
+        spill=outside / max(inside, 1.0) if area else 0.0,
         edge_agreement=int((mask & person).sum()) / union if union else 1.0,
         filled=int((mask & ~person).sum()) / area if area else 0.0,
-        fragments=apart / max(area, 1),
+        fragments=apart / area if area else 0.0,
     )
 
 

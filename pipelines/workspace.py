@@ -115,9 +115,9 @@ def make_workspace(root: Path, settings_text: str) -> None:
         paths.store.mkdir(exist_ok=True)
         # Last and exclusively: its presence says that the workspace is complete.
         _write_exclusively(paths.settings, settings_text)
-    except FileExistsError:
+    except FileExistsError as error:
         if not paths.exists:
-            raise WorkspaceError(f"{root}: is a file; a workspace is a folder") from None
+            raise WorkspaceError(f"{error.filename}: is a file; a folder is needed") from None
     except OSError as error:
         raise WorkspaceError(storage_message(root, error)) from error
 

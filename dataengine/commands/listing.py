@@ -1,5 +1,7 @@
 """`dataengine list`."""
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -35,5 +37,9 @@ def list_(
 
     wanted = Verdict(verdict.value) if verdict else None
     with opened(context) as workspace, reader(workspace.engine).begin() as connection:
-        for line in list_portraits(connection, workspace.store, wanted):
-            typer.echo(portrait_line(line, as_json=jsonl))
+        try:
+            for line in list_portraits(connection, workspace.store, wanted):
+                typer.echo(portrait_line(line, as_json=jsonl))
+        except BrokenPipeError:  # `dataengine list | head`
+            # What is left in the buffer must go somewhere when the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

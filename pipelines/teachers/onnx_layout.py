@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from pipelines.errors import ModelError
 from pipelines.settings import OnnxSettings
@@ -56,7 +57,7 @@ def read_layout(
     Metadata keys are the names of `[teacher.onnx]`; values are JSON. Without any, pixels are RGB in
     [-1, 1], as in TensorFlow's DeepLab.
     """
-    said = {key: value for key, value in _metadata(session).items() if value is not None}
+    said = {key: value for key, value in _metadata(session, path).items() if value is not None}
     said |= {key: value for key, value in settings.model_dump().items() if value is not None}
     shape = session.get_inputs()[0].shape
     if len(shape) != 4:
@@ -67,7 +68,14 @@ def read_layout(
     rows, columns = (shape[1], shape[2]) if channels_last else (shape[2], shape[3])
     height = rows if isinstance(rows, int) else said.get("input_height", _DEFAULT_SIDE_PX)
     width = columns if isinstance(columns, int) else said.get("input_width", _DEFAULT_SIDE_PX)
-    output = run(probe(height, width, channels_last))
+    try:
+        output = run(probe(height, width, channels_last))
+    except Exception as error:  # onnxruntime's exceptions share no public base class
+        wanted = ", ".join(f"{each.type} {each.shape}" for each in session.get_inputs())
+        raise ModelError(
+            f"{path}: cannot be fed one float32 image of 3 channels, {height}×{width}; "
+            f"its input is {wanted}"
+        ) from error
     if output.ndim != 3:
         raise ModelError(f"{path}: its output has {output.ndim + 1} axes, not (N, classes, H, W)")
     if channels_last:
@@ -86,7 +94,7 @@ def read_layout(
     )
 
 
-def _metadata(session: Any) -> Mapping[str, Any]:
+def _metadata(session: Any, path: Path) -> Mapping[str, Any]:
     known = OnnxSettings.model_fields
     found = {}
     for key, text in session.get_modelmeta().custom_metadata_map.items():
@@ -95,7 +103,11 @@ def _metadata(session: Any) -> Mapping[str, Any]:
                 found[key] = json.loads(text)
             except ValueError:
                 found[key] = text
-    return OnnxSettings.model_validate(found).model_dump()
+    try:
+        return OnnxSettings.model_validate(found).model_dump()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise ModelError(f"{path}: its metadata: {problem['loc'][0]}: {problem['msg']}") from error
 
 
 def _person_index(classes: int, said: int | None, path: Path) -> int:

@@ -112,11 +112,14 @@ def _read_state(weights: Path) -> dict[str, Any]:
             from safetensors.torch import load_file
 
             return dict(load_file(weights))
-        return dict(torch.load(weights, map_location="cpu", weights_only=True))
+        state = dict(torch.load(weights, map_location="cpu", weights_only=True))
     except Exception as error:  # pickle, zip and safetensors each have errors of their own
         raise ModelError(
             f"{weights}: not a readable file of weights ({type(error).__name__})"
         ) from error
+    if not all(isinstance(key, str) for key in state):
+        raise ModelError(f"{weights}: not the weights of a network (entries have no names)")
+    return state
 
 
 def _download(weights: Any, network: str) -> dict[str, Any]:

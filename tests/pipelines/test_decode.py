@@ -1,7 +1,6 @@
 """Every mode, orientation and profile becomes upright sRGB; every bad file a typed error."""
 
 import io
-import os
 import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +15,6 @@ from PIL import Image, ImageCms
 from pipelines.decode import FORMATS, decode, decode_jpeg_crop, encode_jpeg
 from pipelines.errors import ItemError
 
-SHARED = Path(os.environ.get("DATAENGINE_SHARED", Path(__file__).parents[3] / "shared"))
-MIXED = SHARED / "data" / "crawl" / "mixed"
 MAX = 10_000_000
 # The whole list: a file that starts to fail, or stops failing, is a change to look at.
 MIXED_FAILURES = {
@@ -26,9 +23,13 @@ MIXED_FAILURES = {
     "pillow__Tests__images__pngtest_bad.png.bin": "not_an_image",
     "pillow__Tests__images__truncated_end_chunk.png": "truncated",
 }
-mixed_crawl = pytest.mark.skipif(not MIXED.is_dir(), reason=f"no crawl files in {MIXED}")
 
 Pixels = npt.NDArray[np.uint8]
+
+
+@pytest.fixture
+def mixed(shared: Path) -> Path:
+    return shared / "data" / "crawl" / "mixed"
 
 
 def save(image: Image.Image, fmt: str, **options: Any) -> bytes:
@@ -161,7 +162,6 @@ def test_of_an_animation_the_first_frame_counts() -> None:
         np.testing.assert_allclose(pixels(data)[4, 4], (255, 0, 0), atol=3, err_msg=fmt)
 
 
-@mixed_crawl
 @pytest.mark.parametrize(
     ("name", "mode"),
     [
@@ -170,8 +170,8 @@ def test_of_an_animation_the_first_frame_counts() -> None:
         ("skimage__src___skimage2__data__page.png", "L"),  # dot gain, a grey profile
     ],
 )
-def test_profiles_are_converted_as_imagecms_does(name: str, mode: str) -> None:
-    data = (MIXED / name).read_bytes()
+def test_profiles_are_converted_as_imagecms_does(mixed: Path, name: str, mode: str) -> None:
+    data = (mixed / name).read_bytes()
     image = Image.open(io.BytesIO(data))
     source = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
     target = ImageCms.createProfile("sRGB")
@@ -182,9 +182,8 @@ def test_profiles_are_converted_as_imagecms_does(name: str, mode: str) -> None:
     assert np.abs(np.asarray(image.convert("RGB")).astype(int) - pixels(data)).max() > 10
 
 
-@mixed_crawl
-def test_a_profile_of_the_wrong_colour_space_is_ignored() -> None:
-    page = Image.open(MIXED / "skimage__src___skimage2__data__page.png")
+def test_a_profile_of_the_wrong_colour_space_is_ignored(mixed: Path) -> None:
+    page = Image.open(mixed / "skimage__src___skimage2__data__page.png")
     data = save(quadrants(), "PNG", icc_profile=page.info["icc_profile"])
     np.testing.assert_array_equal(pixels(data), np.asarray(quadrants()))
 
@@ -253,10 +252,9 @@ def test_a_cut_off_file_is_truncated(fmt: str, options: dict[str, Any], kept: fl
     assert reason(data[: int(len(data) * kept)]) == "truncated"
 
 
-@mixed_crawl
-def test_every_file_of_a_real_crawl_decodes_or_fails_with_its_reason() -> None:
+def test_every_file_of_a_real_crawl_decodes_or_fails_with_its_reason(mixed: Path) -> None:
     failures = {}
-    files = sorted(MIXED.iterdir())
+    files = sorted(mixed.iterdir())
     for path in files:
         try:
             pixels(path.read_bytes())
@@ -266,9 +264,8 @@ def test_every_file_of_a_real_crawl_decodes_or_fails_with_its_reason() -> None:
     assert len(files) == 131
 
 
-@mixed_crawl
-def test_threads_agree_with_one() -> None:
-    data = [path.read_bytes() for path in sorted(MIXED.glob("imagenet__*"))]
+def test_threads_agree_with_one(mixed: Path) -> None:
+    data = [path.read_bytes() for path in sorted(mixed.glob("imagenet__*"))]
     with ThreadPoolExecutor(4) as pool:
         for one, many in zip(map(pixels, data), pool.map(pixels, data), strict=True):
             np.testing.assert_array_equal(one, many)

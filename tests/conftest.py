@@ -1,0 +1,80 @@
+"""What every package's tests share: reference data, a real photo, a small ingested workspace."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+CHECKOUT = Path(__file__).parents[1]
+
+# The fakes need no weights; no worker processes keep a run within a second.
+FAST_INGEST = {
+    "DATAENGINE_DETECTOR__NAME": "fake",
+    "DATAENGINE_TEACHER__NAME": "fake",
+    "DATAENGINE_ENGINE__WORKERS": "0",
+}
+ODD_NAME = os.fsdecode(b"odd name\n\xff.jpg")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of reference data, beside the checkout or where DATAENGINE_SHARED says."""
+    folder = Path(os.environ.get("DATAENGINE_SHARED") or CHECKOUT.parent / "shared")
+    if not (folder / "data").is_dir():
+        pytest.skip(f"no reference data in {folder}; DATAENGINE_SHARED may name another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> npt.NDArray[np.uint8]:
+    """A public-domain portrait, 512 × 512: one frontal face, about 85 × 115 pixels."""
+    from skimage.data import astronaut
+
+    return np.asarray(astronaut(), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("DATAENGINE_") and name != "DATAENGINE_SHARED":
+            monkeypatch.delenv(name)
+
+
+@dataclass(frozen=True)
+class Crawl:
+    """A folder of files, taken into a workspace with the fakes.
+
+    Files: `sharp.jpg` and its copy `a_copy.jpg`; `flat.png`, whose face has no detail; the
+    portrait under `ODD_NAME`; `black.png` (no face); `tiny.png` (face too small); `broken.jpg`.
+    """
+
+    raw: Path
+    workspace: Path
+
+
+@pytest.fixture(scope="session")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Crawl:
+    """A small ingested workspace; tests read it and change nothing."""
+    from dataengine.cli import app
+
+    root = tmp_path_factory.mktemp("ingested")
+    crawl = Crawl(root / "raw", root / "workspace")
+    crawl.raw.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (400, 300, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(crawl.raw / "sharp.jpg", quality=95)
+    shutil.copy(crawl.raw / "sharp.jpg", crawl.raw / "a_copy.jpg")
+    Image.fromarray(noise[::-1]).save(crawl.raw / ODD_NAME, quality=95)
+    Image.new("RGB", (300, 400), (90, 120, 150)).save(crawl.raw / "flat.png")
+    Image.new("RGB", (300, 400)).save(crawl.raw / "black.png")
+    Image.fromarray(noise[:120, :90]).save(crawl.raw / "tiny.png")
+    (crawl.raw / "broken.jpg").write_bytes(b"<html>404 Not Found</html>")
+    arguments = ["-w", str(crawl.workspace), "ingest", str(crawl.raw)]
+    result = CliRunner().invoke(app, arguments, env=FAST_INGEST)
+    assert result.exit_code == 0, result.output
+    return crawl

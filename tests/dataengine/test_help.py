@@ -1,0 +1,93 @@
+"""`--help` is true, whole and quick."""
+
+import re
+import shlex
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer
+
+from dataengine.choices import VerdictChoice
+from dataengine.cli import app
+from db import Verdict
+from pipelines.teachers import NETWORKS
+from tests.dataengine.conftest import Run
+
+GROUP: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = GROUP.commands
+
+DOCUMENTED = {
+    "init": ["[folder]", "default the -w folder"],
+    "ingest": [
+        "PATH...", "--teacher", "--teacher-weights", "--masks", "--device", "<auto|cpu|cuda>",
+        "--batch-size", "--workers", "--limit", "--retry-failed", "--dry-run", "--json",
+        "onnx:FILE", *NETWORKS,
+    ],
+    "status": ["--json"],
+    "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
+    "show": ["ID", "OUT.png"],
+}  # fmt: skip
+
+HEAVY = ("torch", "torchvision", "sqlalchemy", "alembic", "cv2", "numpy", "PIL", "pydantic")
+
+
+def examples(command: str) -> list[list[str]]:
+    """Arguments of each example of a command, up to a pipe."""
+    lines = [line.strip() for line in COMMANDS[command].epilog.splitlines()]
+    words = [shlex.split(line) for line in lines if line.startswith("dataengine ")]
+    return [line[1 : line.index("|")] if "|" in line else line[1:] for line in words]
+
+
+def test_every_command_is_known_to_these_tests() -> None:
+    assert set(COMMANDS) == set(DOCUMENTED)
+
+
+@pytest.mark.parametrize("command", DOCUMENTED)
+def test_the_help_of_a_command(run: Run, command: str) -> None:
+    answer = run(command, "--help")
+    assert (answer.code, answer.err) == (0, "")
+    text = re.sub(r"\s+", " ", answer.out)
+    missing = [option for option in DOCUMENTED[command] if option not in text]
+    assert missing == []
+    assert f"dataengine {command}" in text.partition("Example")[2]
+    assert run(command, "-h") == answer
+
+
+def test_the_help_of_the_program(run: Run) -> None:
+    answer = run("--help")
+    assert answer.code == 0
+    for expected in ("--workspace", "-w", "DATAENGINE_WORKSPACE", "--debug", *DOCUMENTED):
+        assert expected in answer.out
+
+
+@pytest.mark.parametrize("command", DOCUMENTED)
+def test_every_parameter_is_explained(command: str) -> None:
+    silent = [p.name for p in COMMANDS[command].params if not getattr(p, "help", None)]
+    assert silent == []
+
+
+@pytest.mark.parametrize("command", DOCUMENTED)
+def test_examples_are_commands_that_parse(command: str) -> None:
+    assert examples(command)
+    for arguments in examples(command):
+        whole = GROUP.make_context("dataengine", list(arguments))
+        name, found, rest = GROUP.resolve_command(whole, [*whole._protected_args, *whole.args])
+        found.make_context(name, rest, parent=whole)
+
+
+def test_a_version_is_shown(run: Run) -> None:
+    answer = run("--version")
+    assert answer.code == 0
+    assert re.fullmatch(r"dataengine \d+\.\d+\.\d+\S*\n", answer.out)
+
+
+def test_nothing_heavy_is_loaded_to_show_help() -> None:
+    code = "import sys, dataengine.cli; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(HEAVY) & set(shown.stdout.split())
+
+
+def test_the_choices_of_verdicts_are_the_databases() -> None:
+    assert [choice.value for choice in VerdictChoice] == [verdict.value for verdict in Verdict]
