@@ -33,7 +33,7 @@ def load_settings(root: Path, options: Mapping[str, Mapping[str, Any]] | None = 
     """
     file = root / SETTINGS_FILE
 
-    class Sources(Settings, BaseSettings):  # type: ignore[misc]
+    class Sources(Settings, BaseSettings):
         model_config = SettingsConfigDict(
             env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
         )
@@ -50,7 +50,7 @@ def load_settings(root: Path, options: Mapping[str, Mapping[str, Any]] | None = 
             toml = TomlConfigSettingsSource(settings_cls, file)
             return init_settings, env_settings, toml
 
-    given = {
+    given: dict[str, Any] = {
         section: {key: value for key, value in values.items() if value is not None}
         for section, values in (options or {}).items()
     }

@@ -123,8 +123,9 @@ class MtcnnDetector:
                 canvases = np.stack([copies[index].canvas for index in batch])
                 with self._torch.inference_mode():
                     boxes, confidences, landmarks = self._mtcnn.detect(canvases, landmarks=True)
-                for index, *answer in zip(batch, boxes, confidences, landmarks, strict=True):
-                    found[index] = _faces(*answer, copies[index].scale)
+                answers = zip(batch, boxes, confidences, landmarks, strict=True)
+                for index, box, confidence, points in answers:
+                    found[index] = _faces(box, confidence, points, copies[index].scale)
         return found
 
 

@@ -88,7 +88,7 @@ def mask_scores(
     small = cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
     teacher = _TeacherScores.nothing()
     if probability is not None:
-        teacher = _teacher_scores(small, cv2.resize(probability, size))
+        teacher = _teacher_scores(small, np.asarray(cv2.resize(probability, size), np.float32))
     return MaskScores(
         area=float(small.mean()),
         face_in_mask=float(mask[rows, columns].mean()),

@@ -73,12 +73,13 @@ def refine_edges(
     small = _size_within(width, height, settings.refine_fit_px)
     large = _size_within(width, height, settings.refine_apply_px)
     guide = shrink(rgb, *large)
-    small_guide = shrink(guide, *small).astype(np.float32) / np.float32(255)
-    target = cv2.resize(probability, small, interpolation=cv2.INTER_AREA)
+    small_guide = np.asarray(shrink(guide, *small) / np.float32(255), np.float32)
+    target = np.asarray(cv2.resize(probability, small, interpolation=cv2.INTER_AREA), np.float32)
     radius = max(1, round(settings.refine_radius * max(small)))
     slope, offset = _fit_linear_model(small_guide, target, radius, settings.refine_epsilon)
     weighted = cv2.multiply(cv2.resize(slope, large), guide, scale=1 / 255, dtype=cv2.CV_32F)
-    refined = cv2.transform(weighted, np.ones((1, 3), np.float32)) + cv2.resize(offset, large)
+    refined = cv2.transform(weighted, np.ones((1, 3), np.float32))
+    refined = cv2.add(refined, cv2.resize(offset, large))
     return np.asarray(cv2.resize(refined, (width, height)), np.float32)
 
 

@@ -73,7 +73,7 @@ class BatchRunner:
     def _read(self, jobs: Sequence[Job]) -> Tally:
         with self._workspace.engine.begin() as connection:
             uris = records.sources(connection, [job.item_id for job in jobs])
-        outcomes = [_attempt(lambda uri=uris[job.item_id]: self._content(uri)) for job in jobs]
+        outcomes = [_attempt(self._content, uris[job.item_id]) for job in jobs]
 
         def save(connection: Connection, job: Job, content: FileContent, tally: Tally) -> None:
             if not records.save_content(connection, job.item_id, content):
@@ -85,7 +85,7 @@ class BatchRunner:
     def _detect(self, jobs: Sequence[Job]) -> Tally:
         with self._workspace.engine.begin() as connection:
             images = records.image_files(connection, [job.item_id for job in jobs])
-        files = [_attempt(lambda image=images[job.item_id]: self._bytes(image)) for job in jobs]
+        files = [_attempt(self._bytes, images[job.item_id]) for job in jobs]
         detector = self._models.detector
         outcomes = _through(files, lambda batch: detect_portraits(batch, detector, self._settings))
         blobs = {
@@ -105,7 +105,7 @@ class BatchRunner:
     def _import(self, jobs: Sequence[Job]) -> Tally:
         with self._workspace.engine.begin() as connection:
             tasks = records.import_tasks(connection, [job.item_id for job in jobs])
-        outcomes = [_attempt(lambda task=tasks[job.item_id]: self._imported(task)) for job in jobs]
+        outcomes = [_attempt(self._imported, tasks[job.item_id]) for job in jobs]
 
         def save(connection: Connection, _: Job, masks: list[NewMask], tally: Tally) -> None:
             for mask in masks:
@@ -207,10 +207,10 @@ class BatchRunner:
         )
 
 
-def _attempt(work: Callable[[], _Out]) -> _Out | ItemError:
+def _attempt(work: Callable[[_In], _Out], item: _In) -> _Out | ItemError:
     """Run one item's work; whatever is its own fault becomes its error."""
     try:
-        return work()
+        return work(item)
     except ItemError as error:
         return error
     except PipelineError:

@@ -7,7 +7,7 @@ next stage's job commit together.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,7 +18,7 @@ from pipelines.geometry import CropBox, Face
 from pipelines.scan import FoundFile
 from pipelines.stages import DetectedImage, FileContent
 
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _CHUNK = 500
 _T = TypeVar("_T")
 
@@ -204,6 +204,9 @@ def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, Import
         .group_by(Image.id)
     )
     for image_id, width, height, mask_uri in connection.execute(query).all():
+        # An import is asked for once its image has portraits: all four are there.
+        assert width and height
+        assert mask_uri
         found = portraits(connection, image_id=image_id)
         tasks[image_id] = ImportTask(image_id, (width, height), mask_uri, tuple(found.values()))
     return tasks
@@ -243,7 +246,7 @@ def save_detection(
             detector=detector,
         )
     )
-    ids = []
+    ids: list[int] = []
     for ordinal, (portrait, blob) in enumerate(zip(found.portraits, blobs, strict=True)):
         x0, y0, x1, y1 = portrait.crop_box
         face = _face_json(portrait.face)
@@ -259,7 +262,8 @@ def save_detection(
             "blob": blob,
             "detector": detector,
         }
-        ids.append(connection.scalar(sa.insert(Portrait).values(values).returning(Portrait.id)))
+        insert = sa.insert(Portrait).values(values).returning(Portrait.id)
+        ids.append(connection.scalars(insert).one())
     if not _enqueue_imports(connection, [image_id]):
         queue.enqueue(connection, Stage.LABEL, ids)
 
@@ -324,7 +328,7 @@ def _enqueue_imports(connection: Connection, image_ids: Sequence[int]) -> bool:
     return bool(with_mask)
 
 
-def _portrait_record(row: sa.Row[tuple[object, ...]]) -> PortraitRecord:
+def _portrait_record(row: Any) -> PortraitRecord:
     x0, y0, x1, y1 = row.crop_box
     own = _face(row.face_box, row.landmarks, row.face_confidence)
     seen = [_face(face["box"], face["landmarks"], face["confidence"]) for face in row.faces or []]

@@ -60,7 +60,7 @@ class OnnxTeacher:
             case "sigmoid":
                 return sigmoid(output[person])
             case "none":
-                return np.clip(output[person], 0, 1)
+                return np.asarray(np.clip(output[person], 0, 1), np.float32)
 
     def _take_over_enlargement(self, path: Path, device: str, threads: int) -> None:
         """Enlarge the network's output here instead of in it, if that gives the same."""
@@ -70,7 +70,7 @@ class OnnxTeacher:
         batch = probe(self.layout.height, self.layout.width, channels_last=False)
         whole, full = self._session, self._raw_output(batch)
         self._session = _session(cut[0], path, device, threads)
-        enlargement = Enlargement(*full.shape[1:], mode=cut[1])
+        enlargement = Enlargement(full.shape[1], full.shape[2], mode=cut[1])
         if matches(enlargement, self._raw_output(batch), full):
             self._enlargement = enlargement
         else:

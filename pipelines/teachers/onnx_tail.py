@@ -56,7 +56,7 @@ class Enlargement:
     def _sample(self, small: Array, rows: int, columns: int) -> Array:
         down = _weights(small.shape[1], self.height, rows, self.mode)
         across = _weights(small.shape[2], self.width, columns, self.mode)
-        return np.matmul(np.matmul(down, small), across.T)
+        return np.asarray(np.matmul(np.matmul(down, small), across.T), np.float32)
 
 
 def cut_enlargement(path: Path) -> tuple[bytes, str] | None:
