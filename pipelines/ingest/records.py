@@ -205,8 +205,9 @@ def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, Import
     )
     for image_id, width, height, mask_uri in connection.execute(query).all():
         # An import is asked for once its image has portraits: all four are there.
-        assert width and height
-        assert mask_uri
+        assert width is not None
+        assert height is not None
+        assert mask_uri is not None
         found = portraits(connection, image_id=image_id)
         tasks[image_id] = ImportTask(image_id, (width, height), mask_uri, tuple(found.values()))
     return tasks
