@@ -1,13 +1,18 @@
 """The command line, called as the shell would call it but within this process."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from dataengine.cli import main
+from dataengine.cli import app, main
+
+_GROUP: Any = typer.main.get_command(app)
+COMMANDS: dict[str, Any] = _GROUP.commands
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,13 @@ class Answer:
 
 
 Run = Callable[..., Answer]
+
+
+def parse(arguments: Sequence[str]) -> None:
+    """Parse a command line without running it; raises what wrong usage raises."""
+    whole = _GROUP.make_context("dataengine", list(arguments))
+    name, found, rest = _GROUP.resolve_command(whole, [*whole._protected_args, *whole.args])
+    found.make_context(name, rest, parent=whole)
 
 
 @pytest.fixture
