@@ -8,12 +8,13 @@ The decoder blocks information: what the coarse prediction is sure of, the finer
 change. 63.87 M multiply-adds at 224 × 224 with two classes.
 """
 
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sinet.networks.base import SegmentationNetwork
 from sinet.networks.layers import (
     ConvolutionUnit,
     GatedDownsampling,
@@ -72,7 +73,7 @@ class Encoder(nn.Module):
         return Encoding(self.classifier(features), quarter)
 
 
-class SINet(nn.Module):
+class SINet(SegmentationNetwork):
     """The whole network: logits of every class at the size of the image.
 
     With one class the softmax that gates the skip is constantly 1 and closes it for good; two
@@ -82,15 +83,11 @@ class SINet(nn.Module):
         classes: number of output channels; 0 is the background, 1 the person.
     """
 
-    name: Final = "sinet"
-    strides: Final = (1, 8)
-    """Of the outputs of `training_logits`."""
+    name: ClassVar[str] = "sinet"
+    strides: ClassVar[tuple[int, ...]] = (1, 8)
 
     def __init__(self, classes: int = 2) -> None:
-        super().__init__()
-        if classes < 1:
-            raise ValueError(f"classes is {classes}: at least 1 is needed.")
-        self.classes = classes
+        super().__init__(classes)
         self.encoder = Encoder(classes)
         self.coarse_norm = batch_norm(classes)
         self.skip = ConvolutionUnit(48, classes, kernel=1)
