@@ -79,7 +79,9 @@ def load_official(path: Path | str) -> SINet:
         raise CheckpointError(
             f"{path}: broken or cut off, or no PyTorch checkpoint: fetch it again."
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(value, Tensor) for value in state.values()
+    ):
         raise CheckpointError(f"{path}: not the authors' checkpoint: it holds more than weights.")
     network = SINet(classes=2)
     renamed = {official_to_own(name): value for name, value in state.items()}

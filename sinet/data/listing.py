@@ -71,9 +71,7 @@ def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:
     return [Sample(name, images[name], masks[name]) for name in names]
 
 
-def hold_out(
-    samples: Sequence[Sample], fraction: float
-) -> tuple[list[Sample], list[Sample]]:
+def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[list[Sample], list[Sample]]:
     """Split off a fixed part, by a hash of the name: the same on any machine, in any order.
 
     Args:

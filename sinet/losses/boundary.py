@@ -50,6 +50,4 @@ def _spread(mask: Tensor, axis: int, step: int) -> Tensor:
     edge = list(mask.shape)
     edge[axis] = step
     nothing = mask.new_zeros(edge)
-    return (
-        mask | torch.cat((ahead, nothing), dim=axis) | torch.cat((nothing, behind), dim=axis)
-    )
+    return mask | torch.cat((ahead, nothing), dim=axis) | torch.cat((nothing, behind), dim=axis)

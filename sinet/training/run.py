@@ -116,7 +116,9 @@ class _Run:
         self.epoch = 0
         if state is not None:
             self._restore(state)
-        self._loss = torch.compile(self._loss_of, dynamic=False) if config.compile else self._loss_of
+        self._loss = (
+            torch.compile(self._loss_of, dynamic=False) if config.compile else self._loss_of
+        )
 
     def go(self, stop_after: int | None, progress: Progress | None) -> Path:
         """Train until the end, or `stop_after`."""
