@@ -1,7 +1,6 @@
 """Weights on disk: safetensors, with all that is needed to use them in the file's metadata."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from sinet.errors import CheckpointError
 from sinet.networks import NETWORKS, SegmentationNetwork, build_network
 from sinet.normalisation import InputSpec
+from sinet.official import OFFICIAL_INPUT, load_official
 
 FORMAT: Final = "sinet-checkpoint-1"
 _KEY: Final = "sinet"
@@ -58,7 +58,18 @@ def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> No
     }
     partial = path.with_name(f".{path.name}.partial")
     save_file(tensors, partial, metadata={_KEY: json.dumps(description)})
-    os.replace(partial, path)
+    partial.replace(path)
+
+
+def load_model(path: Path | str) -> Model:
+    """Read a checkpoint of ours, or, of suffix `.pth`, the SINet authors'.
+
+    Raises:
+        CheckpointError: as `load_checkpoint` and `load_official`.
+    """
+    if Path(path).suffix.lower() == ".pth":
+        return Model(load_official(path), OFFICIAL_INPUT, {"source": "the authors' checkpoint"})
+    return load_checkpoint(path)
 
 
 def load_checkpoint(

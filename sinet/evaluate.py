@@ -1,13 +1,13 @@
 """Score a model on a data set."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from statistics import fmean
+from typing import Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from sinet.checkpoint import Model
 from sinet.data.listing import Sample
@@ -15,7 +15,9 @@ from sinet.data.reading import Pixels, read_sample
 from sinet.metrics import Counts, boundary_f1, boundary_iou
 from sinet.networks import SegmentationNetwork
 from sinet.normalisation import InputSpec
-from sinet.predict import predict
+from sinet.predict import person_at_input, resize_probability
+
+METRIC_SIZE: Final = (224, 224)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +25,10 @@ class Scores:
     """Scores of one image, or their means; each 0..1.
 
     Attributes:
-        iou: of the person at the network's input size (224 × 224), the authors' metric.
+        iou: of the person at 224 × 224, the authors' metric.
         native_iou: of the person at the size of the image.
-        miou: mean of person's and background's, at the input size.
-        boundary_f1: in the 15 × 15 band, at the input size.
+        miou: mean of person's and background's, at 224 × 224.
+        boundary_f1: in the 15 × 15 band, at 224 × 224.
         boundary_iou: within 2 % of the diagonal, at the size of the image.
     """
 
@@ -58,7 +60,7 @@ def evaluate(model: Model, samples: Sequence[Sample]) -> Evaluation:
     """
     images = {}
     for sample in samples:
-        image, mask = read_sample(sample)
+        image, mask, _ = read_sample(sample)
         images[sample.name] = score_image(model, image, mask)
     names = Scores.__slots__
     means = {name: fmean(getattr(scores, name) for scores in images.values()) for name in names}
@@ -67,10 +69,11 @@ def evaluate(model: Model, samples: Sequence[Sample]) -> Evaluation:
 
 def score_image(model: Model, image: Pixels, mask: Pixels) -> Scores:
     """Score one uint8 (H, W, 3) RGB image against its uint8 (H, W) mask of 0 and 1."""
-    truth = small_truth(mask, model.input)
-    predicted = _small_prediction(model.network, model.input, image)
+    person = person_at_input(model, image)
+    truth, native_truth = metric_truth(mask), mask.astype(bool)
+    predicted = _at_metric_size(person)
+    native = resize_probability(person, mask.shape) > 0.5
     counts = Counts.of(predicted, truth)
-    native, native_truth = predict(model, image) > 0.5, mask.astype(bool)
     return Scores(
         iou=counts.iou,
         native_iou=Counts.of(native, native_truth).iou,
@@ -80,56 +83,44 @@ def score_image(model: Model, image: Pixels, mask: Pixels) -> Scores:
     )
 
 
-def small_truth(mask: Pixels, spec: InputSpec) -> npt.NDArray[np.bool_]:
-    """Return the mask at the network's input size: the nearest pixel's label, as the authors."""
-    small = cv2.resize(mask, (spec.width, spec.height), interpolation=cv2.INTER_NEAREST)
-    return small.astype(bool)
+def metric_truth(mask: Pixels) -> npt.NDArray[np.bool_]:
+    """Return a mask at 224 × 224: of every pixel the nearest label, as the authors do."""
+    return np.asarray(cv2.resize(mask, METRIC_SIZE, interpolation=cv2.INTER_NEAREST), np.bool_)
 
 
 class HeldOutSet:
-    """Samples kept ready at the input size, to score a network after every epoch."""
+    """Samples kept ready at the input size, to score a network after every epoch.
+
+    Attributes:
+        pictures: uint8 (height, width, 3) RGB of the input size.
+    """
 
     def __init__(self, samples: Sequence[Sample], spec: InputSpec) -> None:
-        self.spec = spec
+        self._spec = spec
         self.pictures: list[Pixels] = []
         self._truths = []
         for sample in samples:
-            image, mask = read_sample(sample)
+            image, mask, _ = read_sample(sample)
             self.pictures.append(np.rint(spec.resized(image)).astype(np.uint8))
-            self._truths.append(small_truth(mask, spec))
-
-    def masks(self, network: SegmentationNetwork, count: int | None = None) -> list[Pixels]:
-        """Return the network's masks of the first pictures, uint8 (H, W) of 0 and 1."""
-        device = next(network.parameters()).device
-        found = []
-        with torch.inference_mode():
-            for picture in self.pictures[:count]:
-                pixels = self.spec.prepare(picture).to(device)
-                found.append(_person(network(pixels)).cpu().numpy().astype(np.uint8))
-        return found
+            self._truths.append(metric_truth(mask))
 
     def score(self, network: SegmentationNetwork) -> float:
-        """Return the mean IoU of the person; the network must be in evaluation mode."""
-        masks = self.masks(network)
-        pairs = zip(masks, self._truths, strict=True)
-        return fmean(Counts.of(mask.astype(bool), truth).iou for mask, truth in pairs)
+        """Return the mean IoU at 224 × 224; the network must be in evaluation mode."""
+        people = self._people(network, len(self.pictures))
+        pairs = zip(people, self._truths, strict=True)
+        return fmean(Counts.of(_at_metric_size(person), truth).iou for person, truth in pairs)
+
+    def masks(self, network: SegmentationNetwork, count: int) -> list[Pixels]:
+        """Return the network's masks of the first pictures, uint8 of 0 and 1, at input size."""
+        return [(person > 0.5).astype(np.uint8) for person in self._people(network, count)]
+
+    def _people(
+        self, network: SegmentationNetwork, count: int
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        model = Model(network, self._spec)
+        return (person_at_input(model, picture) for picture in self.pictures[:count])
 
 
-def as_dict(scores: Scores) -> dict[str, float]:
-    """Return the scores by name."""
-    return asdict(scores)
-
-
-def _small_prediction(
-    network: SegmentationNetwork, spec: InputSpec, image: Pixels
-) -> npt.NDArray[np.bool_]:
-    with torch.inference_mode():
-        mask: npt.NDArray[np.bool_] = _person(network(spec.prepare(image))).numpy()
+def _at_metric_size(person: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_] = resize_probability(person, METRIC_SIZE) > 0.5
     return mask
-
-
-def _person(logits: torch.Tensor) -> torch.Tensor:
-    """Return where the person wins, bool (H, W), of logits (1, 1 or 2, H, W)."""
-    if logits.shape[1] == 1:
-        return logits[0, 0] > 0
-    return logits[0].argmax(dim=0) == 1

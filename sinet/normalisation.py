@@ -48,7 +48,8 @@ class InputSpec(BaseModel):
         if enlarges:
             method = cv2.INTER_LINEAR  # enlarging by `area` repeats pixels
         size = (self.width, self.height)
-        return cv2.resize(rgb.astype(np.float32), size, interpolation=method)
+        resized = cv2.resize(rgb.astype(np.float32), size, interpolation=method)
+        return np.asarray(resized, np.float32)
 
     def normalise(self, rgb: Tensor) -> Tensor:
         """Map RGB pixels 0..255, any dtype, (N, 3, H, W), to the network's float32 input."""

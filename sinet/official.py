@@ -88,7 +88,7 @@ def load_official(path: Path | str) -> SINet:
     own = network.state_dict()
     if len(state) != _ENTRIES or renamed.keys() != own.keys():
         raise CheckpointError(
-            f"{path}: another network: {len(state)} entries where the authors' SINet has {_ENTRIES}."
+            f"{path}: another network: {len(state)} entries, the authors' SINet has {_ENTRIES}."
         )
     wrong = [name for name, value in renamed.items() if value.shape != own[name].shape]
     if wrong:

@@ -3,13 +3,14 @@
 from sinet.data.augment import Augmentation, augment
 from sinet.data.batches import AugmentedSamples, Batch, Batches
 from sinet.data.listing import Sample, find_samples, hold_out
-from sinet.data.reading import PixelCache, read_image, read_mask, read_sample
+from sinet.data.reading import Picture, PixelCache, read_image, read_mask, read_sample
 
 __all__ = [
     "Augmentation",
     "AugmentedSamples",
     "Batch",
     "Batches",
+    "Picture",
     "PixelCache",
     "Sample",
     "augment",

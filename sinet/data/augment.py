@@ -1,7 +1,7 @@
 """Augmentation as in the paper, on uint8 pixels with OpenCV.
 
-One affine warp (fit, flip, scale, rotation, shift), then colour, brightness, contrast and sharpness,
-then blur, then noise. The mask goes through the same warp, and only through it.
+One affine warp (fit, flip, scale, rotation, shift), then colour, brightness, contrast and
+sharpness, then blur, then noise. The mask goes through the same warp, and only through it.
 """
 
 from typing import Final, TypeAlias
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from sinet.data.reading import Pixels
+from sinet.data.reading import MASK_THRESHOLD, Picture, Pixels, resize_area
 
 _PAD_GREY: Final = (128, 128, 128)
 # Smoothing kernel of Pillow's `SMOOTH`, against which sharpness is defined.
@@ -50,28 +50,26 @@ class Augmentation(BaseModel):
 
 
 def augment(
-    image: Pixels, mask: Pixels, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
-) -> tuple[Pixels, Pixels]:
-    """Change an image at random and its mask with it.
+    picture: Picture, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+) -> Picture:
+    """Change a picture at random, its masks with its image.
 
     Args:
-        image: uint8 (H, W, 3) RGB.
-        mask: uint8 (H, W) of 0 and 1.
+        picture: any size.
         size: (height, width) of the result.
         how: far it may go.
         rng: the only source of chance.
 
     Returns:
-        uint8 (height, width, 3) RGB, grey 128 where the image does not reach, and uint8
-        (height, width) of 0 and 1, 0 there.
+        A picture of `size`: grey 128 and no person where the original does not reach.
     """
-    image, mask = _warp(image, mask, size, how, rng)
-    image = _recolour(image, how, rng)
+    picture = _warp(picture, size, how, rng)
+    image = _recolour(picture.image, how, rng)
     if how.blur_kernels and rng.random() < how.probability:
         image = _blur(image, int(rng.choice(how.blur_kernels)), rng.random())
     if how.noise_sigma and rng.random() < how.probability:
         image = _add_noise(image, rng.uniform(0, how.noise_sigma), rng)
-    return image, mask
+    return picture._replace(image=image)
 
 
 def affine(
@@ -103,15 +101,16 @@ def affine(
     if flip:
         centre[0] = -centre[0]
     cosine, sine = np.cos(np.radians(degrees)) * scale, np.sin(np.radians(degrees)) * scale
-    matrix = np.array([[cosine, -sine], [sine, cosine]]) @ centre
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    matrix: npt.NDArray[np.float64] = turn @ centre
     matrix[0, 2] += target[1] * (0.5 + shift[0]) - 0.5
     matrix[1, 2] += target[0] * (0.5 + shift[1]) - 0.5
     return matrix
 
 
 def _warp(
-    image: Pixels, mask: Pixels, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
-) -> tuple[Pixels, Pixels]:
+    picture: Picture, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+) -> Picture:
     scale = rng.uniform(*how.scale)
     degrees = rng.uniform(-how.rotation_degrees, how.rotation_degrees)
     shift = (
@@ -120,27 +119,31 @@ def _warp(
     )
     flip = bool(rng.random() < how.flip_probability)
     # Bilinear sampling of a picture shrunk by more than 2 would skip pixels.
-    while scale * min(size[1] / mask.shape[1], size[0] / mask.shape[0]) < 0.5:
-        half = (max(1, mask.shape[1] // 2), max(1, mask.shape[0] // 2))
-        image = cv2.resize(image, half, interpolation=cv2.INTER_AREA)
-        mask = cv2.resize(mask, half, interpolation=cv2.INTER_NEAREST)
-    matrix = affine(mask.shape, size, degrees=degrees, scale=scale, shift=shift, flip=flip)
-    target = (size[1], size[0])
-    warped = cv2.warpAffine(image, matrix, target, borderValue=_PAD_GREY)
-    cover = cv2.warpAffine(mask * np.uint8(255), matrix, target)
-    return np.asarray(warped, np.uint8), (cover > 127).astype(np.uint8)
+    while scale * min(size[0] / picture.shape[0], size[1] / picture.shape[1]) < 0.5:
+        picture = resize_area(
+            picture, (max(1, picture.shape[0] // 2), max(1, picture.shape[1] // 2))
+        )
+    matrix = affine(picture.shape, size, degrees=degrees, scale=scale, shift=shift, flip=flip)
+
+    def warped(pixels: Pixels, border: tuple[int, ...]) -> Pixels:
+        return np.asarray(cv2.warpAffine(pixels, matrix, size[::-1], borderValue=border), np.uint8)
+
+    cover = warped(picture.mask * np.uint8(255), (0,))
+    soft = None if picture.soft is None else warped(picture.soft, (0,))
+    mask = (cover > MASK_THRESHOLD).astype(np.uint8)
+    return Picture(warped(picture.image, _PAD_GREY), mask, soft)
 
 
 def _recolour(image: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:
     if rng.random() < how.probability:
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        image = _blend(grey, image, rng.uniform(*how.colour))
+        image = _blend(np.asarray(grey, np.uint8), image, rng.uniform(*how.colour))
     # Brightness, contrast and gains are straight lines: one table does them all.
     levels = np.arange(256, dtype=np.float64)[:, None].repeat(3, axis=1)
     if rng.random() < how.probability:
         levels *= rng.uniform(*how.brightness)
     if rng.random() < how.probability:
-        mean = float(cv2.mean(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))[0])
+        mean = float(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8).mean())
         mean = float(np.interp(mean, np.arange(256), levels[:, 1]))
         levels = mean + (levels - mean) * rng.uniform(*how.contrast)
     if how.channel_gain and rng.random() < how.probability:

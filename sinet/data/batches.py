@@ -22,7 +22,7 @@ class Batch(NamedTuple):
 
     images: Tensor  # uint8 (N, 3, H, W) RGB
     labels: Tensor  # uint8 (N, H, W), 0 or 1
-    teacher: Tensor | None  # float32 (N, H, W): a teacher's probability of the person
+    teacher: Tensor | None  # uint8 (N, H, W): a teacher's probability of the person × 255
     names: tuple[str, ...]
 
 
@@ -30,11 +30,20 @@ class _Request(NamedTuple):
     """What is asked of a worker: it needs no state of its own."""
 
     epoch: int
-    index: int
+    sample: int
     side: int
 
 
-class AugmentedSamples(Dataset[tuple[Tensor, Tensor, str]]):
+class _Item(NamedTuple):
+    """A sample of a batch, as `Batch`."""
+
+    image: Tensor
+    label: Tensor
+    teacher: Tensor | None
+    name: str
+
+
+class AugmentedSamples(Dataset[_Item]):
     """Samples of a cache, augmented as a request says."""
 
     def __init__(self, cache: PixelCache, how: Augmentation, seed: int) -> None:
@@ -42,20 +51,24 @@ class AugmentedSamples(Dataset[tuple[Tensor, Tensor, str]]):
         self._how = how
         self._seed = seed
 
-    def __getitem__(self, request: _Request) -> tuple[Tensor, Tensor, str]:
-        """Return uint8 (3, side, side) RGB, uint8 (side, side) of 0 and 1, and the name."""
-        rng = np.random.default_rng((self._seed, request.epoch, request.index))
-        image, mask = self._cache[request.index]
+    def __getitem__(self, request: _Request) -> _Item:
+        """Return uint8 (3, side, side) RGB, its labels and soft labels, and its name."""
+        rng = np.random.default_rng((self._seed, request.epoch, request.sample))
+        picture = self._cache[request.sample]
         if rng.random() < self._how.background_probability:
             other = int(rng.integers(len(self._cache)))
-            behind = without_person(*self._cache[other])
+            behind = without_person(self._cache[other])
             if rng.random() < 0.5:
                 behind = behind[:, ::-1]
-            image = replace_background(image, mask, np.ascontiguousarray(behind))
+            picture = replace_background(picture, behind)
         size = (request.side, request.side)
-        image, mask = augment(image, mask, size, self._how, rng)
-        pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return pixels, torch.from_numpy(mask), self._cache.samples[request.index].name
+        picture = augment(picture, size, self._how, rng)
+        return _Item(
+            image=torch.from_numpy(np.ascontiguousarray(picture.image.transpose(2, 0, 1))),
+            label=torch.from_numpy(picture.mask),
+            teacher=None if picture.soft is None else torch.from_numpy(picture.soft),
+            name=self._cache.samples[request.sample].name,
+        )
 
     def __len__(self) -> int:
         return len(self._cache)
@@ -114,9 +127,14 @@ class _Requests:
             yield [_Request(self.epoch, int(index), self.side) for index in chosen]
 
 
-def _collate(items: Sequence[tuple[Tensor, Tensor, str]]) -> Batch:
-    images, labels, names = zip(*items, strict=True)
-    return Batch(torch.stack(images), torch.stack(labels), None, tuple(names))
+def _collate(items: Sequence[_Item]) -> Batch:
+    soft = [item.teacher for item in items if item.teacher is not None]
+    return Batch(
+        torch.stack([item.image for item in items]),
+        torch.stack([item.label for item in items]),
+        torch.stack(soft) if soft else None,
+        tuple(item.name for item in items),
+    )
 
 
 def _use_one_thread(_: int) -> None:

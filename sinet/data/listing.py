@@ -2,8 +2,8 @@
 
 Three layouts are read:
 
-- a bare folder: `images/` and `masks/` (or `input/` and `target/`, as the authors have them), a mask
-  named like its image but for the suffix;
+- a bare folder: `images/` and `masks/` (or `input/` and `target/`, as the authors have them), a
+  mask named like its image but for the suffix;
 - the same with lists `train.txt`, `val.txt`, …: one name without suffix a line;
 - a folder with one sub-folder a split (`train/images`, `train/masks`, `val/images`, …).
 """

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
@@ -13,7 +13,20 @@ from sinet.data.listing import Sample
 from sinet.errors import DataError
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-MASK_THRESHOLD = 127
+MASK_THRESHOLD: Final = 127
+
+
+class Picture(NamedTuple):
+    """An image with its masks, all of one height and width."""
+
+    image: Pixels  # (H, W, 3) RGB
+    mask: Pixels  # (H, W): 1 the person, 0 the rest
+    soft: Pixels | None = None  # (H, W): a teacher's probability of the person × 255
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.mask.shape[0], self.mask.shape[1]
 
 
 def read_image(path: Path) -> Pixels:
@@ -22,7 +35,7 @@ def read_image(path: Path) -> Pixels:
     Raises:
         DataError: the file is missing or no image.
     """
-    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> Pixels:
@@ -35,31 +48,40 @@ def read_mask(path: Path, shape: tuple[int, int]) -> Pixels:
     Raises:
         DataError: the file is missing, no image, or of another size than the image.
     """
-    grey = _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if grey.shape != shape:
-        raise DataError(
-            f"{path}: the mask is {grey.shape[1]} × {grey.shape[0]}, "
-            f"its image {shape[1]} × {shape[0]}."
-        )
-    return (grey > MASK_THRESHOLD).astype(np.uint8)
+    return (_read_grey(path, shape) > MASK_THRESHOLD).astype(np.uint8)
 
 
-def read_sample(sample: Sample) -> tuple[Pixels, Pixels]:
-    """Decode an image (H, W, 3) RGB and its mask (H, W) of 0 and 1, both uint8."""
+def read_sample(sample: Sample, soft_masks: Path | None = None) -> Picture:
+    """Decode an image and its mask.
+
+    Args:
+        sample: to decode.
+        soft_masks: folder of a teacher's masks, one `<name>.png` a sample; None: none.
+
+    Raises:
+        DataError: a file is missing, no image, or of another size than the image.
+    """
     image = read_image(sample.image)
-    return image, read_mask(sample.mask, image.shape[:2])
+    shape = (image.shape[0], image.shape[1])
+    soft = None if soft_masks is None else _read_grey(soft_masks / f"{sample.name}.png", shape)
+    return Picture(image, read_mask(sample.mask, shape), soft)
 
 
-def shrink(image: Pixels, mask: Pixels, longest_px: int) -> tuple[Pixels, Pixels]:
-    """Shrink an image and its mask until no side is above `longest_px`; never enlarge."""
-    height, width = mask.shape
+def shrink(picture: Picture, longest_px: int) -> Picture:
+    """Shrink a picture until no side is above `longest_px`; never enlarge."""
+    height, width = picture.shape
     factor = longest_px / max(height, width)
     if factor >= 1:
-        return image, mask
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    cover = cv2.resize(mask * np.uint8(255), size, interpolation=cv2.INTER_AREA)
-    return small, (cover > MASK_THRESHOLD).astype(np.uint8)
+        return picture
+    return resize_area(picture, (max(1, round(height * factor)), max(1, round(width * factor))))
+
+
+def resize_area(picture: Picture, shape: tuple[int, int]) -> Picture:
+    """Resize a picture to a smaller (height, width) by averaging; a mask goes by majority."""
+    cover = _averaged(picture.mask * np.uint8(255), shape)
+    mask = (cover > MASK_THRESHOLD).astype(np.uint8)
+    soft = None if picture.soft is None else _averaged(picture.soft, shape)
+    return Picture(_averaged(picture.image, shape), mask, soft)
 
 
 class PixelCache:
@@ -69,25 +91,46 @@ class PixelCache:
 
     Args:
         samples: to hold.
-        longest_px: images are shrunk to this longest side.
+        longest_px: pictures are shrunk to this longest side.
+        soft_masks: folder of a teacher's masks, one `<name>.png` a sample; None: none.
         threads: that decode.
     """
 
-    def __init__(self, samples: Sequence[Sample], longest_px: int, threads: int = 1) -> None:
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        longest_px: int,
+        soft_masks: Path | None = None,
+        threads: int = 1,
+    ) -> None:
         self.samples = tuple(samples)
-        self.longest_px = longest_px
+
+        def load(sample: Sample) -> Picture:
+            return shrink(read_sample(sample, soft_masks), longest_px)
+
         with ThreadPoolExecutor(threads) as pool:
-            self._pixels = list(pool.map(self._load, self.samples))
+            self._pictures = list(pool.map(load, self.samples))
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int) -> tuple[Pixels, Pixels]:
-        """Return image (H, W, 3) RGB and mask (H, W) of 0 and 1; do not write to them."""
-        return self._pixels[index]
+    def __getitem__(self, index: int) -> Picture:
+        """Return a picture; do not write to it."""
+        return self._pictures[index]
 
-    def _load(self, sample: Sample) -> tuple[Pixels, Pixels]:
-        return shrink(*read_sample(sample), self.longest_px)
+
+def _averaged(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
+    return np.asarray(cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _read_grey(path: Path, shape: tuple[int, int]) -> Pixels:
+    grey = _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    if grey.shape != shape:
+        raise DataError(
+            f"{path}: the mask is {grey.shape[1]} × {grey.shape[0]}, "
+            f"its image {shape[1]} × {shape[0]}."
+        )
+    return grey
 
 
 def _decode(path: Path, flags: int) -> Pixels:

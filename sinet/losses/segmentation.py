@@ -6,8 +6,8 @@ Legend: N images, C classes, H × W pixels. Labels are 0..C-1, or `IGNORED`.
 from typing import Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 IGNORED: Final = 255
 """Label of pixels that count for nothing."""
@@ -26,10 +26,10 @@ def pixel_losses(logits: Tensor, labels: Tensor) -> Tensor:
         float (N, H, W).
     """
     if logits.shape[1] > 2:
-        return F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
+        return functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
     # With two classes only the difference counts, and that is much less work.
     signs = 2.0 * (labels == 1).to(logits.dtype) - 1.0
-    losses = F.softplus(-signs * person_logit(logits))
+    losses = functional.softplus(-signs * person_logit(logits))
     return losses * (labels != IGNORED)
 
 
@@ -90,5 +90,7 @@ def distillation_loss(logits: Tensor, teacher: Tensor, known: Tensor) -> Tensor:
         teacher: float (N, H, W), probability of the person.
         known: bool (N, H, W): the pixels that count.
     """
-    losses = F.binary_cross_entropy_with_logits(person_logit(logits), teacher, reduction="none")
+    losses = functional.binary_cross_entropy_with_logits(
+        person_logit(logits), teacher, reduction="none"
+    )
     return mean_over(losses, known)

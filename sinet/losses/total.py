@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
+from torch.nn import functional
 
 from sinet.losses.boundary import boundary_band, kernel_at
 from sinet.losses.segmentation import (
@@ -46,7 +46,7 @@ def total_loss(
         strides: of the outputs.
         labels: int64 (N, H, W): 0, 1 or `IGNORED`.
         weights: of the parts.
-        teacher: float (N, H, W), a probability; needed if its weight is above 0.
+        teacher: uint8 (N, H, W): a probability × 255; needed if its weight is above 0.
     """
     loss = _loss_at(outputs[0], strides[0], labels, weights, teacher)
     for logits, stride in zip(outputs[1:], strides[1:], strict=True):
@@ -72,7 +72,7 @@ def _loss_at(
     if weights.lovasz:
         total = total + weights.lovasz * lovasz_hinge_loss(logits, labels)
     if weights.distillation and teacher is not None:
-        soft = torch.nn.functional.avg_pool2d(teacher[:, None], stride)[:, 0]
+        soft = functional.avg_pool2d(teacher[:, None].float() / 255, stride)[:, 0]
         total = total + weights.distillation * distillation_loss(logits, soft, known)
     return total
 

@@ -4,6 +4,7 @@ Masks are bool (H, W), true for the person. Every empty case is defined: what ha
 and found nothing scores 1.
 """
 
+import math
 from typing import Final, NamedTuple
 
 import cv2
@@ -75,7 +76,7 @@ def boundary_iou(predicted: Mask, truth: Mask) -> float:
     A mask's rim are its pixels within 2 % of the image's diagonal from what is not mask, and
     what lies outside the image is not.
     """
-    width = max(1, round(BOUNDARY_IOU_DILATION * float(np.hypot(*truth.shape))))
+    width = max(1, round(BOUNDARY_IOU_DILATION * math.hypot(*truth.shape)))
     return Counts.of(_rim(predicted, width), _rim(truth, width)).iou
 
 

@@ -3,9 +3,13 @@
 from typing import Final
 
 from sinet.networks.base import SegmentationNetwork
+from sinet.networks.deeplab import DeepLab
 from sinet.networks.sinet import SINet
 
-NETWORKS: Final[dict[str, type[SegmentationNetwork]]] = {SINet.name: SINet}
+NETWORKS: Final[dict[str, type[SegmentationNetwork]]] = {
+    SINet.name: SINet,
+    DeepLab.name: DeepLab,
+}
 """By the name a checkpoint carries."""
 
 
@@ -18,4 +22,4 @@ def build_network(name: str, classes: int = 2) -> SegmentationNetwork:
     return NETWORKS[name](classes)
 
 
-__all__ = ["NETWORKS", "SINet", "SegmentationNetwork", "build_network"]
+__all__ = ["NETWORKS", "DeepLab", "SINet", "SegmentationNetwork", "build_network"]

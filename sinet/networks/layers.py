@@ -6,8 +6,8 @@ H × W pixels.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 BATCH_NORM_EPSILON = 1e-3
 
@@ -19,7 +19,9 @@ def batch_norm(channels: int) -> nn.BatchNorm2d:
 
 def upsample(features: Tensor, factor: int) -> Tensor:
     """Enlarge (N, C, H, W) bilinearly to (N, C, factor · H, factor · W)."""
-    return F.interpolate(features, scale_factor=factor, mode="bilinear", align_corners=True)
+    return functional.interpolate(
+        features, scale_factor=factor, mode="bilinear", align_corners=True
+    )
 
 
 def shuffle_channels(features: Tensor, groups: int) -> Tensor:
@@ -86,7 +88,8 @@ class ChannelGate(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Scale every channel of (N, C, H, W) by a gate made of all channels' means."""
         gates = self.gate(features.mean(dim=(2, 3)))  # (N, C)
-        return features * gates[:, :, None, None]
+        scaled: Tensor = features * gates[:, :, None, None]
+        return scaled
 
 
 class GatedDownsampling(nn.Module):
@@ -130,7 +133,7 @@ class SpatialSqueezeBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, C, H, W), sides multiples of `pool`, to the same shape."""
         if self.pool > 1:
-            features = F.avg_pool2d(features, self.pool)
+            features = functional.avg_pool2d(features, self.pool)
         features = self.pointwise(self.inner(self.depthwise(features)))
         if self.pool > 1:
             features = upsample(features, self.pool)

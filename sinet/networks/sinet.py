@@ -11,8 +11,8 @@ change. 63.87 M multiply-adds at 224 × 224 with two classes.
 from typing import ClassVar, Final, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from sinet.networks.base import SegmentationNetwork
 from sinet.networks.layers import (
@@ -144,4 +144,4 @@ def _pad(images: Tensor) -> Tensor:
     right, bottom = (-images.shape[-1] % SIDE_MULTIPLE, -images.shape[-2] % SIDE_MULTIPLE)
     if right == 0 and bottom == 0:
         return images
-    return F.pad(images, (0, right, 0, bottom), mode="replicate")
+    return functional.pad(images, (0, right, 0, bottom), mode="replicate")

@@ -47,7 +47,7 @@ def learning_rate(config: TrainingConfig, step: int, steps: int, warmup_steps: i
         return config.learning_rate * (step + 1) / (warmup_steps + 1)
     part = (step - warmup_steps) / max(1, steps - warmup_steps)
     if config.schedule == "poly":
-        factor = (1 - part) ** config.poly_power
+        factor = math.pow(1 - part, config.poly_power)
     elif config.schedule == "cosine":
         factor = 0.5 * (1 + math.cos(math.pi * part))
     else:

@@ -46,6 +46,7 @@ def train(
     out: Path | str,
     *,
     held_out: Sequence[Sample] = (),
+    soft_masks: Path | None = None,
     resume: bool = False,
     device: str = "auto",
     stop_after: int | None = None,
@@ -62,6 +63,7 @@ def train(
         samples: to learn from.
         out: folder of the run; made if it is missing.
         held_out: scored after every epoch, never learnt from.
+        soft_masks: folder of a teacher's masks to distil from, as `write_soft_masks` makes it.
         resume: go on with the run in `out`, to the same numbers as without the interruption.
         device: `cpu`, `cuda`, …, or `auto`: the GPU if there is one.
         stop_after: end early after this epoch; the schedule is that of the whole run.
@@ -78,7 +80,10 @@ def train(
     """
     if not samples:
         raise DataError("there is no sample to train on.")
-    return _Run(config, samples, Path(out), held_out, resume, device).go(stop_after, progress)
+    if config.losses.distillation and soft_masks is None:
+        raise ConfigError("the distillation weight is above 0, but there are no soft masks.")
+    run = _Run(config, samples, Path(out), held_out, soft_masks, resume, device)
+    return run.go(stop_after, progress)
 
 
 class _Run:
@@ -90,11 +95,12 @@ class _Run:
         samples: Sequence[Sample],
         out: Path,
         held_out: Sequence[Sample],
+        soft_masks: Path | None,
         resume: bool,
         device: str,
     ) -> None:
         self.config, self.out = config, out
-        self.identity = {
+        self.identity: dict[str, Any] = {
             "config": config.model_dump(mode="json"),
             "samples": [sample.name for sample in samples],
         }
@@ -104,11 +110,11 @@ class _Run:
             torch.set_num_threads(config.threads)
         self.device = _device(device)
         self.held_out = HeldOutSet(held_out, config.input) if held_out else None
-        cache = PixelCache(samples, config.cache_px)
+        cache = PixelCache(samples, config.cache_px, soft_masks)
         self.samples = AugmentedSamples(cache, config.augmentation, config.seed)
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         torch.manual_seed(config.seed)
-        self.network = build_network(config.model).to(self.device, memory_format=self.layout)
+        self.network = build_network(config.model).to(self.device).to(memory_format=self.layout)
         self.judge = build_network(config.model).to(self.device)
         self.optimiser = build_optimiser(self.network, config)
         self.average = self._averaged()
@@ -209,7 +215,7 @@ class _Run:
                 f"{self.out / RESUME_FILE} holds the epoch before."
             )
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         if self.config.max_gradient_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_gradient_norm)
         self.optimiser.step()
@@ -279,8 +285,9 @@ class _Run:
         if state is None:
             if (self.out / RESUME_FILE).exists():
                 raise ConfigError(f"{self.out}: holds a run: resume it or choose another folder.")
-        elif state["config"] != self.identity["config"]:
-            keys = [k for k, v in self.identity["config"].items() if state["config"].get(k) != v]
+        elif (former := TrainingConfig.model_validate(state["config"])) != self.config:
+            # Compared as models: a setting that came later has its default in older runs.
+            keys = [key for key, value in self.config if getattr(former, key) != value]
             raise ConfigError(f"{self.out}: its run has another configuration: {', '.join(keys)}.")
         elif state["samples"] != self.identity["samples"]:
             raise ConfigError(f"{self.out}: its run was trained on other samples.")

@@ -18,7 +18,7 @@ def save_state(out: Path, state: dict[str, Any]) -> None:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(partial, out / RESUME_FILE)
+    partial.replace(out / RESUME_FILE)
 
 
 def load_state(out: Path) -> dict[str, Any]:
