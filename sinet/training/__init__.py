@@ -3,5 +3,6 @@
 from sinet.training.config import TrainingConfig
 from sinet.training.records import EpochRecord
 from sinet.training.run import Progress, train
+from sinet.training.soft_masks import Teacher, write_soft_masks
 
-__all__ = ["EpochRecord", "Progress", "TrainingConfig", "train"]
+__all__ = ["EpochRecord", "Progress", "Teacher", "TrainingConfig", "train", "write_soft_masks"]
