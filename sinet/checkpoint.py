@@ -1,0 +1,147 @@
+"""Weights on disk: safetensors, with all that is needed to use them in the file's metadata."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sinet.errors import CheckpointError
+from sinet.networks import NETWORKS, SegmentationNetwork, build_network
+from sinet.normalisation import InputSpec
+from sinet.official import OFFICIAL_INPUT, load_official
+
+FORMAT: Final = "sinet-checkpoint-1"
+_KEY: Final = "sinet"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network with what its input must be.
+
+    Attributes:
+        network: in evaluation mode, on the CPU.
+        input: how pixels become its input.
+        training: what is known of its training: plain JSON values.
+    """
+
+    network: SegmentationNetwork
+    input: InputSpec
+    training: dict[str, Any] = field(default_factory=dict)
+
+
+def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> None:
+    """Write weights and metadata to a file, whole or not at all.
+
+    Args:
+        path: of the file, customarily `.safetensors`.
+        model: to write.
+        half: store float16; they are float32 again when loaded.
+    """
+    path = Path(path)
+    tensors = {
+        name: _stored(value, half=half)
+        for name, value in model.network.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    description = {
+        "format": FORMAT,
+        "network": model.network.name,
+        "classes": model.network.classes,
+        "input": model.input.model_dump(mode="json"),
+        "training": model.training,
+    }
+    partial = path.with_name(f".{path.name}.partial")
+    save_file(tensors, partial, metadata={_KEY: json.dumps(description)})
+    partial.replace(path)
+
+
+def load_model(path: Path | str) -> Model:
+    """Read a checkpoint of ours, or, of suffix `.pth`, the SINet authors'.
+
+    Raises:
+        CheckpointError: as `load_checkpoint` and `load_official`.
+    """
+    if Path(path).suffix.lower() == ".pth":
+        return Model(load_official(path), OFFICIAL_INPUT, {"source": "the authors' checkpoint"})
+    return load_checkpoint(path)
+
+
+def load_checkpoint(
+    path: Path | str, *, network: str | None = None, classes: int | None = None
+) -> Model:
+    """Read a checkpoint.
+
+    Args:
+        path: of the file.
+        network: its network must be this one; None: any.
+        classes: its network must have as many classes; None: any number.
+
+    Raises:
+        CheckpointError: missing, cut off, not one of ours, of another network or class count.
+    """
+    path = Path(path)
+    description, tensors = _read(path)
+    try:
+        name, count = str(description["network"]), int(description["classes"])
+        spec = InputSpec.model_validate(description["input"])
+        training = dict(description.get("training") or {})
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
+        raise CheckpointError(f"{path}: its metadata is damaged ({_line(error)}).") from error
+    if name not in NETWORKS:
+        raise CheckpointError(f"{path}: holds `{name}`; known networks: {', '.join(NETWORKS)}.")
+    if network is not None and name != network:
+        raise CheckpointError(f"{path}: holds the network `{name}`, not `{network}`.")
+    if classes is not None and count != classes:
+        raise CheckpointError(f"{path}: has {count} classes, not {classes}.")
+    built = build_network(name, count)
+    _fill(built, tensors, path)
+    return Model(built.eval(), spec, training)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such file.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: cut off, damaged, or no safetensors file ({_line(error)})."
+        ) from error
+    try:
+        description = json.loads(metadata[_KEY])
+    except (KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path}: a safetensors file, but no checkpoint of ours.") from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: written in a format this version does not know.")
+    return description, tensors
+
+
+def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    own = network.state_dict()
+    wanted = {name for name in own if not name.endswith("num_batches_tracked")}
+    if tensors.keys() != wanted:
+        odd = min(tensors.keys() ^ wanted)
+        raise CheckpointError(f"{path}: does not fit its network: `{odd}` is on one side only.")
+    for name, value in tensors.items():
+        if value.shape != own[name].shape:
+            raise CheckpointError(
+                f"{path}: `{name}` has shape {tuple(value.shape)}, not {tuple(own[name].shape)}."
+            )
+    network.load_state_dict({**own, **{name: value.float() for name, value in tensors.items()}})
+
+
+def _stored(value: Tensor, *, half: bool) -> Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.to(torch.float16) if half and value.is_floating_point() else value
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,22 @@
+"""Data sets: what they hold, how it is read, augmented and batched."""
+
+from sinet.data.augment import Augmentation, augment
+from sinet.data.batches import AugmentedSamples, Batch, Batches
+from sinet.data.listing import Sample, find_samples, hold_out
+from sinet.data.reading import Picture, PixelCache, read_image, read_mask, read_sample
+
+__all__ = [
+    "Augmentation",
+    "AugmentedSamples",
+    "Batch",
+    "Batches",
+    "Picture",
+    "PixelCache",
+    "Sample",
+    "augment",
+    "find_samples",
+    "hold_out",
+    "read_image",
+    "read_mask",
+    "read_sample",
+]

@@ -1,0 +1,142 @@
+"""Batches of augmented samples that depend on the seed, the epoch and the sample alone.
+
+Neither the number of workers nor where a run was interrupted changes a pixel.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from sinet.data.augment import Augmentation, augment
+from sinet.data.background import replace_background, without_person
+from sinet.data.reading import PixelCache
+
+
+class Batch(NamedTuple):
+    """What a training step sees."""
+
+    images: Tensor  # uint8 (N, 3, H, W) RGB
+    labels: Tensor  # uint8 (N, H, W), 0 or 1
+    teacher: Tensor | None  # uint8 (N, H, W): a teacher's probability of the person × 255
+    names: tuple[str, ...]
+
+
+class _Request(NamedTuple):
+    """What is asked of a worker: it needs no state of its own."""
+
+    epoch: int
+    sample: int
+    side: int
+
+
+class _Item(NamedTuple):
+    """A sample of a batch, as `Batch`."""
+
+    image: Tensor
+    label: Tensor
+    teacher: Tensor | None
+    name: str
+
+
+class AugmentedSamples(Dataset[_Item]):
+    """Samples of a cache, augmented as a request says."""
+
+    def __init__(self, cache: PixelCache, how: Augmentation, seed: int) -> None:
+        self._cache = cache
+        self._how = how
+        self._seed = seed
+
+    def __getitem__(self, request: _Request) -> _Item:
+        """Return uint8 (3, side, side) RGB, its labels and soft labels, and its name."""
+        rng = np.random.default_rng((self._seed, request.epoch, request.sample))
+        picture = self._cache[request.sample]
+        if rng.random() < self._how.background_probability:
+            other = int(rng.integers(len(self._cache)))
+            behind = without_person(self._cache[other])
+            if rng.random() < 0.5:
+                behind = behind[:, ::-1]
+            picture = replace_background(picture, behind)
+        size = (request.side, request.side)
+        picture = augment(picture, size, self._how, rng)
+        return _Item(
+            image=torch.from_numpy(np.ascontiguousarray(picture.image.transpose(2, 0, 1))),
+            label=torch.from_numpy(picture.mask),
+            teacher=None if picture.soft is None else torch.from_numpy(picture.soft),
+            name=self._cache.samples[request.sample].name,
+        )
+
+    def __len__(self) -> int:
+        return len(self._cache)
+
+
+class Batches:
+    """All samples of an epoch in a random order, in batches of one size; a rest is left out.
+
+    Args:
+        samples: with `__getitem__` of a request.
+        batch_size: samples a batch; lowered to the number of samples if there are fewer.
+        seed: of the order.
+        workers: processes that augment; 0 for none.
+    """
+
+    def __init__(
+        self, samples: AugmentedSamples, batch_size: int, seed: int, workers: int = 0
+    ) -> None:
+        self._requests = _Requests(len(samples), min(batch_size, len(samples)), seed)
+        self._loader = DataLoader(
+            samples,
+            batch_sampler=self._requests,
+            num_workers=workers,
+            collate_fn=_collate,
+            worker_init_fn=_use_one_thread,
+            persistent_workers=workers > 0,
+            multiprocessing_context="fork" if workers else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def epoch(self, number: int, side: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, images of `side` × `side` pixels."""
+        self._requests.epoch, self._requests.side = number, side
+        return iter(self._loader)
+
+
+class _Requests:
+    """The batch sampler: the order of an epoch."""
+
+    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+        self._count = count
+        self._batch_size = batch_size
+        self._seed = seed
+        self.epoch = 0
+        self.side = 224
+
+    def __len__(self) -> int:
+        return self._count // self._batch_size
+
+    def __iter__(self) -> Iterator[list[_Request]]:
+        order = np.random.default_rng((self._seed, self.epoch)).permutation(self._count)
+        for start in range(0, len(self) * self._batch_size, self._batch_size):
+            chosen = order[start : start + self._batch_size]
+            yield [_Request(self.epoch, int(index), self.side) for index in chosen]
+
+
+def _collate(items: Sequence[_Item]) -> Batch:
+    soft = [item.teacher for item in items if item.teacher is not None]
+    return Batch(
+        torch.stack([item.image for item in items]),
+        torch.stack([item.label for item in items]),
+        torch.stack(soft) if soft else None,
+        tuple(item.name for item in items),
+    )
+
+
+def _use_one_thread(_: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

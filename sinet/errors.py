@@ -1,0 +1,28 @@
+"""Everything `sinet` raises on purpose.
+
+SINetError               base: one line for the user, exit code 1
+├── CheckpointError      a file of weights cannot be read or belongs to another network
+├── DataError            an image, a mask or a list of them is missing or does not fit
+├── ConfigError          the training configuration contradicts itself, its data or its run
+└── TrainingError        the training cannot go on: a loss that is not a number
+"""
+
+
+class SINetError(Exception):
+    """Base of this package's errors; the message says what, where and what to do."""
+
+
+class CheckpointError(SINetError):
+    """A file of weights cannot be read, is cut off, or belongs to another network."""
+
+
+class DataError(SINetError):
+    """An image, a mask or a list of them is missing, broken, or does not fit the others."""
+
+
+class ConfigError(SINetError):
+    """The training configuration contradicts itself, its data, or the run it continues."""
+
+
+class TrainingError(SINetError):
+    """The training cannot go on."""

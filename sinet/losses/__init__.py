@@ -1,0 +1,23 @@
+"""What training minimises."""
+
+from sinet.losses.boundary import boundary_band, kernel_at
+from sinet.losses.segmentation import (
+    IGNORED,
+    distillation_loss,
+    lovasz_hinge_loss,
+    pixel_losses,
+    soft_jaccard_loss,
+)
+from sinet.losses.total import LossWeights, total_loss
+
+__all__ = [
+    "IGNORED",
+    "LossWeights",
+    "boundary_band",
+    "distillation_loss",
+    "kernel_at",
+    "lovasz_hinge_loss",
+    "pixel_losses",
+    "soft_jaccard_loss",
+    "total_loss",
+]

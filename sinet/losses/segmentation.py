@@ -1,0 +1,96 @@
+"""The losses of a segmentation, each a pure function of logits and labels.
+
+Legend: N images, C classes, H × W pixels. Labels are 0..C-1, or `IGNORED`.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+IGNORED: Final = 255
+"""Label of pixels that count for nothing."""
+
+
+def pixel_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the cross-entropy of every pixel; 0 where it is ignored.
+
+    With one class, its logit is that of the person (binary cross-entropy).
+
+    Args:
+        logits: float (N, C, H, W).
+        labels: int64 (N, H, W).
+
+    Returns:
+        float (N, H, W).
+    """
+    if logits.shape[1] > 2:
+        return functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
+    # With two classes only the difference counts, and that is much less work.
+    signs = 2.0 * (labels == 1).to(logits.dtype) - 1.0
+    losses = functional.softplus(-signs * person_logit(logits))
+    return losses * (labels != IGNORED)
+
+
+def person_logit(logits: Tensor) -> Tensor:
+    """Return the log odds of the person, (N, H, W), of logits of one or two classes."""
+    return logits[:, 0] if logits.shape[1] == 1 else logits[:, 1] - logits[:, 0]
+
+
+def mean_over(losses: Tensor, where: Tensor) -> Tensor:
+    """Return the mean of (N, H, W) where a bool of that shape is set; 0 if it is nowhere."""
+    return (losses * where).sum() / where.sum().clamp(min=1)
+
+
+def soft_jaccard_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return 1 minus the mean over images of the intersection over union of probabilities.
+
+    Args:
+        logits: float (N, C, H, W), C 1 or 2.
+        labels: int64 (N, H, W).
+    """
+    known = (labels != IGNORED).to(logits.dtype)
+    person = (labels == 1).to(logits.dtype)
+    probability = person_logit(logits).sigmoid() * known
+    both = (probability * person).sum(dim=(1, 2))
+    either = probability.sum(dim=(1, 2)) + person.sum(dim=(1, 2)) - both
+    # One pixel is added to both, so that an image without any person has a loss and a slope.
+    return (1 - (both + 1) / (either + 1)).mean()
+
+
+def lovasz_hinge_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the Lovász hinge of the person's log odds, mean over images (arXiv 1705.08790).
+
+    Args:
+        logits: float (N, C, H, W), C 1 or 2.
+        labels: int64 (N, H, W).
+    """
+    odds = person_logit(logits).flatten(1)
+    flat = labels.flatten(1)
+    known = flat != IGNORED
+    person = (flat == 1).to(odds.dtype)
+    # Ignored pixels get the smallest error there can be, which the clamp below removes.
+    errors = torch.where(known, 1 - odds * (2 * person - 1), torch.full_like(odds, -torch.inf))
+    errors, order = errors.sort(dim=1, descending=True)
+    sorted_person = person.gather(1, order)
+    sorted_other = (1 - person).gather(1, order)
+    union = sorted_person.sum(1, keepdim=True) + sorted_other.cumsum(1)
+    intersection = sorted_person.sum(1, keepdim=True) - sorted_person.cumsum(1)
+    jaccard = 1 - intersection / union
+    slope = torch.cat((jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]), dim=1)
+    return (errors.clamp(min=0) * slope).sum(1).mean()
+
+
+def distillation_loss(logits: Tensor, teacher: Tensor, known: Tensor) -> Tensor:
+    """Return the binary cross-entropy against a teacher's probability.
+
+    Args:
+        logits: float (N, C, H, W), C 1 or 2.
+        teacher: float (N, H, W), probability of the person.
+        known: bool (N, H, W): the pixels that count.
+    """
+    losses = functional.binary_cross_entropy_with_logits(
+        person_logit(logits), teacher, reduction="none"
+    )
+    return mean_over(losses, known)

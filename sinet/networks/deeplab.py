@@ -1,0 +1,81 @@
+"""A small DeepLabv3 (arXiv 1706.05587): MobileNetV3 backbone, atrous pyramid, output stride 16."""
+
+from typing import ClassVar, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models import mobilenet_v3_small
+
+from sinet.networks.base import SegmentationNetwork
+
+_BACKBONE_CHANNELS: Final = 576
+_PYRAMID_CHANNELS: Final = 160
+# In pixels of the backbone's output, 14 to 20 a side: wider kernels would see padding only.
+_RATES: Final = (2, 4, 6)
+
+
+class DeepLab(SegmentationNetwork):
+    """DeepLabv3 of 2.6 million parameters, from random weights; logits from 1/16 of the size."""
+
+    name: ClassVar[str] = "deeplab"
+    strides: ClassVar[tuple[int, ...]] = (1,)
+
+    def __init__(self, classes: int = 2) -> None:
+        super().__init__(classes)
+        # Dilated: the last stage keeps the size and spreads its kernels instead.
+        self.backbone = mobilenet_v3_small(weights=None, dilated=True).features
+        self.pyramid = AtrousPyramid(_BACKBONE_CHANNELS, _PYRAMID_CHANNELS, _RATES)
+        self.classifier = nn.Conv2d(_PYRAMID_CHANNELS, classes, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map float (N, 3, H, W), normalised, any size, to logits (N, classes, H, W)."""
+        logits = self.classifier(self.pyramid(self.backbone(images)))  # at 1/16
+        return functional.interpolate(
+            logits, images.shape[-2:], mode="bilinear", align_corners=False
+        )
+
+    def training_logits(self, images: Tensor, *, encoder_only: bool = False) -> tuple[Tensor, ...]:
+        """Return the logits; there is no encoder head, so `encoder_only` is an error."""
+        if encoder_only:
+            raise ValueError("DeepLab has no encoder head: set encoder_epochs to 0.")
+        return (self(images),)
+
+
+class AtrousPyramid(nn.Module):
+    """Look at features with kernels spread to several widths and at their mean, and mix."""
+
+    def __init__(self, inputs: int, outputs: int, rates: tuple[int, ...]) -> None:
+        super().__init__()
+        self.point = _unit(inputs, outputs, 1)
+        self.spread = nn.ModuleList(_separable(inputs, outputs, rate) for rate in rates)
+        # No normalisation: a batch of one has one value a channel here.
+        self.overall = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(inputs, outputs, 1), nn.ReLU()
+        )
+        self.mix = _unit(outputs * (2 + len(rates)), outputs, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, H, W)."""
+        views = [self.point(features), *(view(features) for view in self.spread)]
+        overall = self.overall(features).expand_as(views[0])
+        mixed: Tensor = self.mix(torch.cat((*views, overall), dim=1))
+        return mixed
+
+
+def _unit(inputs: int, outputs: int, kernel: int, *, rate: int = 1, groups: int = 1) -> nn.Module:
+    padding = rate * (kernel // 2)
+    return nn.Sequential(
+        nn.Conv2d(
+            inputs, outputs, kernel, padding=padding, dilation=rate, groups=groups, bias=False
+        ),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _separable(inputs: int, outputs: int, rate: int) -> nn.Module:
+    """Depthwise 3×3 spread to `rate`, then 1×1: a ninth of a dense 3×3's work."""
+    return nn.Sequential(
+        _unit(inputs, inputs, 3, rate=rate, groups=inputs), _unit(inputs, outputs, 1)
+    )

@@ -1,0 +1,179 @@
+"""What SINet is built from (arXiv 1911.09099, section 3; facts of the authors' code).
+
+All convolutions are free of bias, every PReLU has one slope a channel, and every upsampling maps
+corner pixels on corner pixels (`align_corners=True`). Shapes in comments: N images, C channels,
+H × W pixels.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BATCH_NORM_EPSILON = 1e-3
+
+
+def batch_norm(channels: int) -> nn.BatchNorm2d:
+    """Return the batch normalisation that SINet uses throughout."""
+    return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON, momentum=0.1)
+
+
+def upsample(features: Tensor, factor: int) -> Tensor:
+    """Enlarge (N, C, H, W) bilinearly to (N, C, factor · H, factor · W)."""
+    return functional.interpolate(
+        features, scale_factor=factor, mode="bilinear", align_corners=True
+    )
+
+
+def shuffle_channels(features: Tensor, groups: int) -> Tensor:
+    """Interleave the channels of `groups` groups, so that the next layer mixes them.
+
+    With 2 groups the channels a0 a1 a2 b0 b1 b2 become a0 b0 a1 b1 a2 b2.
+    """
+    batch, channels, height, width = features.shape
+    grouped = features.view(batch, groups, channels // groups, height, width)
+    return grouped.transpose(1, 2).reshape(batch, channels, height, width)
+
+
+class NormalisedActivation(nn.Module):
+    """Batch normalisation, then PReLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = batch_norm(channels)
+        self.activation = nn.PReLU(channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape."""
+        activated: Tensor = self.activation(self.norm(features))
+        return activated
+
+
+class ConvolutionUnit(nn.Module):
+    """Dense convolution, batch normalisation, PReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(
+            inputs, outputs, kernel, stride, padding=kernel // 2, bias=False
+        )
+        self.post = NormalisedActivation(outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, ⌈H / stride⌉, ⌈W / stride⌉)."""
+        activated: Tensor = self.post(self.convolution(features))
+        return activated
+
+
+class ChannelGate(nn.Module):
+    """Squeeze and excitation whose gate ends in a PReLU, so that it has no upper bound.
+
+    Args:
+        channels: C of input and output.
+        hidden: width of the layer between; None for a single layer.
+    """
+
+    def __init__(self, channels: int, hidden: int | None) -> None:
+        super().__init__()
+        if hidden is None:
+            layers: list[nn.Module] = [nn.Linear(channels, channels), nn.PReLU(channels)]
+        else:
+            layers = [
+                nn.Linear(channels, hidden),
+                nn.PReLU(hidden),
+                nn.Linear(hidden, channels),
+                nn.PReLU(channels),
+            ]
+        self.gate = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scale every channel of (N, C, H, W) by a gate made of all channels' means."""
+        gates = self.gate(features.mean(dim=(2, 3)))  # (N, C)
+        scaled: Tensor = features * gates[:, :, None, None]
+        return scaled
+
+
+class GatedDownsampling(nn.Module):
+    """Halve the size: depthwise 3×3 of stride 2, channel gate, 1×1, normalisation, PReLU.
+
+    There is no normalisation between the depthwise convolution and the gate.
+    """
+
+    def __init__(self, inputs: int, outputs: int, gate_hidden: int | None) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(
+            inputs, inputs, 3, stride=2, padding=1, groups=inputs, bias=False
+        )
+        self.gate = ChannelGate(inputs, gate_hidden)
+        self.pointwise = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.post = NormalisedActivation(outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, ⌈H / 2⌉, ⌈W / 2⌉)."""
+        reduced: Tensor = self.post(self.pointwise(self.gate(self.depthwise(features))))
+        return reduced
+
+
+class SpatialSqueezeBlock(nn.Module):
+    """S2 block: look at the features at 1/pool of their size, with a depthwise kernel.
+
+    A larger `pool` widens the view at no cost; the block ends in a normalisation without
+    activation.
+    """
+
+    def __init__(self, channels: int, kernel: int, pool: int) -> None:
+        super().__init__()
+        self.pool = pool
+        self.depthwise = nn.Conv2d(
+            channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False
+        )
+        self.inner = NormalisedActivation(channels)
+        self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
+        self.norm = batch_norm(channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, C, H, W), sides multiples of `pool`, to the same shape."""
+        if self.pool > 1:
+            features = functional.avg_pool2d(features, self.pool)
+        features = self.pointwise(self.inner(self.depthwise(features)))
+        if self.pool > 1:
+            features = upsample(features, self.pool)
+        normalised: Tensor = self.norm(features)
+        return normalised
+
+
+class SpatialSqueezeModule(nn.Module):
+    """S2 module: halve the channels, shuffle them, view them in two ways, join the views.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out; half of them from either block.
+        views: (kernel, pool) of the two blocks, which see the same tensor.
+        residual: add the input before the last activation; needs inputs == outputs.
+    """
+
+    GROUPS = 2
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        views: tuple[tuple[int, int], tuple[int, int]],
+        *,
+        residual: bool,
+    ) -> None:
+        super().__init__()
+        half = outputs // 2
+        self.residual = residual
+        self.reduce = nn.Conv2d(inputs, half, 1, groups=self.GROUPS, bias=False)
+        self.first = SpatialSqueezeBlock(half, *views[0])
+        self.second = SpatialSqueezeBlock(half, *views[1])
+        self.post = NormalisedActivation(outputs)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, H, W)."""
+        reduced = shuffle_channels(self.reduce(features), self.GROUPS)
+        joined = torch.cat((self.first(reduced), self.second(reduced)), dim=1)
+        if self.residual:
+            joined = joined + features
+        activated: Tensor = self.post(joined)
+        return activated

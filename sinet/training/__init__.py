@@ -1,0 +1,8 @@
+"""Training: `train` and what configures it."""
+
+from sinet.training.config import TrainingConfig
+from sinet.training.records import EpochRecord
+from sinet.training.run import Progress, train
+from sinet.training.soft_masks import Teacher, write_soft_masks
+
+__all__ = ["EpochRecord", "Progress", "Teacher", "TrainingConfig", "train", "write_soft_masks"]

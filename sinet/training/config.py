@@ -1,0 +1,65 @@
+"""How a network is trained; saved beside its weights and inside them."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sinet.data.augment import Augmentation
+from sinet.losses.total import LossWeights
+from sinet.normalisation import InputSpec
+
+
+class TrainingConfig(BaseModel):
+    """All that decides a run, but for the data and the device. The defaults follow the paper."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Literal["sinet", "deeplab"] = "sinet"
+    seed: int = Field(default=0, ge=0)
+    input: InputSpec = InputSpec()
+    encoder_epochs: int = Field(default=300, ge=0, description="First stage: encoder alone.")
+    epochs: int = Field(default=300, ge=0, description="Second stage: the whole network.")
+    encoder_batch: int = Field(default=36, ge=1)
+    batch: int = Field(default=24, ge=1)
+    early_side_px: int | None = Field(
+        default=None,
+        ge=32,
+        multiple_of=32,
+        description="Smaller training images at the start of the second stage, for speed.",
+    )
+    early_part: float = Field(default=0.5, ge=0, le=1, description="Part of the stage they last.")
+    optimiser: Literal["adam", "adamw"] = Field(
+        default="adam", description="`adamw` decays the weights apart from the gradient."
+    )
+    learning_rate: float = Field(default=7.5e-3, gt=0)
+    warmup_epochs: float = Field(default=0, ge=0, description="Rise linearly from 0 first.")
+    schedule: Literal["poly", "cosine", "step"] = "poly"
+    poly_power: float = Field(default=0.9, gt=0)
+    step_at: tuple[float, ...] = Field(
+        default=(0.5, 0.83), description="Parts of the stage after which a step comes."
+    )
+    step_factor: float = Field(default=0.5, gt=0, lt=1)
+    weight_decay: float = Field(default=2e-4, ge=0, description="Of ordinary convolutions.")
+    depthwise_decay: float = Field(default=0.0, ge=0, description="Of depthwise convolutions.")
+    small_decay: float = Field(
+        default=2e-6, ge=0, description="Of normalisation, PReLU, linear layers and biases."
+    )
+    max_gradient_norm: float | None = Field(default=None, gt=0)
+    ema_decay: float | None = Field(
+        default=None, gt=0, lt=1, description="Average the weights over steps; None: do not."
+    )
+    losses: LossWeights = LossWeights()
+    augmentation: Augmentation = Augmentation()
+    cache_px: int = Field(default=400, ge=32, description="Longest side images are kept at.")
+    workers: int = Field(default=1, ge=0, description="Processes that augment.")
+    threads: int | None = Field(default=None, ge=1, description="Of PyTorch; None: its default.")
+    channels_last: bool = True
+    compile: bool = Field(default=False, description="`torch.compile`: twice as fast on a CPU.")
+    mixed_precision: bool = Field(default=True, description="bfloat16 where it helps, GPU only.")
+    overlays: int = Field(default=8, ge=0, description="Example pictures a run writes.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.encoder_epochs + self.epochs == 0:
+            raise ValueError("encoder_epochs and epochs are both 0")
+        return self

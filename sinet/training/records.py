@@ -1,0 +1,91 @@
+"""What a run writes down: a CSV, TensorBoard scalars, and example overlays."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from sinet.data.reading import Pixels
+
+LOG_FILE = "log.csv"
+_TINT = np.array((255, 64, 64), np.float32)  # RGB
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch of a run.
+
+    Attributes:
+        epoch: from 1, over both stages.
+        stage: `encoder` or `whole`.
+        learning_rate: at its last step.
+        loss: mean over the steps.
+        held_out_iou: of the averaged weights; NaN without held-out samples.
+        images_per_second: loader included.
+        seconds: the epoch took, evaluation included.
+    """
+
+    epoch: int
+    stage: str
+    learning_rate: float
+    loss: float
+    held_out_iou: float
+    images_per_second: float
+    seconds: float
+
+
+def write_log(out: Path, records: Sequence[EpochRecord]) -> None:
+    """Write all epochs so far to `log.csv`."""
+    with (out / LOG_FILE).open("w", newline="") as file:
+        writer = csv.DictWriter(file, EpochRecord.__slots__)
+        writer.writeheader()
+        writer.writerows(asdict(record) for record in records)
+
+
+class Scalars:
+    """TensorBoard scalars, if the `tensorboard` package is installed; else nothing."""
+
+    def __init__(self, out: Path, first_epoch: int) -> None:
+        self._writer: Any = None
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return
+        # Epochs that a resumed run repeats are purged.
+        self._writer = SummaryWriter(str(out / "tensorboard"), purge_step=first_epoch)
+
+    def add(self, record: EpochRecord) -> None:
+        """Write the numbers of an epoch."""
+        if self._writer is None:
+            return
+        for name in ("learning_rate", "loss", "held_out_iou", "images_per_second"):
+            self._writer.add_scalar(name, getattr(record, name), record.epoch)
+        self._writer.flush()
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def write_overlays(path: Path, pictures: Sequence[Pixels], masks: Sequence[Pixels]) -> None:
+    """Write pictures side by side, the person tinted red.
+
+    Args:
+        path: of the PNG.
+        pictures: uint8 (H, W, 3) RGB, all of one size.
+        masks: uint8 (H, W) of 0 and 1, one a picture.
+    """
+    if not pictures:
+        return
+    path.parent.mkdir(exist_ok=True)
+    tinted = [
+        np.where(mask[..., None] == 1, 0.5 * picture + 0.5 * _TINT, picture)
+        for picture, mask in zip(pictures, masks, strict=True)
+    ]
+    row = np.rint(np.concatenate(tinted, axis=1)).astype(np.uint8)
+    cv2.imwrite(str(path), cv2.cvtColor(row, cv2.COLOR_RGB2BGR))

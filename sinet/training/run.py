@@ -1,0 +1,299 @@
+"""Train a network in two stages: the encoder with its own head, then the whole."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sinet.checkpoint import Model, save_checkpoint
+from sinet.data.batches import AugmentedSamples, Batch, Batches
+from sinet.data.listing import Sample
+from sinet.data.reading import PixelCache
+from sinet.errors import ConfigError, DataError, TrainingError
+from sinet.evaluate import HeldOutSet
+from sinet.losses.total import total_loss
+from sinet.networks import build_network
+from sinet.training.config import TrainingConfig
+from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
+from sinet.training.records import EpochRecord, Scalars, write_log, write_overlays
+from sinet.training.state import RESUME_FILE, load_state, save_state
+
+WEIGHTS_FILE = "last.safetensors"
+CONFIG_FILE = "config.json"
+
+Progress = Callable[[EpochRecord, int], None]
+"""Called after every epoch with its record and the number of epochs of the run."""
+
+
+class _Stage(NamedTuple):
+    """One of the two stages."""
+
+    name: str
+    first_epoch: int
+    epochs: int
+    encoder_only: bool
+    batches: Batches
+
+
+def train(
+    config: TrainingConfig,
+    samples: Sequence[Sample],
+    out: Path | str,
+    *,
+    held_out: Sequence[Sample] = (),
+    soft_masks: Path | None = None,
+    resume: bool = False,
+    device: str = "auto",
+    stop_after: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Train from random weights, or go on with an interrupted run.
+
+    Writes to `out`, after every epoch: `log.csv`, TensorBoard events, `resume.pt` (the state of the
+    run) and `last.safetensors` (the weights, averaged if so configured); overlays of held-out
+    samples ten times a run; `config.json` at the start.
+
+    Args:
+        config: all that decides the run.
+        samples: to learn from.
+        out: folder of the run; made if it is missing.
+        held_out: scored after every epoch, never learnt from.
+        soft_masks: folder of a teacher's masks to distil from, as `write_soft_masks` makes it.
+        resume: go on with the run in `out`, to the same numbers as without the interruption.
+        device: `cpu`, `cuda`, …, or `auto`: the GPU if there is one.
+        stop_after: end early after this epoch; the schedule is that of the whole run.
+        progress: told of every epoch.
+
+    Returns:
+        The file of the weights.
+
+    Raises:
+        DataError: no samples, or one that cannot be read.
+        ConfigError: `out` holds a run already, or one of another configuration or data.
+        CheckpointError: there is no run to resume, or it is damaged.
+        TrainingError: the loss is not a number; the message names the files of the batch.
+    """
+    if not samples:
+        raise DataError("there is no sample to train on.")
+    if config.losses.distillation and soft_masks is None:
+        raise ConfigError("the distillation weight is above 0, but there are no soft masks.")
+    run = _Run(config, samples, Path(out), held_out, soft_masks, resume, device)
+    return run.go(stop_after, progress)
+
+
+class _Run:
+    """The moving parts of a run."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        samples: Sequence[Sample],
+        out: Path,
+        held_out: Sequence[Sample],
+        soft_masks: Path | None,
+        resume: bool,
+        device: str,
+    ) -> None:
+        self.config, self.out = config, out
+        self.identity: dict[str, Any] = {
+            "config": config.model_dump(mode="json"),
+            "samples": [sample.name for sample in samples],
+        }
+        state = load_state(out) if resume else None
+        self._check_folder(state)
+        if config.threads is not None:
+            torch.set_num_threads(config.threads)
+        self.device = _device(device)
+        self.held_out = HeldOutSet(held_out, config.input) if held_out else None
+        cache = PixelCache(samples, config.cache_px, soft_masks)
+        self.samples = AugmentedSamples(cache, config.augmentation, config.seed)
+        self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        torch.manual_seed(config.seed)
+        self.network = build_network(config.model).to(self.device).to(memory_format=self.layout)
+        self.judge = build_network(config.model).to(self.device)
+        self.optimiser = build_optimiser(self.network, config)
+        self.average = self._averaged()
+        self.records: list[EpochRecord] = []
+        self.epoch = 0
+        if state is not None:
+            self._restore(state)
+        self._loss = (
+            torch.compile(self._loss_of, dynamic=False) if config.compile else self._loss_of
+        )
+
+    def go(self, stop_after: int | None, progress: Progress | None) -> Path:
+        """Train until the end, or `stop_after`."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        (self.out / CONFIG_FILE).write_text(self.config.model_dump_json(indent=2) + "\n")
+        total = self.config.encoder_epochs + self.config.epochs
+        scalars = Scalars(self.out, self.epoch + 1)
+        try:
+            for stage in self._stages():
+                if self.epoch == stage.first_epoch:
+                    self._enter(stage)
+                while self.epoch < min(stage.first_epoch + stage.epochs, stop_after or total):
+                    record = self._epoch(stage)
+                    scalars.add(record)
+                    self._write(total)
+                    if progress is not None:
+                        progress(record, total)
+        finally:
+            scalars.close()
+        return self.out / WEIGHTS_FILE
+
+    def _stages(self) -> list[_Stage]:
+        config = self.config
+        plans = (
+            ("encoder", 0, config.encoder_epochs, config.encoder_batch),
+            ("whole", config.encoder_epochs, config.epochs, config.batch),
+        )
+        return [
+            _Stage(
+                name,
+                first,
+                epochs,
+                name == "encoder",
+                Batches(self.samples, batch, config.seed, config.workers),
+            )
+            for name, first, epochs, batch in plans
+            if epochs
+        ]
+
+    def _enter(self, stage: _Stage) -> None:
+        """Begin a stage with a fresh optimiser; the second on the first's averaged encoder."""
+        if stage.first_epoch > 0 and self.average is not None:
+            self.network.load_state_dict(self.average.values)
+        self.optimiser = build_optimiser(self.network, self.config)
+        self.average = self._averaged()
+
+    def _epoch(self, stage: _Stage) -> EpochRecord:
+        config, began = self.config, time.perf_counter()
+        done = self.epoch - stage.first_epoch
+        side = config.input.height
+        if config.early_side_px and not stage.encoder_only:
+            side = config.early_side_px if done < config.early_part * stage.epochs else side
+        steps = len(stage.batches)
+        warmup = round(config.warmup_epochs * steps)
+        self.network.train()
+        losses, rate, seen = [], 0.0, 0
+        for number, batch in enumerate(stage.batches.epoch(self.epoch, side)):
+            rate = learning_rate(config, done * steps + number, stage.epochs * steps, warmup)
+            losses.append(self._step(batch, rate, stage.encoder_only))
+            seen += len(batch.names)
+        learnt = time.perf_counter() - began
+        self.epoch += 1
+        score = self._judge(stage)
+        record = EpochRecord(
+            epoch=self.epoch,
+            stage=stage.name,
+            learning_rate=rate,
+            loss=math.fsum(losses) / len(losses),
+            held_out_iou=score,
+            images_per_second=seen / learnt,
+            seconds=time.perf_counter() - began,
+        )
+        self.records.append(record)
+        return record
+
+    def _step(self, batch: Batch, rate: float, encoder_only: bool) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        images = batch.images.to(self.device, non_blocking=True)
+        labels = batch.labels.to(self.device, non_blocking=True)
+        teacher = None if batch.teacher is None else batch.teacher.to(self.device)
+        loss = self._loss(images, labels, teacher, encoder_only)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the loss became {value} in epoch {self.epoch + 1}, batch of "
+                f"{', '.join(batch.names)}: look at these files or lower the learning rate; "
+                f"{self.out / RESUME_FILE} holds the epoch before."
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        if self.config.max_gradient_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_gradient_norm)
+        self.optimiser.step()
+        if self.average is not None:
+            self.average.update(self.network)
+        return value
+
+    def _loss_of(
+        self, images: Tensor, labels: Tensor, teacher: Tensor | None, encoder_only: bool
+    ) -> Tensor:
+        pixels = self.config.input.normalise(images).contiguous(memory_format=self.layout)
+        mixed = self.config.mixed_precision and self.device.type == "cuda"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+            outputs = self.network.training_logits(pixels, encoder_only=encoder_only)
+        strides = self.network.strides[-len(outputs) :]
+        return total_loss(outputs, strides, labels.long(), self.config.losses, teacher)
+
+    def _judge(self, stage: _Stage) -> float:
+        """Return the held-out score of the averaged weights."""
+        values = self.network.state_dict() if self.average is None else self.average.values
+        self.judge.load_state_dict(values)
+        self.judge.eval()
+        if self.held_out is None or stage.encoder_only:
+            return math.nan
+        return self.held_out.score(self.judge)
+
+    def _write(self, total: int) -> None:
+        write_log(self.out, self.records)
+        every = max(1, total // 10)
+        if self.held_out is not None and (self.epoch % every == 0 or self.epoch == total):
+            masks = self.held_out.masks(self.judge, self.config.overlays)
+            pictures = self.held_out.pictures[: self.config.overlays]
+            write_overlays(self.out / "overlays" / f"{self.epoch:04}.png", pictures, masks)
+        training = {**self.identity, "samples": len(self.identity["samples"]), "epoch": self.epoch}
+        save_checkpoint(self.out / WEIGHTS_FILE, Model(self.judge, self.config.input, training))
+        save_state(self.out, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        average = self.average
+        return {
+            **self.identity,
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": None if average is None else average.values,
+            "average_updates": 0 if average is None else average.updates,
+            "random": torch.get_rng_state(),
+            "records": [asdict(record) for record in self.records],
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.epoch = state["epoch"]
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.average is not None:
+            for name, value in state["average"].items():
+                self.average.values[name].copy_(value)
+            self.average.updates = state["average_updates"]
+        torch.set_rng_state(state["random"])
+        self.records = [EpochRecord(**record) for record in state["records"]]
+
+    def _averaged(self) -> AveragedWeights | None:
+        decay = self.config.ema_decay
+        return None if decay is None else AveragedWeights(self.network, decay)
+
+    def _check_folder(self, state: dict[str, Any] | None) -> None:
+        if state is None:
+            if (self.out / RESUME_FILE).exists():
+                raise ConfigError(f"{self.out}: holds a run: resume it or choose another folder.")
+        elif (former := TrainingConfig.model_validate(state["config"])) != self.config:
+            # Compared as models: a setting that came later has its default in older runs.
+            keys = [key for key, value in self.config if getattr(former, key) != value]
+            raise ConfigError(f"{self.out}: its run has another configuration: {', '.join(keys)}.")
+        elif state["samples"] != self.identity["samples"]:
+            raise ConfigError(f"{self.out}: its run was trained on other samples.")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

@@ -1,0 +1,219 @@
+import csv
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from sinet.checkpoint import load_checkpoint
+from sinet.data import Augmentation, read_sample
+from sinet.errors import CheckpointError, ConfigError, DataError, TrainingError
+from sinet.losses import LossWeights
+from sinet.networks import SINet
+from sinet.normalisation import InputSpec
+from sinet.training import TrainingConfig, train, write_soft_masks
+from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
+
+SMALL = TrainingConfig(
+    input=InputSpec(height=64, width=64),
+    encoder_epochs=1,
+    epochs=3,
+    encoder_batch=4,
+    batch=4,
+    early_side_px=32,
+    early_part=0.4,
+    ema_decay=0.9,
+    losses=LossWeights(coarse=0.4),
+    augmentation=Augmentation(rotation_degrees=10, background_probability=0.3),
+    cache_px=64,
+    workers=0,
+    threads=1,
+    overlays=2,
+)
+STILL = Augmentation(
+    rotation_degrees=0, scale=(1, 1), translation=0, flip_probability=0, probability=0
+)
+
+
+def tensors(path):
+    return load_checkpoint(path).network.state_dict()
+
+
+def test_a_resumed_run_ends_at_the_same_numbers(portraits, tmp_path):
+    """Interrupted after the encoder stage, and again in the middle of the second."""
+    straight = train(SMALL, portraits[:6], tmp_path / "straight", held_out=portraits[6:])
+    broken = tmp_path / "broken"
+    train(SMALL, portraits[:6], broken, held_out=portraits[6:], stop_after=1)
+    train(SMALL, portraits[:6], broken, held_out=portraits[6:], stop_after=2, resume=True)
+    resumed = train(SMALL, portraits[:6], broken, held_out=portraits[6:], resume=True)
+    expected, found = tensors(straight), tensors(resumed)
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+    def numbers(folder):
+        with (folder / "log.csv").open() as file:
+            return [
+                (r["epoch"], r["stage"], r["loss"], r["held_out_iou"]) for r in csv.DictReader(file)
+            ]
+
+    assert numbers(tmp_path / "straight") == numbers(broken)
+    assert [row[1] for row in numbers(broken)] == ["encoder", "whole", "whole", "whole"]
+
+
+def test_the_seed_decides(portraits, tmp_path):
+    short = SMALL.model_copy(update={"encoder_epochs": 0, "epochs": 1})
+    first = tensors(train(short, portraits, tmp_path / "a"))
+    again = tensors(train(short, portraits, tmp_path / "b"))
+    other = tensors(train(short.model_copy(update={"seed": 1}), portraits, tmp_path / "c"))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["skip.convolution.weight"], other["skip.convolution.weight"])
+
+
+def test_the_loss_falls_and_what_a_run_writes(portraits, tmp_path):
+    config = SMALL.model_copy(
+        update={
+            "encoder_epochs": 0,
+            "epochs": 8,
+            "early_side_px": None,
+            "augmentation": STILL,
+        }
+    )
+    records = []
+    path = train(
+        config,
+        portraits,
+        tmp_path / "run",
+        held_out=portraits[:3],
+        progress=lambda record, total: records.append((record, total)),
+    )
+    assert [record.epoch for record, _ in records] == list(range(1, 9))
+    assert {total for _, total in records} == {8}
+    assert records[-1][0].loss < 0.6 * records[0][0].loss
+    folder = tmp_path / "run"
+    assert json.loads((folder / "config.json").read_text())["epochs"] == 8
+    assert len(list((folder / "overlays").iterdir())) == 8
+    assert list((folder / "tensorboard").glob("events*"))
+    model = load_checkpoint(path)
+    assert model.input == config.input
+    assert model.training["epoch"] == 8
+    assert TrainingConfig.model_validate(model.training["config"]) == config
+
+
+def test_a_loss_that_is_no_number_names_the_files(portraits, tmp_path):
+    hot = SMALL.model_copy(update={"learning_rate": 1e30, "encoder_epochs": 0, "epochs": 20})
+    with pytest.raises(TrainingError, match=r"the loss became \w+ in epoch \d+") as caught:
+        train(hot, portraits[:4], tmp_path / "run")
+    assert all(sample.name in str(caught.value) for sample in portraits[:4])
+
+
+def test_a_run_is_not_overwritten_nor_mixed_up(portraits, tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        train(SMALL, portraits, out, resume=True)
+    train(SMALL, portraits, out, stop_after=1)
+    before = (out / "resume.pt").read_bytes()
+    with pytest.raises(ConfigError, match="holds a run"):
+        train(SMALL, portraits, out)
+    with pytest.raises(ConfigError, match="another configuration: seed, batch"):
+        train(SMALL.model_copy(update={"batch": 2, "seed": 3}), portraits, out, resume=True)
+    with pytest.raises(ConfigError, match="other samples"):
+        train(SMALL, portraits[1:], out, resume=True)
+    (out / "resume.pt").write_bytes(before[:1000])
+    with pytest.raises(CheckpointError, match="cut off or damaged"):
+        train(SMALL, portraits, out, resume=True)
+
+
+def test_no_samples_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="no sample"):
+        train(SMALL, [], tmp_path)
+
+
+def test_a_student_learns_from_a_teachers_masks(portraits, tmp_path):
+    """The teacher says the opposite of the labels, which count for nothing here."""
+    masks = tmp_path / "soft"
+
+    def teacher(image):
+        return (image.max(axis=2) < 110).astype(np.float32)
+
+    assert write_soft_masks(portraits, teacher, masks) == 8
+    assert write_soft_masks(portraits, teacher, masks) == 0
+    config = SMALL.model_copy(
+        update={
+            "encoder_epochs": 0,
+            "epochs": 12,
+            "early_side_px": None,
+            "losses": LossWeights(cross_entropy=0, boundary=0, distillation=1),
+            "augmentation": STILL,
+        }
+    )
+    with pytest.raises(ConfigError, match="there are no soft masks"):
+        train(config, portraits, tmp_path / "run")
+    network = load_checkpoint(
+        train(config, portraits, tmp_path / "run", soft_masks=masks)
+    ).network.train()  # so short a run has no running statistics to evaluate with
+    pictures = [read_sample(sample) for sample in portraits]
+    inputs = torch.cat([config.input.prepare(picture.image) for picture in pictures])
+    with torch.no_grad():
+        people = network.training_logits(inputs)[0].softmax(dim=1)[:, 1].numpy()
+    truths = np.stack([cv2.resize(picture.mask, (64, 64)) for picture in pictures]) == 1
+    assert people[truths].mean() < 0.4
+    assert people[~truths].mean() > 0.6
+
+
+def test_a_deeplab_trains_too(portraits, tmp_path):
+    config = SMALL.model_copy(update={"model": "deeplab", "encoder_epochs": 0, "epochs": 1})
+    path = train(config, portraits, tmp_path / "run")
+    assert load_checkpoint(path).network.name == "deeplab"
+
+
+def test_every_weight_has_the_decay_of_its_kind():
+    config = TrainingConfig(weight_decay=0.3, depthwise_decay=0.2, small_decay=0.1)
+    network = SINet()
+    decays = {
+        id(parameter): group["weight_decay"]
+        for group in build_optimiser(network, config).param_groups
+        for parameter in group["params"]
+    }
+    named = dict(network.named_parameters())
+    assert len(decays) == len(named)
+    for name, decay in {
+        "encoder.stem.convolution.weight": 0.3,
+        "encoder.eighth.0.reduce.weight": 0.3,  # grouped, but not depthwise
+        "encoder.eighth.0.first.pointwise.weight": 0.3,
+        "encoder.eighth.0.first.depthwise.weight": 0.2,
+        "encoder.to_eighth.depthwise.weight": 0.2,
+        "encoder.to_eighth.gate.gate.0.weight": 0.1,
+        "encoder.join_eighth.norm.weight": 0.1,
+        "encoder.join_eighth.activation.weight": 0.1,
+    }.items():
+        assert decays[id(named[name])] == decay, name
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"),
+    [
+        ("poly", [1, 0.75**0.9, 0.5**0.9, 0.25**0.9]),
+        ("cosine", [1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5]),
+        ("step", [1, 1, 0.5, 0.5]),
+    ],
+)
+def test_schedules_after_the_warm_up(schedule, factors):
+    config = TrainingConfig(learning_rate=2.0, schedule=schedule)
+    rates = [learning_rate(config, step, 7, 3) for step in range(7)]
+    assert rates == pytest.approx([0.5, 1.0, 1.5, *(2 * factor for factor in factors)])
+
+
+def test_averaged_weights_follow_the_network():
+    layer = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(layer.weight, 0.0)
+    average = AveragedWeights(layer, decay=0.5)
+    torch.nn.init.constant_(layer.weight, 1.0)
+    found = []
+    for _ in range(12):
+        average.update(layer)
+        found.append(average.values["weight"].item())
+    # Early decays are 1/10, 2/11, …; (1 + 8) / (10 + 8) is 0.5 at last.
+    assert found[0] == pytest.approx(0.9)
+    assert 1 - found[1] == pytest.approx(0.1 * 2 / 11)
+    assert 1 - found[-1] < 1e-4
