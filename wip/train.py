@@ -24,5 +24,5 @@ if __name__ == "__main__":
         options.out,
         held_out=held_out,
         resume=options.resume,
-        progress=lambda record, total: print(total, record, flush=True),
+        progress=lambda record, total: print(total, record, flush=True),  # noqa: T201
     )
