@@ -44,18 +44,18 @@ class MaskScores:
 
     area: float
     face_in_mask: float
-    confidence: float | None
-    band_entropy: float | None
-    support: float | None
-    spill: float | None
-    edge_agreement: float | None
-    filled: float | None
-    fragments: float | None
     top_contact: float
     face_cut: float
     sharpness: float
     short_side: float
     other_faces: float
+    confidence: float | None = None
+    band_entropy: float | None = None
+    support: float | None = None
+    spill: float | None = None
+    edge_agreement: float | None = None
+    filled: float | None = None
+    fragments: float | None = None
 
     def as_dict(self) -> dict[str, float]:
         """Only the scores there are, by name."""
@@ -86,24 +86,18 @@ def mask_scores(
     scale = min(1.0, _WORKING_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-    teacher = _TeacherScores.nothing()
+    teacher: dict[str, float] = {}
     if probability is not None:
         teacher = _teacher_scores(small, np.asarray(cv2.resize(probability, size), np.float32))
     return MaskScores(
         area=float(small.mean()),
         face_in_mask=float(mask[rows, columns].mean()),
-        confidence=teacher.confidence,
-        band_entropy=teacher.band_entropy,
-        support=teacher.support,
-        spill=teacher.spill,
-        edge_agreement=teacher.edge_agreement,
-        filled=teacher.filled,
-        fragments=teacher.fragments,
         top_contact=float(mask[0].mean()),
         face_cut=_face_cut(face, width, height),
         sharpness=sharpness(rgb[rows, columns]),
         short_side=float(min(height, width)),
         other_faces=float(_faces_in_crop(face, others, width, height)),
+        **teacher,
     )
 
 
@@ -124,22 +118,7 @@ def sharpness(rgb: NDArray[np.uint8]) -> float:
     return float(cv2.Laplacian(grey, cv2.CV_32F).var()) / variance if variance > 1 else 0.0
 
 
-@dataclass(frozen=True)
-class _TeacherScores:
-    confidence: float | None
-    band_entropy: float | None
-    support: float | None
-    spill: float | None
-    edge_agreement: float | None
-    filled: float | None
-    fragments: float | None
-
-    @staticmethod
-    def nothing() -> "_TeacherScores":
-        return _TeacherScores(None, None, None, None, None, None, None)
-
-
-def _teacher_scores(mask: Mask, probability: Probability) -> _TeacherScores:
+def _teacher_scores(mask: Mask, probability: Probability) -> dict[str, float]:
     person = probability > 0.5
     area = int(mask.sum())
     inside = float(probability[mask].sum())
@@ -150,15 +129,15 @@ def _teacher_scores(mask: Mask, probability: Probability) -> _TeacherScores:
     touched = np.zeros(count, np.bool_)
     touched[np.unique(labels[mask])] = True
     apart = int((person & ~touched[labels]).sum())
-    return _TeacherScores(
-        confidence=float(np.abs(2 * probability - 1).mean()),
-        band_entropy=_band_entropy(mask, probability),
-        support=inside / area if area else 0.0,
-        spill=outside / max(inside, 1.0) if area else 0.0,
-        edge_agreement=int((mask & person).sum()) / union if union else 1.0,
-        filled=int((mask & ~person).sum()) / area if area else 0.0,
-        fragments=apart / area if area else 0.0,
-    )
+    return {
+        "confidence": float(np.abs(2 * probability - 1).mean()),
+        "band_entropy": _band_entropy(mask, probability),
+        "support": inside / area if area else 0.0,
+        "spill": outside / max(inside, 1.0) if area else 0.0,
+        "edge_agreement": int((mask & person).sum()) / union if union else 1.0,
+        "filled": int((mask & ~person).sum()) / area if area else 0.0,
+        "fragments": apart / area if area else 0.0,
+    }
 
 
 def _band_entropy(mask: Mask, probability: Probability) -> float:
