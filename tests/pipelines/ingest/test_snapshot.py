@@ -11,6 +11,13 @@ import pytest
 from tests.conftest import Crawl
 from tests.pipelines.ingest.snapshot import broken_blobs, differences, leftovers, snapshot
 
+DOUBLE_A_MASK = """
+INSERT INTO mask
+SELECT 99, portrait_id, 2, source, producer, blob, probability_blob, verdict, reasons, scores,
+    created_at
+FROM mask WHERE id = 1
+"""
+
 
 @pytest.fixture
 def copied(ingested: Crawl, tmp_path: Path) -> Path:
@@ -45,13 +52,7 @@ def test_a_workspace_equals_its_copy_with_other_ids_and_times(
         ("UPDATE source SET image_id = NULL WHERE id = 1", "image is"),
         ("UPDATE portrait SET face_confidence = 0.98 WHERE id = 1", "face_confidence is 0.99"),
         ("UPDATE job SET reason = 'other' WHERE state = 'failed'", "reason is 'not_an_image'"),
-        (
-            (
-                "INSERT INTO mask SELECT 99, portrait_id, 2, source, producer, blob, probability_blob,"
-                " verdict, reasons, scores, created_at FROM mask WHERE id = 1"
-            ),
-            "only in the second: ('mask'",
-        ),
+        (DOUBLE_A_MASK, "only in the second: ('mask'"),
     ],
 )
 def test_what_is_lost_doubled_or_another_is_told(
