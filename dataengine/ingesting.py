@@ -17,11 +17,10 @@ from dataengine.tables import print_funnel, print_json, printable
 from dataengine.workspaces import create_if_missing
 from db import reader
 from pipelines.funnel import funnel
-from pipelines.ingest import IngestRequest, IngestResult, Observer, ingest, plan
+from pipelines.ingest import IngestRequest, IngestResult, Observer, check_request, ingest, plan
 from pipelines.ingest.tally import Tally
-from pipelines.scan import ScanSummary, scan
+from pipelines.scan import ScanSummary
 from pipelines.settings import Settings
-from pipelines.teachers import check_teacher
 from pipelines.workspace import Workspace
 
 _PLAIN_LINE_SECONDS = 5.0
@@ -30,9 +29,7 @@ _PLAIN_LINE_SECONDS = 5.0
 def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_json: bool) -> bool:
     """Ingest and report; True if it was interrupted."""
     console = Console(stderr=True)
-    # What is mistyped is told before a workspace is made for it.
-    check_teacher(settings.teacher)
-    scan(request.paths)
+    check_request(settings, request)
     if create_if_missing(root):
         typer.echo(f"Made a workspace in {root.absolute()}", err=True)
     workspace = Workspace(root, settings)
@@ -56,6 +53,7 @@ def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_jso
 
 def report_plan(root: Path, settings: Settings, request: IngestRequest, *, as_json: bool) -> None:
     """Say what `ingest` would do."""
+    check_request(settings, request)
     found = plan(root, settings, request)
     if as_json:
         print_json(found)
