@@ -5,7 +5,7 @@ left out (`RUN_SPECIFIC`); any other column, also one added later, has to be equ
 """
 
 import hashlib
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,25 @@ def snapshot(workspace: Path) -> Snapshot:
         engine.dispose()
 
 
-def differences(one: Snapshot, other: Snapshot) -> list[str]:
-    """What is lost, added or another; empty for equal snapshots."""
+def differences(
+    one: Snapshot,
+    other: Snapshot,
+    equal: Callable[[str, Any, Any], bool] = lambda _, value, another: bool(value == another),
+) -> list[str]:
+    """What is lost, added or another; empty for equal snapshots.
+
+    Args:
+        one: a snapshot.
+        other: another.
+        equal: given a column's name and its two values.
+    """
     found = [f"only in the first: {key}" for key in one if key not in other]
     found += [f"only in the second: {key}" for key in other if key not in one]
     for key in one.keys() & other.keys():
         found += [
             f"{key}: {name} is {one[key][name]!r} and {other[key][name]!r}"
             for name in one[key]
-            if one[key][name] != other[key][name]
+            if not equal(name, one[key][name], other[key][name])
         ]
     return found
 

@@ -1,14 +1,12 @@
 """SIGKILL at random moments: whatever is killed, the resumed run ends as an uninterrupted one."""
 
 import os
-import random
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.pipelines.ingest.runs import Run, ingest
+from tests.pipelines.ingest.runs import FAKES, Run, ingest, ingest_through_kills
 from tests.pipelines.ingest.snapshot import (
     Snapshot,
     broken_blobs,
@@ -32,23 +30,9 @@ def uninterrupted(small_crawl: Path, tmp_path_factory: pytest.TempPathFactory) -
 def test_killed_runs_resume_to_the_same_end(
     small_crawl: Path, uninterrupted: Snapshot, tmp_path: Path
 ) -> None:
-    """One kill while the run starts, the others spread over its work."""
     workspace = tmp_path / "ws"
     total = sum(key[0] == "job" for key in uninterrupted)
-    dice = random.Random()
-    for kill in range(KILLS):
-        run = Run(workspace, small_crawl, "--workers", "2" if kill % 2 else "0")
-        if kill == 0:
-            time.sleep(dice.uniform(0.3, 3))
-        else:
-            moment = total * dice.uniform(kill - 1, kill - 0.2) / (KILLS - 1)
-            assert run.wait_until(lambda: run.finished_jobs() >= moment), run.end().err  # noqa: B023
-            time.sleep(dice.uniform(0, 0.05))
-        run.signal(signal.SIGKILL)
-        run.end()
-        if run.finished_jobs():
-            assert broken_blobs(workspace) == []
-    ended = ingest(workspace, small_crawl, "--workers", "2")
+    ended = ingest_through_kills(workspace, [small_crawl], KILLS, total, FAKES)
     assert ended.code == 0, ended.err
     assert differences(uninterrupted, snapshot(workspace)) == []
     assert (broken_blobs(workspace), leftovers(workspace)) == ([], [])
