@@ -163,12 +163,11 @@ class _PlainLines:
     def progressed(self, tally: Tally) -> None:
         if time.monotonic() - self._last > _PLAIN_LINE_SECONDS:
             elapsed = time.monotonic() - self._started
-            left = elapsed / max(tally.files, 1) * max(self._total - tally.files, 0)
             rate = tally.files / max(elapsed, 1e-3)
-            self._say(
-                f"{tally.files:,}/{self._total:,} images, {rate:.1f}/s, {_note(tally)}, "
-                f"{left:.0f} s left"
-            )
+            text = f"{tally.files:,}/{self._total:,} images, {rate:.1f}/s, {_note(tally)}"
+            if tally.files:  # the first batches only read
+                text += f", {max(self._total - tally.files, 0) / rate:.0f} s left"
+            self._say(text)
 
     def _say(self, text: str) -> None:
         self._last = time.monotonic()
