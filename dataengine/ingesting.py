@@ -17,11 +17,10 @@ from dataengine.tables import print_funnel, print_json, printable
 from dataengine.workspaces import create_if_missing
 from db import reader
 from pipelines.funnel import funnel
-from pipelines.ingest import IngestRequest, IngestResult, Observer, ingest, plan
+from pipelines.ingest import IngestRequest, IngestResult, Observer, check_request, ingest, plan
 from pipelines.ingest.tally import Tally
-from pipelines.scan import ScanSummary, scan
+from pipelines.scan import ScanSummary
 from pipelines.settings import Settings
-from pipelines.teachers import check_teacher
 from pipelines.workspace import Workspace
 
 _PLAIN_LINE_SECONDS = 5.0
@@ -30,9 +29,7 @@ _PLAIN_LINE_SECONDS = 5.0
 def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_json: bool) -> bool:
     """Ingest and report; True if it was interrupted."""
     console = Console(stderr=True)
-    # What is mistyped is told before a workspace is made for it.
-    check_teacher(settings.teacher)
-    scan(request.paths)
+    check_request(settings, request)
     if create_if_missing(root):
         typer.echo(f"Made a workspace in {root.absolute()}", err=True)
     workspace = Workspace(root, settings)
@@ -56,6 +53,7 @@ def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_jso
 
 def report_plan(root: Path, settings: Settings, request: IngestRequest, *, as_json: bool) -> None:
     """Say what `ingest` would do."""
+    check_request(settings, request)
     found = plan(root, settings, request)
     if as_json:
         print_json(found)
@@ -165,12 +163,11 @@ class _PlainLines:
     def progressed(self, tally: Tally) -> None:
         if time.monotonic() - self._last > _PLAIN_LINE_SECONDS:
             elapsed = time.monotonic() - self._started
-            left = elapsed / max(tally.files, 1) * max(self._total - tally.files, 0)
             rate = tally.files / max(elapsed, 1e-3)
-            self._say(
-                f"{tally.files:,}/{self._total:,} images, {rate:.1f}/s, {_note(tally)}, "
-                f"{left:.0f} s left"
-            )
+            text = f"{tally.files:,}/{self._total:,} images, {rate:.1f}/s, {_note(tally)}"
+            if tally.files:  # the first batches only read
+                text += f", {max(self._total - tally.files, 0) / rate:.0f} s left"
+            self._say(text)
 
     def _say(self, text: str) -> None:
         self._last = time.monotonic()

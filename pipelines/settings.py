@@ -6,7 +6,7 @@ only see these frozen models.
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
 
 class _Section(BaseModel):
@@ -86,7 +86,7 @@ class OnnxSettings(_Section):
     mean: tuple[float, float, float] | None = Field(
         default=None, description="Of pixel values in [0, 255], in the model's channel order."
     )
-    std: tuple[float, float, float] | None = Field(
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
         default=None, description="Of pixel values in [0, 255], in the model's channel order."
     )
     person_index: int | None = Field(default=None, ge=0, description="Channel of `person`.")

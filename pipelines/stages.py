@@ -155,28 +155,45 @@ def import_masks(
     """Cut a person's mask of a whole image down to its portraits.
 
     Args:
-        mask_file: an image file; brighter than 127 is portrait.
+        mask_file: an image file; brighter than 127 is portrait. In a mask of nothing but 0 and 1,
+            1 is.
         image_size: width and height of the upright image.
         portraits: each with its crop box.
         settings: thresholds of the verdict.
 
     Raises:
-        ItemError: the mask cannot be decoded, or has another size than the image.
+        ItemError: the mask cannot be decoded, has another size than the image, or has grey levels
+            of which none is portrait.
     """
-    whole = decode(mask_file, max_pixels=settings.decode.max_pixels).rgb
-    height, width = whole.shape[:2]
+    grey = decode(mask_file, max_pixels=settings.decode.max_pixels).rgb.max(axis=2)
+    height, width = grey.shape
     if (width, height) != image_size:
         raise ItemError(
             "mask_size_mismatch",
             f"the mask has {width}×{height} pixels, its upright image "
             f"{image_size[0]}×{image_size[1]}; make both the same size",
         )
+    whole = _portrait_pixels(grey)
     judged = []
     for item, (x0, y0, x1, y1) in portraits:
-        mask = np.ascontiguousarray(whole[y0:y1, x0:x1].max(axis=2) > 127)
+        mask = np.ascontiguousarray(whole[y0:y1, x0:x1])
         rgb = decode(item.jpeg, max_pixels=settings.decode.max_pixels).rgb
         judged.append(_judge(mask, mask_scores(mask, rgb, item.face, item.others), None, settings))
     return judged
+
+
+def _portrait_pixels(grey: NDArray[np.uint8]) -> Mask:
+    """Read an (H, W) mask as people store them: 0 and 255, or 0 and 1."""
+    brightest = int(grey.max())
+    if brightest > 127:
+        return grey > 127
+    if brightest > 1:
+        # Probably the classes of a dataset; all background would be an empty mask in silence.
+        raise ItemError(
+            "mask_not_binary",
+            f"the mask's brightest pixel is {brightest}; make portrait 255 (or 1) and the rest 0",
+        )
+    return grey == 1
 
 
 def _attempt_decode(data: bytes, max_pixels: int) -> tuple[Rgb, str] | ItemError:

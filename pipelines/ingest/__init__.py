@@ -1,5 +1,21 @@
 """Ingestion: a crawl in, portraits with judged masks out."""
 
-from pipelines.ingest.run import IngestPlan, IngestRequest, IngestResult, Observer, ingest, plan
+from pipelines.ingest.run import (
+    IngestPlan,
+    IngestRequest,
+    IngestResult,
+    Observer,
+    check_request,
+    ingest,
+    plan,
+)
 
-__all__ = ["IngestPlan", "IngestRequest", "IngestResult", "Observer", "ingest", "plan"]
+__all__ = [
+    "IngestPlan",
+    "IngestRequest",
+    "IngestResult",
+    "Observer",
+    "check_request",
+    "ingest",
+    "plan",
+]

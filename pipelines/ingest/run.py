@@ -94,6 +94,20 @@ class Observer(Protocol):
         """A batch was committed; the tally is the run's so far."""
 
 
+def check_request(settings: Settings, request: IngestRequest) -> None:
+    """Find what is mistyped, before anything is made or written for it.
+
+    Raises:
+        ScanError: a path does not exist or cannot be read; there is no such folder of masks, or
+            two masks in it have one name.
+        ModelError: there is no such teacher.
+    """
+    check_teacher(settings.teacher)
+    scan(request.paths)
+    if request.masks:
+        _mask_finder(request.masks)
+
+
 def plan(root: Path, settings: Settings, request: IngestRequest) -> IngestPlan:
     """Find out what `ingest` would do, writing nothing.
 

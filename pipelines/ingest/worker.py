@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -107,6 +108,8 @@ def work_in_process(root: Path, settings: Settings, threads: int, pipe: Connecti
     """
     # Ctrl-C reaches the whole process group; only the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # As in the parent: Pillow warns of every odd EXIF block.
+    warnings.filterwarnings("ignore", module="PIL")
     _die_with_parent()
     try:
         workspace = Workspace(root, settings)

@@ -74,6 +74,7 @@ def test_other_variables_of_the_prefix_are_no_settings(
             "detector.working_face_px",
             "must not exceed detector.min_face_px",
         ),
+        ("[teacher.onnx]\nstd = [58.4, 0, 57.4]", "teacher.onnx.std", "greater than 0"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_file_and_key(

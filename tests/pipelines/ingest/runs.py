@@ -1,0 +1,144 @@
+"""Real `dataengine ingest` runs in process groups of their own, to be killed and interrupted."""
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.conftest import FAST_INGEST
+from tests.pipelines.ingest.snapshot import broken_blobs
+
+PROGRAM = [sys.executable, "-c", "from dataengine.cli import main; main()"]
+FAKES = {name: value for name, value in FAST_INGEST.items() if "WORKERS" not in name}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a run left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What `--json` printed."""
+        return dict(json.loads(self.out))
+
+
+class Run:
+    """A started `dataengine -w WORKSPACE ingest ARGUMENTS… --json`."""
+
+    def __init__(
+        self, workspace: Path, *arguments: str | Path, environment: dict[str, str] | None = None
+    ) -> None:
+        self.workspace = workspace
+        command = [*PROGRAM, "-w", str(workspace), "ingest", *map(str, arguments), "--json"]
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "COLUMNS": "300", **(FAKES if environment is None else environment)},
+        )
+
+    def end(self, timeout: float = 300) -> Ended:
+        """Wait for the end; whatever happens, nothing of the group survives."""
+        try:
+            out, err = self.process.communicate(timeout=timeout)
+        finally:
+            self.signal(signal.SIGKILL)
+        return Ended(self.process.returncode, out, err)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the whole group, as a terminal does."""
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            return
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def worker_ids(self) -> list[int]:
+        """Process ids of the workers."""
+        try:
+            children = psutil.Process(self.process.pid).children()
+            return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+        except psutil.NoSuchProcess:
+            return []
+
+    def finished_jobs(self) -> int:
+        """How many jobs have ended so far; 0 as long as there is no database."""
+        path = self.workspace / "dataengine.db"
+        if not path.is_file():
+            return 0
+        query = "SELECT count(*) FROM job WHERE state IN ('succeeded', 'failed')"
+        try:
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+                return int(database.execute(query).fetchone()[0])
+        except sqlite3.OperationalError:  # its tables are being made
+            return 0
+
+    def wait_until(self, condition: Callable[[], object], timeout: float = 120) -> bool:
+        """True once the condition holds, False if the run ended before it did."""
+        end = time.monotonic() + timeout
+        while self.is_running:
+            if condition():
+                return True
+            assert time.monotonic() < end, "nothing happens any more"
+            time.sleep(0.002)
+        return False
+
+
+def ingest(
+    workspace: Path, *arguments: str | Path, environment: dict[str, str] | None = None
+) -> Ended:
+    """A run from its beginning to its end."""
+    return Run(workspace, *arguments, environment=environment).end()
+
+
+def ingest_through_kills(
+    workspace: Path,
+    arguments: Sequence[str | Path],
+    kills: int,
+    total_jobs: int,
+    environment: dict[str, str],
+) -> Ended:
+    """Kill a run's process group again and again, with SIGKILL, and let a last run finish.
+
+    One kill hits the start of the run, the others are spread at random over its jobs. After each,
+    no row may name a blob that is missing or half-written.
+    """
+    for kill in range(kills):
+        run = Run(workspace, *arguments, "--workers", str(kill % 3), environment=environment)
+        if kill == 0:
+            time.sleep(random.uniform(0.3, 3))
+        else:
+            moment = total_jobs * random.uniform(kill - 1, kill - 0.2) / (kills - 1)
+            enough = _jobs_finished(run, moment)
+            assert run.wait_until(enough), f"ended before kill {kill}: {run.end().err}"
+            time.sleep(random.uniform(0, 0.05))
+        run.signal(signal.SIGKILL)
+        run.end()
+        if run.finished_jobs():
+            assert broken_blobs(workspace) == []
+    return ingest(workspace, *arguments, "--workers", "2", environment=environment)
+
+
+def _jobs_finished(run: Run, number: float) -> Callable[[], bool]:
+    return lambda: run.finished_jobs() >= number
