@@ -193,7 +193,7 @@ def _portrait_pixels(grey: NDArray[np.uint8]) -> Mask:
             "mask_not_binary",
             f"the mask's brightest pixel is {brightest}; make portrait 255 (or 1) and the rest 0",
         )
-    return grey == 1
+    return np.asarray(grey == 1, np.bool_)
 
 
 def _attempt_decode(data: bytes, max_pixels: int) -> tuple[Rgb, str] | ItemError:
