@@ -1,0 +1,1 @@
+"""Human quality control: what is asked of people, and what they answered."""
