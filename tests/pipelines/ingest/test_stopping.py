@@ -57,19 +57,20 @@ def jobs(workspace: Path) -> dict[Stage, dict[JobState, int]]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(("workers", "asking"), [("0", signal.SIGTERM), ("2", signal.SIGINT)])
 def test_ctrl_c_stops_after_the_batches_under_way(
     crawl: Path,
     tmp_path: Path,
     slow_or_poisoned: dict[str, str],
     ingest_here: Ingest,
     workers: str,
+    asking: signal.Signals,
 ) -> None:
     slow = {**slow_or_poisoned, "TEST_SECONDS_A_BATCH": "1"}
     run = Run(tmp_path / "ws", crawl, "--workers", workers, environment=slow)
     # Read, and a batch of four searched.
     assert run.wait_until(lambda: run.finished_jobs() >= 44), run.end().err
-    run.signal(signal.SIGINT)
+    run.signal(asking)
     asked = time.monotonic()
     ended = run.end()
     assert time.monotonic() - asked < 8
