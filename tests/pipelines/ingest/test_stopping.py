@@ -112,6 +112,18 @@ def test_a_second_ctrl_c_stops_at_once(
     assert leftovers(tmp_path / "ws") == []
 
 
+def test_ctrl_c_while_the_workers_start(crawl: Path, tmp_path: Path, ingest_here: Ingest) -> None:
+    """They import for a second or more, long before they could look after signals themselves."""
+    run = Run(tmp_path / "ws", crawl, "--workers", "2")
+    assert run.wait_until(run.worker_ids), run.end().err
+    run.signal(signal.SIGINT)
+    ended = run.end()
+    assert ended.code == 130, ended.err
+    assert "Traceback" not in ended.err
+    assert ended.summary["status"]["failures"] == {}
+    assert ingest_here(tmp_path / "ws", crawl)["status"]["portraits"] == 40
+
+
 def jobs_are_held(run: Run) -> bool:
     return run.finished_jobs() == 40 and jobs(run.workspace)[Stage.DETECT][JobState.DOING] > 0
 
