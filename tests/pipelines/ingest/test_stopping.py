@@ -116,6 +116,7 @@ def test_ctrl_c_while_the_workers_start(crawl: Path, tmp_path: Path, ingest_here
     """They import for a second or more, long before they could look after signals themselves."""
     run = Run(tmp_path / "ws", crawl, "--workers", "2")
     assert run.wait_until(run.worker_ids), run.end().err
+    time.sleep(0.5)  # the interpreter is up, the modules are not
     run.signal(signal.SIGINT)
     ended = run.end()
     assert ended.code == 130, ended.err
