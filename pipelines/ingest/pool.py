@@ -5,8 +5,11 @@ process would do one after the other.
 """
 
 import multiprocessing
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -79,7 +82,8 @@ class WorkerPool:
         ours, theirs = self._context.Pipe()
         arguments = (self._workspace.paths.root, self._workspace.settings, self._threads, theirs)
         process = self._context.Process(target=work_in_process, args=arguments, daemon=True)
-        process.start()
+        with _ctrl_c_held_back():
+            process.start()
         theirs.close()
         return _Member(process, ours)
 
@@ -132,3 +136,19 @@ class WorkerPool:
                 member.pipe.send("stop")
             except OSError:
                 continue  # it has just ended by itself; its pipe tells
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Processes started within never see Ctrl-C, not even while they import their modules.
+
+    It reaches the whole process group, but only the parent decides what it means; there it comes
+    when this is left.
+    """
+    # Started now, since its start would let the signal through again.
+    resource_tracker.ensure_running()
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)

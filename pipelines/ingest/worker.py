@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import threading
 import time
 import traceback
@@ -106,8 +105,6 @@ def work_in_process(root: Path, settings: Settings, threads: int, pipe: Connecti
         threads: of the numerical libraries.
         pipe: to the parent.
     """
-    # Ctrl-C reaches the whole process group; only the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # As in the parent: Pillow warns of every odd EXIF block.
     warnings.filterwarnings("ignore", module="PIL")
     _die_with_parent()

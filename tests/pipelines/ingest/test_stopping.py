@@ -57,19 +57,20 @@ def jobs(workspace: Path) -> dict[Stage, dict[JobState, int]]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(("workers", "asking"), [("0", signal.SIGTERM), ("2", signal.SIGINT)])
 def test_ctrl_c_stops_after_the_batches_under_way(
     crawl: Path,
     tmp_path: Path,
     slow_or_poisoned: dict[str, str],
     ingest_here: Ingest,
     workers: str,
+    asking: signal.Signals,
 ) -> None:
     slow = {**slow_or_poisoned, "TEST_SECONDS_A_BATCH": "1"}
     run = Run(tmp_path / "ws", crawl, "--workers", workers, environment=slow)
     # Read, and a batch of four searched.
     assert run.wait_until(lambda: run.finished_jobs() >= 44), run.end().err
-    run.signal(signal.SIGINT)
+    run.signal(asking)
     asked = time.monotonic()
     ended = run.end()
     assert time.monotonic() - asked < 8
@@ -109,6 +110,19 @@ def test_a_second_ctrl_c_stops_at_once(
     assert "Traceback" not in ended.err
     assert ingest_here(tmp_path / "ws", crawl)["status"]["portraits"] == 40
     assert leftovers(tmp_path / "ws") == []
+
+
+def test_ctrl_c_while_the_workers_start(crawl: Path, tmp_path: Path, ingest_here: Ingest) -> None:
+    """They import for a second or more, long before they could look after signals themselves."""
+    run = Run(tmp_path / "ws", crawl, "--workers", "2")
+    assert run.wait_until(run.worker_ids), run.end().err
+    time.sleep(0.5)  # the interpreter is up, the modules are not
+    run.signal(signal.SIGINT)
+    ended = run.end()
+    assert ended.code == 130, ended.err
+    assert "Traceback" not in ended.err
+    assert ended.summary["status"]["failures"] == {}
+    assert ingest_here(tmp_path / "ws", crawl)["status"]["portraits"] == 40
 
 
 def jobs_are_held(run: Run) -> bool:
