@@ -82,7 +82,7 @@ class WorkerPool:
         ours, theirs = self._context.Pipe()
         arguments = (self._workspace.paths.root, self._workspace.settings, self._threads, theirs)
         process = self._context.Process(target=work_in_process, args=arguments, daemon=True)
-        with _ctrl_c_held_back():
+        with _stop_signals_held_back():
             process.start()
         theirs.close()
         return _Member(process, ours)
@@ -139,15 +139,15 @@ class WorkerPool:
 
 
 @contextmanager
-def _ctrl_c_held_back() -> Iterator[None]:
-    """Processes started within never see Ctrl-C, not even while they import their modules.
+def _stop_signals_held_back() -> Iterator[None]:
+    """Processes started within never see Ctrl-C or SIGTERM, not even while they import modules.
 
-    It reaches the whole process group, but only the parent decides what it means; there it comes
-    when this is left.
+    Both reach the whole process group (a terminal's, a service's), but only the parent decides
+    what they mean; there they come when this is left. It ends workers by other means.
     """
     # Started now, since its start would let the signal through again.
     resource_tracker.ensure_running()
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:

@@ -57,7 +57,9 @@ def jobs(workspace: Path) -> dict[Stage, dict[JobState, int]]:
         engine.dispose()
 
 
-@pytest.mark.parametrize(("workers", "asking"), [("0", signal.SIGTERM), ("2", signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("workers", "asking"), [("0", signal.SIGTERM), ("2", signal.SIGINT), ("2", signal.SIGTERM)]
+)
 def test_ctrl_c_stops_after_the_batches_under_way(
     crawl: Path,
     tmp_path: Path,
