@@ -37,7 +37,7 @@ class Model:
     training: dict[str, Any] = field(default_factory=dict)
 
     def person_at_input(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map uint8 (H, W, 3) RGB to the person's probability at the input's size, float32, 0..1."""
+        """Map uint8 (H, W, 3) RGB to the person's probability at the input's size, 0..1."""
         device = next(self.network.parameters()).device
         with torch.inference_mode():
             logits = self.network(self.input.prepare(image).to(device)).float()

@@ -121,11 +121,14 @@ class OnnxModel:
             output = np.asarray(self._session.run(None, {name: batch})[0], np.float32)
         except Exception as error:  # onnxruntime's exceptions share no public base class
             raise CheckpointError(
-                f"{self.path}: cannot be run on a float32 image of {batch.shape[1:]} ({_line(error)})."
+                f"{self.path}: cannot be run on an image of {batch.shape[1:]} ({_line(error)})."
             ) from error
         if output.ndim != 4:
-            raise CheckpointError(f"{self.path}: its output {output.shape} is not (N, classes, H, W).")
-        return output[0].transpose(2, 0, 1) if self._channels_last else output[0]
+            raise CheckpointError(
+                f"{self.path}: its output {output.shape} is not (N, classes, H, W)."
+            )
+        logits: _Logits = output[0]
+        return logits.transpose(2, 0, 1) if self._channels_last else logits
 
 
 def _session(path: Path) -> Any:
@@ -136,9 +139,7 @@ def _session(path: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
     try:
-        return onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no public base class
         raise CheckpointError(
             f"{path}: cut off, damaged, or no ONNX network ({_line(error)})."

@@ -19,9 +19,7 @@ def recipe_names() -> list[str]:
     return sorted(file.stem for file in _RECIPES.glob("*.toml"))
 
 
-def load_config(
-    recipe: str | Path, overrides: Mapping[str, Any] | None = None
-) -> TrainingConfig:
+def load_config(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> TrainingConfig:
     """Read a training configuration.
 
     Args:

@@ -20,7 +20,13 @@ from sinet.losses.total import Target, targets_of, total_loss
 from sinet.networks import build_network
 from sinet.training.config import TrainingConfig
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
-from sinet.training.records import EpochRecord, Scalars, write_log, write_overlays
+from sinet.training.records import (
+    OVERLAY_FOLDER,
+    EpochRecord,
+    Scalars,
+    write_log,
+    write_overlays,
+)
 from sinet.training.state import RESUME_FILE, load_state, save_state
 
 WEIGHTS_FILE = "last.safetensors"
@@ -246,7 +252,7 @@ class _Run:
         if self.held_out is not None and (self.epoch % every == 0 or self.epoch == total):
             masks = self.held_out.masks(self.judge, self.config.overlays)
             pictures = self.held_out.pictures[: self.config.overlays]
-            write_overlays(self.out / "overlays" / f"{self.epoch:04}.png", pictures, masks)
+            write_overlays(self.out / OVERLAY_FOLDER / f"{self.epoch:04}.png", pictures, masks)
         training = {**self.identity, "samples": len(self.identity["samples"]), "epoch": self.epoch}
         save_checkpoint(self.out / WEIGHTS_FILE, Model(self.judge, self.config.input, training))
         save_state(self.out, self._state())
