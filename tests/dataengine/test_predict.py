@@ -52,7 +52,7 @@ def test_a_folder_with_everything(run: Run, checkpoint: Path, photos: Path) -> N
     }  # fmt: skip
     with Image.open(masks / "wide.png") as mask:
         assert (mask.mode, mask.size) == ("L", (40, 60))  # upright
-        assert len(np.unique(mask)) > 2
+        assert set(np.unique(mask)) - {0, 255}  # probabilities
     with Image.open(masks / "clip.masks/000003.png") as mask:
         assert mask.size == (48, 32)
     video = cv2.VideoCapture(str(masks / "clip.overlay.mp4"))
