@@ -9,3 +9,11 @@ class VerdictChoice(StrEnum):
     CANDIDATE = "candidate"
     REVIEW = "review"
     REJECTED = "rejected"
+
+
+class Device(StrEnum):
+    """Where the networks run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"

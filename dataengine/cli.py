@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from dataengine.commands import ingest, init, listing, show, status
+from dataengine.commands import (
+    evaluate,
+    ingest,
+    init,
+    listing,
+    predict,
+    show,
+    status,
+    train,
+)
 from dataengine.context import GlobalOptions
 
 app = typer.Typer(
@@ -57,6 +66,9 @@ app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.command("list", epilog=listing.EPILOG)(listing.list_)
 app.command("show", epilog=show.EPILOG)(show.show)
+app.command("train", epilog=train.EPILOG)(train.train)
+app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
+app.command("predict", epilog=predict.EPILOG)(predict.predict)
 
 
 def main() -> None:
@@ -76,7 +88,10 @@ def _explain(error: Exception) -> str:
     from db import DatabaseError, explain
     from pipelines.errors import PipelineError
 
-    if isinstance(error, PipelineError | DatabaseError):
+    # Loading `sinet` means loading PyTorch: what never loaded it cannot have raised its errors.
+    training = sys.modules.get("sinet.errors")
+    known = (PipelineError, DatabaseError, *([training.SINetError] if training else []))
+    if isinstance(error, known):
         return str(error)
     return explain(error) or (
         f"unexpected {type(error).__name__}: {error}; please report it with the output of --debug"

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
@@ -33,6 +35,14 @@ class Model:
     network: SegmentationNetwork
     input: InputSpec
     training: dict[str, Any] = field(default_factory=dict)
+
+    def person_at_input(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8 (H, W, 3) RGB to the person's probability at the input's size, 0..1."""
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            logits = self.network(self.input.prepare(image).to(device)).float()
+            person = logits.softmax(1)[0, 1] if logits.shape[1] > 1 else logits[0, 0].sigmoid()
+        return np.asarray(person.cpu().numpy(), np.float32)
 
 
 def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> None:

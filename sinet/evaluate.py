@@ -1,6 +1,6 @@
 """Score a model on a data set."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Final
@@ -16,7 +16,7 @@ from sinet.errors import DataError
 from sinet.metrics import Counts, boundary_f1, boundary_iou
 from sinet.networks import SegmentationNetwork
 from sinet.normalisation import InputSpec
-from sinet.predict import person_at_input, resize_probability
+from sinet.predict import PersonModel, resize_probability
 
 METRIC_SIZE: Final = (224, 224)
 
@@ -53,26 +53,26 @@ class Evaluation:
     images: dict[str, Scores]
 
 
-def evaluate(model: Model, samples: Sequence[Sample]) -> Evaluation:
+def evaluate(model: PersonModel, samples: Iterable[Sample]) -> Evaluation:
     """Score a model on every sample: decoded, predicted and compared one by one.
 
     Raises:
         DataError: no samples, one that cannot be read, or a mask of another size.
     """
-    if not samples:
-        raise DataError("there is no sample to evaluate on.")
     images = {}
     for sample in samples:
         image, mask, _ = read_sample(sample)
         images[sample.name] = score_image(model, image, mask)
+    if not images:
+        raise DataError("there is no sample to evaluate on.")
     names = Scores.__slots__
     means = {name: fmean(getattr(scores, name) for scores in images.values()) for name in names}
     return Evaluation(Scores(**means), images)
 
 
-def score_image(model: Model, image: Pixels, mask: Pixels) -> Scores:
+def score_image(model: PersonModel, image: Pixels, mask: Pixels) -> Scores:
     """Score one uint8 (H, W, 3) RGB image against its uint8 (H, W) mask of 0 and 1."""
-    person = person_at_input(model, image)
+    person = model.person_at_input(image)
     truth, native_truth = metric_truth(mask), mask.astype(bool)
     predicted = _at_metric_size(person)
     native = resize_probability(person, mask.shape) > 0.5
@@ -121,7 +121,7 @@ class HeldOutSet:
         self, network: SegmentationNetwork, count: int
     ) -> Iterator[npt.NDArray[np.float32]]:
         model = Model(network, self._spec)
-        return (person_at_input(model, picture) for picture in self.pictures[:count])
+        return (model.person_at_input(picture) for picture in self.pictures[:count])
 
 
 def _at_metric_size(person: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

@@ -1,14 +1,32 @@
 """From a picture to the probability of the person."""
 
+from typing import Protocol
+
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from sinet.checkpoint import Model
+from sinet.normalisation import InputSpec
 
 
-def predict(model: Model, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+class PersonModel(Protocol):
+    """Anything that finds the person: weights of ours (`Model`) or an exported network."""
+
+    @property
+    def input(self) -> InputSpec:
+        """How pixels become the network's input."""
+        ...
+
+    def person_at_input(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8 (H, W, 3) RGB of any size to the person's probability at the network's size.
+
+        Returns:
+            float32 (h, w), 0..1; (h, w) is the size of the network's output.
+        """
+        ...
+
+
+def predict(model: PersonModel, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """Return the probability that a pixel belongs to the person.
 
     Args:
@@ -23,16 +41,7 @@ def predict(model: Model, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float3
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ValueError(f"a uint8 (H, W, 3) RGB image is needed, not {image.dtype} {image.shape}.")
-    return resize_probability(person_at_input(model, image), image.shape[:2])
-
-
-def person_at_input(model: Model, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Return the probability of the person at the network's input size, float32, 0..1."""
-    device = next(model.network.parameters()).device
-    with torch.inference_mode():
-        logits = model.network(model.input.prepare(image).to(device)).float()
-        person = logits.softmax(1)[0, 1] if logits.shape[1] > 1 else logits[0, 0].sigmoid()
-    return np.asarray(person.cpu().numpy(), np.float32)
+    return resize_probability(model.person_at_input(image), image.shape[:2])
 
 
 def resize_probability(

@@ -1,10 +1,11 @@
 """`dataengine ingest`."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from dataengine.choices import Device
 
 EPILOG = """
 **Examples**
@@ -12,17 +13,10 @@ EPILOG = """
     dataengine ingest ./raw
     dataengine -w portraits ingest ./raw more.tar list.txt --limit 1000
     dataengine ingest ./raw --teacher onnx:deeplabv3.onnx
+    dataengine ingest ./raw --teacher sinet:runs/sinet/last.safetensors
     dataengine ingest ./photos --masks ./hand_masks
     dataengine ingest --retry-failed
 """
-
-
-class Device(StrEnum):
-    """Where the networks run."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 def ingest(
@@ -39,7 +33,7 @@ def ingest(
         str | None,
         typer.Option(
             help="Who proposes the masks: auto, deeplabv3_resnet50, deeplabv3_resnet101, "
-            "deeplabv3_mobilenet_v3_large or onnx:FILE.",
+            "deeplabv3_mobilenet_v3_large, onnx:FILE or sinet:CHECKPOINT (a network trained here).",
             show_default="auto",
         ),
     ] = None,

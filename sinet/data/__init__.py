@@ -4,6 +4,7 @@ from sinet.data.augment import Augmentation, augment
 from sinet.data.batches import AugmentedSamples, Batch, Batches
 from sinet.data.listing import Sample, find_samples, hold_out
 from sinet.data.reading import Picture, PixelCache, read_image, read_mask, read_sample
+from sinet.data.splits import evaluation_samples, has_split, training_samples
 
 __all__ = [
     "Augmentation",
@@ -14,9 +15,12 @@ __all__ = [
     "PixelCache",
     "Sample",
     "augment",
+    "evaluation_samples",
     "find_samples",
+    "has_split",
     "hold_out",
     "read_image",
     "read_mask",
     "read_sample",
+    "training_samples",
 ]

@@ -1,8 +1,18 @@
 """Training: `train` and what configures it."""
 
 from sinet.training.config import TrainingConfig
+from sinet.training.recipes import load_config, recipe_names
 from sinet.training.records import EpochRecord
 from sinet.training.run import Progress, train
 from sinet.training.soft_masks import Teacher, write_soft_masks
 
-__all__ = ["EpochRecord", "Progress", "Teacher", "TrainingConfig", "train", "write_soft_masks"]
+__all__ = [
+    "EpochRecord",
+    "Progress",
+    "Teacher",
+    "TrainingConfig",
+    "load_config",
+    "recipe_names",
+    "train",
+    "write_soft_masks",
+]

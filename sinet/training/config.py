@@ -62,4 +62,6 @@ class TrainingConfig(BaseModel):
     def _check(self) -> Self:
         if self.encoder_epochs + self.epochs == 0:
             raise ValueError("encoder_epochs and epochs are both 0")
+        if self.model == "deeplab" and self.encoder_epochs > 0:
+            raise ValueError("deeplab has no head for its encoder: set encoder_epochs to 0")
         return self

@@ -9,10 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from sinet.apply.write import tinted
 from sinet.data.reading import Pixels
 
 LOG_FILE = "log.csv"
-_TINT = np.array((255, 64, 64), np.float32)  # RGB
+TENSORBOARD_FOLDER = "tensorboard"
+OVERLAY_FOLDER = "overlays"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,26 @@ class EpochRecord:
 
 
 def write_log(out: Path, records: Sequence[EpochRecord]) -> None:
-    """Write all epochs so far to `log.csv`."""
-    with (out / LOG_FILE).open("w", newline="") as file:
+    """Write all epochs so far to `log.csv`, whole or not at all."""
+    partial = out / f".{LOG_FILE}.partial"
+    with partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, EpochRecord.__slots__)
         writer.writeheader()
         writer.writerows(asdict(record) for record in records)
+    partial.replace(out / LOG_FILE)
+
+
+def read_log(out: Path) -> list[EpochRecord]:
+    """Read the epochs so far back from `log.csv`."""
+    with (out / LOG_FILE).open(newline="") as file:
+        return [
+            EpochRecord(
+                epoch=int(row.pop("epoch")),
+                stage=row.pop("stage"),
+                **{name: float(value) for name, value in row.items()},
+            )
+            for row in csv.DictReader(file)
+        ]
 
 
 class Scalars:
@@ -56,7 +73,7 @@ class Scalars:
         except ImportError:
             return
         # Epochs that a resumed run repeats are purged.
-        self._writer = SummaryWriter(str(out / "tensorboard"), purge_step=first_epoch)
+        self._writer = SummaryWriter(str(out / TENSORBOARD_FOLDER), purge_step=first_epoch)
 
     def add(self, record: EpochRecord) -> None:
         """Write the numbers of an epoch."""
@@ -83,9 +100,9 @@ def write_overlays(path: Path, pictures: Sequence[Pixels], masks: Sequence[Pixel
     if not pictures:
         return
     path.parent.mkdir(exist_ok=True)
-    tinted = [
-        np.where(mask[..., None] == 1, 0.5 * picture + 0.5 * _TINT, picture)
+    parts = [
+        tinted(picture, mask.astype(np.float32))
         for picture, mask in zip(pictures, masks, strict=True)
     ]
-    row = np.rint(np.concatenate(tinted, axis=1)).astype(np.uint8)
+    row = np.concatenate(parts, axis=1)
     cv2.imwrite(str(path), cv2.cvtColor(row, cv2.COLOR_RGB2BGR))

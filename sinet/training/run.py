@@ -16,11 +16,17 @@ from sinet.data.listing import Sample
 from sinet.data.reading import PixelCache
 from sinet.errors import ConfigError, DataError, TrainingError
 from sinet.evaluate import HeldOutSet
-from sinet.losses.total import total_loss
+from sinet.losses.total import Target, targets_of, total_loss
 from sinet.networks import build_network
 from sinet.training.config import TrainingConfig
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
-from sinet.training.records import EpochRecord, Scalars, write_log, write_overlays
+from sinet.training.records import (
+    OVERLAY_FOLDER,
+    EpochRecord,
+    Scalars,
+    write_log,
+    write_overlays,
+)
 from sinet.training.state import RESUME_FILE, load_state, save_state
 
 WEIGHTS_FILE = "last.safetensors"
@@ -206,7 +212,8 @@ class _Run:
         images = batch.images.to(self.device, non_blocking=True)
         labels = batch.labels.to(self.device, non_blocking=True)
         teacher = None if batch.teacher is None else batch.teacher.to(self.device)
-        loss = self._loss(images, labels, teacher, encoder_only)
+        strides = self.network.strides[1:] if encoder_only else self.network.strides
+        loss = self._loss(images, targets_of(labels, strides, teacher), encoder_only)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(
@@ -223,15 +230,12 @@ class _Run:
             self.average.update(self.network)
         return value
 
-    def _loss_of(
-        self, images: Tensor, labels: Tensor, teacher: Tensor | None, encoder_only: bool
-    ) -> Tensor:
+    def _loss_of(self, images: Tensor, targets: tuple[Target, ...], encoder_only: bool) -> Tensor:
         pixels = self.config.input.normalise(images).contiguous(memory_format=self.layout)
         mixed = self.config.mixed_precision and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             outputs = self.network.training_logits(pixels, encoder_only=encoder_only)
-        strides = self.network.strides[-len(outputs) :]
-        return total_loss(outputs, strides, labels.long(), self.config.losses, teacher)
+        return total_loss(outputs, targets, self.config.losses)
 
     def _judge(self, stage: _Stage) -> float:
         """Return the held-out score of the averaged weights."""
@@ -248,7 +252,7 @@ class _Run:
         if self.held_out is not None and (self.epoch % every == 0 or self.epoch == total):
             masks = self.held_out.masks(self.judge, self.config.overlays)
             pictures = self.held_out.pictures[: self.config.overlays]
-            write_overlays(self.out / "overlays" / f"{self.epoch:04}.png", pictures, masks)
+            write_overlays(self.out / OVERLAY_FOLDER / f"{self.epoch:04}.png", pictures, masks)
         training = {**self.identity, "samples": len(self.identity["samples"]), "epoch": self.epoch}
         save_checkpoint(self.out / WEIGHTS_FILE, Model(self.judge, self.config.input, training))
         save_state(self.out, self._state())

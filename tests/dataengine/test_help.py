@@ -17,11 +17,24 @@ DOCUMENTED = {
     "ingest": [
         "PATH...", "--teacher", "--teacher-weights", "--masks", "--device", "<auto|cpu|cuda>",
         "--batch-size", "--workers", "--limit", "--retry-failed", "--dry-run", "--json",
-        "onnx:FILE", *NETWORKS,
+        "onnx:FILE", "sinet:CHECKPOINT", *NETWORKS,
     ],
     "status": ["--json"],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
     "show": ["ID", "OUT.png"],
+    "train": [
+        "--data", "--model", "<sinet|deeplab>", "--config", "paper", "portrait", "--epochs",
+        "--stage-epochs", "--device", "<auto|cpu|cuda>", "--resume", "--out", "runs/MODEL",
+        "--held-out", "--json", "TrainingConfig",
+    ],
+    "evaluate": [
+        "CHECKPOINT", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit", "--json",
+        ".safetensors", ".pth", ".onnx", "boundary_iou",
+    ],
+    "predict": [
+        "CHECKPOINT", "PATH...", "--out", "--overlay", "--threshold", "--overwrite", "--json",
+        "NAME.masks",
+    ],
 }  # fmt: skip
 
 HEAVY = ("torch", "torchvision", "sqlalchemy", "alembic", "cv2", "numpy", "PIL", "pydantic")

@@ -1,0 +1,62 @@
+"""`dataengine predict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine predict runs/sinet/last.safetensors portrait.jpg --out masks
+    dataengine predict SINet.pth ./photos --out masks --overlay
+    dataengine predict deeplabv3.onnx talk.mp4 --out masks --threshold 0.5
+"""
+
+
+def predict(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT",
+            help="Weights: .safetensors of ours, the SINet authors' .pth, or an .onnx file.",
+        ),
+    ],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Pictures, videos, and folders of them."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="DIR", help="Where the masks go.", show_default=False),
+    ],
+    overlay: Annotated[
+        bool,
+        typer.Option("--overlay", help="Also write the picture or video with the person tinted."),
+    ] = False,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Write white where the probability is above it, black elsewhere.",
+            show_default="grey, probability × 255",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what is there already.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Find the person in pictures and videos.
+
+    Of a picture a grey PNG of its upright size is written, of a video a folder NAME.masks with a
+    PNG a frame; overlays are NAME.overlay.jpg and NAME.overlay.mp4. Paths below a folder are kept
+    below the out folder, and nothing is written elsewhere. A file that cannot be read is told and
+    left out; the exit code is 1 only if there is no other.
+    """
+    from dataengine.predicting import PredictionRequest, run_prediction
+
+    request = PredictionRequest(checkpoint, paths, out, overlay, threshold, overwrite)
+    if run_prediction(request, as_json=json):
+        raise typer.Exit(130)

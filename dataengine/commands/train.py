@@ -1,0 +1,113 @@
+"""`dataengine train`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataengine.choices import Device
+
+EPILOG = """
+**Examples**
+
+    dataengine train --data ./eg1800
+    dataengine train --data ./eg1800 --out runs/first --epochs 20
+    dataengine train --data ./eg1800 --out runs/first --resume
+    dataengine train --data ./eg1800 --config paper --device cuda
+    dataengine train --data ./eg1800 --config mine.toml --json
+"""
+
+
+class Network(StrEnum):
+    """What can be trained; a test holds it equal to the configuration's."""
+
+    SINET = "sinet"
+    DEEPLAB = "deeplab"
+
+
+def train(
+    context: typer.Context,
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DIR",
+            help="Data set: images/ and masks/, with train.txt or a folder train/ if only a part "
+            "of it is to be learnt from.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        Network | None, typer.Option(help="Network.", show_default="the recipe's, sinet")
+    ] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECIPE",
+            help="paper, portrait, or a TOML or JSON file of settings.",
+            show_default="portrait; with --resume the run's",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of the whole network.", show_default="the recipe's"),
+    ] = None,
+    stage_epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Of the first stage: the encoder alone with its head at 1/8 of the size.",
+            show_default="the recipe's",
+        ),
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where it is trained.")] = Device.AUTO,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, to the same numbers.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the run.",
+            show_default="runs/MODEL in the workspace or current folder",
+        ),
+    ] = None,
+    held_out: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=0.9,
+            help="Part of the training images never learnt from and scored after every epoch; "
+            "always the same ones.",
+        ),
+    ] = 0.1,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Train a network on images with masks.
+
+    Learns from the split `train` (train.txt or train/), or, without one, from everything that is
+    in neither `val` nor `test`. After every epoch the weights (last.safetensors), the curves
+    (log.csv, TensorBoard) and the state of the run are on disk: stop it with Ctrl-C, kill it, and
+    `--resume` ends at the same numbers as if nothing had happened.
+
+    Settings are those of `sinet.training.TrainingConfig`; a run writes its own to config.json.
+    """
+    from dataengine.context import root_of
+    from dataengine.training import TrainingRequest, run_training
+
+    request = TrainingRequest(
+        data=data,
+        out=out,
+        root=root_of(context),
+        recipe=config,
+        overrides={
+            "model": model and model.value,
+            "epochs": epochs,
+            "encoder_epochs": stage_epochs,
+        },
+        device=device.value,
+        resume=resume,
+        held_out=held_out,
+    )
+    if run_training(request, as_json=json):
+        raise typer.Exit(130)

@@ -1,0 +1,235 @@
+"""`train` on a console: progress while it runs, where things are when it ends."""
+
+import math
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from dataengine.tables import print_json
+from sinet.data import hold_out, training_samples
+from sinet.errors import ConfigError
+from sinet.training import EpochRecord, TrainingConfig, load_config, train
+from sinet.training.records import LOG_FILE, OVERLAY_FOLDER, TENSORBOARD_FOLDER, read_log
+from sinet.training.run import CONFIG_FILE, WEIGHTS_FILE
+from sinet.training.run import Progress as Observer
+from sinet.training.state import RESUME_FILE
+
+_DEFAULT_RECIPE = "portrait"
+# Epochs that the time left is estimated from.
+_RECENT = 5
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What `train` was asked for.
+
+    Attributes:
+        data: folder of the data set.
+        out: folder of the run; None: `runs/MODEL` in the root.
+        root: the workspace or current folder.
+        recipe: name or file of the configuration; None: the run's own, else the default.
+        overrides: configuration keys given as options; None values were not given.
+        device: `auto`, `cpu` or `cuda`.
+        resume: go on with the run there.
+        held_out: part of the samples that is only scored.
+    """
+
+    data: Path
+    out: Path | None
+    root: Path
+    recipe: str | None
+    overrides: dict[str, Any]
+    device: str
+    resume: bool
+    held_out: float
+
+    def resume_command(self, out: Path) -> str:
+        """The command that goes on with this run."""
+        words = ["dataengine", "train", "--data", str(self.data), "--out", str(out), "--resume"]
+        if self.held_out != 0.1:
+            words += ["--held-out", f"{self.held_out:g}"]
+        return shlex.join(words)
+
+
+def run_training(request: TrainingRequest, *, as_json: bool) -> bool:
+    """Train and report; True if it was interrupted."""
+    console = Console(stderr=True)
+    config, out = _plan(request)
+    # OpenCV's threads and the processes that augment, forked from this one, do not mix.
+    cv2.setNumThreads(0)
+    samples, held_out = hold_out(training_samples(request.data), request.held_out)
+    if config.compile and not _compiler(request.device):
+        console.print("No C++ compiler here (g++ or clang++): training runs uncompiled, slower.")
+        config = config.model_copy(update={"compile": False})
+    console.print(
+        f"Training {config.model} on {len(samples):,} images, {len(held_out):,} held out, "
+        f"{config.encoder_epochs + config.epochs} epochs, in {out}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    try:
+        with _observer(console) as observer:
+            train(
+                config,
+                samples,
+                out,
+                held_out=held_out,
+                resume=request.resume,
+                device=request.device,
+                progress=observer,
+            )
+    except KeyboardInterrupt:
+        _report_stop(request, out)
+        return True
+    outcome = _outcome(out)
+    if as_json:
+        print_json(outcome)
+    else:
+        _report(outcome)
+    return False
+
+
+def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
+    """Return the configuration and the folder of the run.
+
+    Raises:
+        ConfigError: a wrong configuration, no such device, or a folder that does not suit.
+    """
+    recipe = request.recipe
+    if request.resume and recipe is None:
+        out = request.out or request.root / "runs" / (request.overrides["model"] or "sinet")
+        if not (out / RESUME_FILE).is_file():
+            raise ConfigError(f"{out}: there is no run to resume; name its folder with --out.")
+        recipe = str(out / CONFIG_FILE)
+    config = load_config(recipe or _DEFAULT_RECIPE, request.overrides)
+    out = request.out or request.root / "runs" / config.model
+    if not request.resume and any((out / name).exists() for name in (RESUME_FILE, WEIGHTS_FILE)):
+        raise ConfigError(f"{out}: holds a run; go on with it (--resume) or give another --out.")
+    nearest = next(folder for folder in (out, *out.parents) if folder.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise ConfigError(f"{nearest}: not a folder that can be written to; give another --out.")
+    if request.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ConfigError("no CUDA device is available here; use --device cpu or auto.")
+    return config, out
+
+
+def _compiler(device: str) -> bool:
+    """Whether `torch.compile` finds what it needs; on a GPU that comes with PyTorch."""
+    import torch
+
+    if device != "cpu" and torch.cuda.is_available():
+        return True
+    return any(map(shutil.which, filter(None, (os.environ.get("CXX"), "g++", "clang++"))))
+
+
+@contextmanager
+def _observer(console: Console) -> Iterator[Observer]:
+    if not console.is_terminal:
+        yield _plain_line
+        return
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+        yield _Bar(progress)
+
+
+class _Bar:
+    """Progress on a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("reading images", total=1, note="")
+        self._seconds: list[float] = []
+
+    def __call__(self, record: EpochRecord, total: int) -> None:
+        self._seconds.append(record.seconds)
+        note = _note(record)
+        if record.epoch < total:
+            note += f", {_time_left(self._seconds, total - record.epoch)} left"
+        self._progress.update(
+            self._task,
+            description=record.stage,
+            completed=record.epoch,
+            total=total,
+            note=note,
+        )
+
+
+def _plain_line(record: EpochRecord, total: int) -> None:
+    left = _time_left([record.seconds], total - record.epoch)
+    stamp = time.strftime("%H:%M:%S")
+    typer.echo(
+        f"{stamp} {record.stage} {record.epoch}/{total}: {_note(record)}, {left} left", err=True
+    )
+
+
+def _note(record: EpochRecord) -> str:
+    parts = [f"loss {record.loss:.4f}"]
+    if not math.isnan(record.held_out_iou):
+        parts.append(f"held-out IoU {record.held_out_iou:.4f}")
+    return ", ".join([*parts, f"{record.images_per_second:.1f} images/s"])
+
+
+def _time_left(seconds: list[float], epochs: int) -> str:
+    recent = seconds[-_RECENT:]
+    minutes, rest = divmod(round(sum(recent) / len(recent) * epochs), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _report_stop(request: TrainingRequest, out: Path) -> None:
+    if (out / RESUME_FILE).exists():
+        done = len(read_log(out))
+        typer.echo(
+            f"Stopped. {done} epochs are kept; to go on: {request.resume_command(out)}", err=True
+        )
+    else:
+        typer.echo("Stopped before the first epoch ended: nothing to resume.", err=True)
+
+
+def _outcome(out: Path) -> dict[str, Any]:
+    """Where the results of a run are, and the numbers of its last epoch; None: not there."""
+    last = read_log(out)[-1]
+    return {
+        "weights": str(out / WEIGHTS_FILE),
+        "curves": str(out / LOG_FILE),
+        "tensorboard": _if_there(out / TENSORBOARD_FOLDER),
+        "overlays": _if_there(out / OVERLAY_FOLDER),
+        "epochs": last.epoch,
+        "loss": last.loss,
+        "held_out_iou": None if math.isnan(last.held_out_iou) else last.held_out_iou,
+    }
+
+
+def _if_there(path: Path) -> str | None:
+    return str(path) if path.exists() else None
+
+
+def _report(outcome: dict[str, Any]) -> None:
+    score = outcome["held_out_iou"]
+    shown = "" if score is None else f", held-out IoU {score:.4f}"
+    typer.echo(f"{outcome['epochs']} epochs, loss {outcome['loss']:.4f}{shown}")
+    for name in ("weights", "curves", "tensorboard", "overlays"):
+        if outcome[name] is not None:
+            typer.echo(f"{name + ':':<13}{outcome[name]}")

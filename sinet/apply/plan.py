@@ -1,0 +1,116 @@
+"""Decide what is written where before anything is."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from sinet.data.listing import IMAGE_SUFFIXES
+from sinet.errors import DataError
+
+VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"})
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One file to predict.
+
+    Attributes:
+        source: the picture or video.
+        mask: of a picture, the PNG to write; of a video, the folder of a PNG a frame.
+        overlay: the picture or video to write beside it, if one is wanted.
+        is_video: tells them apart.
+    """
+
+    source: Path
+    mask: Path
+    overlay: Path
+    is_video: bool
+
+
+def plan(
+    paths: Sequence[Path], out: Path, *, overlay: bool = False, overwrite: bool = False
+) -> list[Work]:
+    """List the pictures and videos and where their masks go.
+
+    What comes from a folder keeps its path in it; from several folders, below each one's name.
+    Names lose their suffix, but where that would make two alike.
+
+    Args:
+        paths: files and folders; folders are searched through, but not `out` within them.
+        out: everything is written below it.
+        overlay: overlays will be written too.
+        overwrite: what is there may be replaced.
+
+    Raises:
+        DataError: a path that does not exist, nothing found, something there already, two sources
+            of one mask, or a target that is a source or outside of `out`.
+    """
+    found = [each for path in paths for each in _below(path, out, nested=len(paths) > 1)]
+    if not found:
+        raise DataError(f"{', '.join(map(str, paths))}: no picture or video there.")
+    bare = Counter(relative.with_suffix("") for _, relative in found)
+    works = []
+    for source, relative in found:
+        stem = relative.with_suffix("") if bare[relative.with_suffix("")] == 1 else relative
+        works.append(_work(source, out / stem.parent, stem.name))
+    _check(works, out, overlay=overlay, overwrite=overwrite)
+    return works
+
+
+def _work(source: Path, folder: Path, name: str) -> Work:
+    if source.suffix.lower() in VIDEO_SUFFIXES:
+        return Work(source, folder / f"{name}.masks", folder / f"{name}.overlay.mp4", is_video=True)
+    return Work(source, folder / f"{name}.png", folder / f"{name}.overlay.jpg", is_video=False)
+
+
+def _below(path: Path, out: Path, *, nested: bool) -> Iterator[tuple[Path, Path]]:
+    """Yield each file of a path with its path below `out`."""
+    if path.is_file():
+        yield path, Path(path.name)
+        return
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder.")
+    prefix = Path(path.resolve().name) if nested else Path()
+    written = out.resolve()
+    for folder, names, files in os.walk(path):
+        here = Path(folder)
+        names[:] = sorted(name for name in names if (here / name).resolve() != written)
+        for name in sorted(files):
+            file = here / name
+            if file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+                yield file, prefix / file.relative_to(path)
+
+
+def _check(works: Sequence[Work], out: Path, *, overlay: bool, overwrite: bool) -> None:
+    root = out.resolve()
+    if root.exists() and not root.is_dir():
+        raise DataError(f"{out}: not a folder; give another --out.")
+    sources = {work.source.resolve() for work in works}
+    taken: dict[Path, Path] = {}
+    there = []
+    for work in works:
+        for target in (work.mask, work.overlay) if overlay else (work.mask,):
+            if target in taken:
+                raise DataError(
+                    f"{work.source} and {taken[target]} would both be written to {target}: "
+                    "predict them into different folders."
+                )
+            taken[target] = work.source
+            if not target.resolve().is_relative_to(root):
+                raise DataError(f"{target}: a link leads out of {out}; remove it.")
+            if target.resolve() in sources:
+                raise DataError(f"{target}: would replace a picture given; give another --out.")
+            if target.exists():
+                there.append(target)
+    if there and not overwrite:
+        raise DataError(
+            f"{there[0]}: is there already{_and_more(len(there) - 1)}; "
+            "give another --out, or --overwrite."
+        )
+
+
+def _and_more(number: int) -> str:
+    return f", and {number:,} more" if number else ""

@@ -1,0 +1,47 @@
+"""What of a data set to train on and what to score."""
+
+from pathlib import Path
+from typing import Final
+
+from sinet.data.listing import Sample, find_samples
+
+_NEVER_TRAINED_ON: Final = ("val", "test")
+
+
+def has_split(folder: Path | str, split: str) -> bool:
+    """Tell whether a data set has a list or a sub-folder of that name."""
+    root = Path(folder)
+    return (root / f"{split}.txt").is_file() or (root / split).is_dir()
+
+
+def training_samples(folder: Path | str) -> list[Sample]:
+    """List the split `train`, or, without one, everything that is in neither `val` nor `test`.
+
+    Raises:
+        DataError: as `find_samples`.
+    """
+    if has_split(folder, "train"):
+        return find_samples(folder, "train")
+    others = [split for split in _NEVER_TRAINED_ON if has_split(folder, split)]
+    set_aside = {sample.name for split in others for sample in find_samples(folder, split)}
+    return [sample for sample in find_samples(folder) if sample.name not in set_aside]
+
+
+def evaluation_samples(folder: Path | str, split: str | None = None) -> tuple[str, list[Sample]]:
+    """List a split to score.
+
+    Args:
+        folder: of the data set.
+        split: its name; `all` is everything; None is `val` if there is one, else everything.
+
+    Returns:
+        The name of the split (or `all`) and its samples.
+
+    Raises:
+        DataError: as `find_samples`.
+    """
+    if split is None:
+        split = "val" if has_split(folder, "val") else "all"
+    if split == "all" and not has_split(folder, "all"):
+        return split, find_samples(folder)
+    return split, find_samples(folder, split)

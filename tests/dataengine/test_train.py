@@ -1,0 +1,181 @@
+"""`dataengine train`: trains, resumes, stops, refuses."""
+
+import csv
+import json
+import re
+import shlex
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dataengine import training
+from dataengine.commands.train import Network
+from sinet.checkpoint import load_checkpoint
+from sinet.networks import NETWORKS
+from tests.dataengine.conftest import Run
+from tests.dataengine.test_cli_errors import assert_one_line_error
+from tests.dataengine.training_data import make_config, make_data
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return make_data(tmp_path / "data")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return make_config(tmp_path)
+
+
+def losses(out: Path) -> list[str]:
+    with (out / "log.csv").open() as file:
+        return [row["loss"] for row in csv.DictReader(file)]
+
+
+def test_a_run_from_beginning_to_end(run: Run, data: Path, config: Path) -> None:
+    answer = run("train", "--data", data, "--config", config, "--held-out", "0.3")
+    assert answer.code == 0, answer.err
+    out = Path("runs/sinet")
+    for name in ("last.safetensors", "log.csv", "tensorboard", "overlays"):
+        assert str(out / name) in answer.out
+        assert (out / name).exists()
+    assert "6 images, 2 held out, 2 epochs" in answer.err
+    assert "whole 2/2: loss" in answer.err
+    assert "held-out IoU" in answer.err
+    assert load_checkpoint(out / "last.safetensors").training["samples"] == 6
+    again = run("train", "--data", data, "--config", config)
+    assert_one_line_error(again, r"runs/sinet: holds a run; go on with it \(--resume\) or give ano")
+
+
+def test_resumed_after_ctrl_c_it_ends_at_the_same_numbers(
+    run: Run, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = run(
+        "train",
+        "--data",
+        data,
+        "--config",
+        config,
+        "--out",
+        "straight",
+        "--held-out",
+        "0",
+        "--json",
+    )
+    assert straight.code == 0, straight.err
+    outcome = json.loads(straight.out)
+    assert outcome["epochs"] == 2
+    assert outcome["held_out_iou"] is None
+    assert outcome["weights"] == "straight/last.safetensors"
+
+    plain_line = training._plain_line
+    monkeypatch.setattr(training, "_plain_line", interrupt)
+    broken = run("train", "--data", data, "--config", config, "--out", "b r", "--held-out", "0")
+    assert broken.code == 130
+    _, command = broken.err.splitlines()[-1].split("to go on: ")
+    assert "Stopped. 1 epochs are kept" in broken.err
+
+    monkeypatch.setattr(training, "_plain_line", plain_line)
+    resumed = run(*shlex.split(command)[1:])  # without --config: the run knows its own
+    assert resumed.code == 0, resumed.err
+    assert losses(Path("b r")) == losses(Path("straight"))
+    changed = run(*shlex.split(command)[1:], "--epochs", "5")
+    assert_last_line(changed.err, "its run has another configuration: epochs")
+    other = run("train", "--data", data, "--out", "b r", "--resume", "--held-out", "0.5")
+    assert_last_line(other.err, "its run was trained on other samples")
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def assert_last_line(text: str, expected: str) -> None:
+    last = text.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert expected in last
+
+
+def test_stopped_before_an_epoch_ended(
+    run: Run, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "train", interrupt)
+    answer = run("train", "--data", data, "--config", config)
+    assert answer.code == 130
+    assert "nothing to resume" in answer.err
+
+
+def test_options_override_the_recipe(
+    run: Run, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    monkeypatch.setattr(training, "train", lambda config, *_, **__: seen.append(config))
+    monkeypatch.setattr(training, "_outcome", lambda _: {})
+    options = ["--epochs", "7", "--stage-epochs", "3", "--json"]
+    assert run("train", "--data", data, "--config", config, *options).code == 0
+    assert (seen[0].epochs, seen[0].encoder_epochs, seen[0].model) == (7, 3, "sinet")
+
+
+def test_without_a_compiler_it_trains_uncompiled(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_compiler", lambda _: False)
+    config = make_config(tmp_path, compile=True, epochs=1)
+    answer = run("train", "--data", data, "--config", config)
+    assert answer.code == 0, answer.err
+    assert "No C++ compiler" in answer.err
+
+
+def test_the_choice_of_networks_is_sinets() -> None:
+    assert {choice.value for choice in Network} == set(NETWORKS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pattern"),
+    [
+        (["--data", "missing"], "missing: no such folder: give one with `images` and `masks`"),
+        (["--data", "{data}", "--config", "shiny"], r"shiny: no such file, .*\(paper, portrait\)"),
+        (["--data", "{data}", "--resume"], "runs/sinet: there is no run to resume"),
+        (["--data", "{data}", "--out", "{data}/val.txt"], "val.txt: not a folder"),
+        (["--data", "{data}", "--epochs", "0"], "encoder_epochs and epochs are both 0"),
+        (["--data", "{data}", "--model", "deeplab", "--stage-epochs", "1"], "deeplab has no"),
+        (["--data", "{data}", "--device", "cuda"], "no CUDA device"),
+    ],
+)
+def test_what_is_mistyped_is_one_line(
+    run: Run, data: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], pattern: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    answer = run("train", *(argument.format(data=data) for argument in arguments))
+    assert_one_line_error(answer, pattern)
+    assert list(Path.cwd().iterdir()) == []
+
+
+@pytest.mark.parametrize("mistake", ["missing mask", "other size", "empty", "absent", "broken"])
+def test_bad_data_is_one_line_and_writes_nothing(
+    run: Run, data: Path, config: Path, mistake: str
+) -> None:
+    mask, image = data / "masks/p00.png", data / "images/p00.png"
+    match mistake:
+        case "missing mask":
+            mask.unlink()
+            pattern = "data: 1 images have no mask, first p00"
+        case "other size":
+            cv2.imwrite(str(mask), np.zeros((10, 20), np.uint8))
+            pattern = r"p00\.png: the mask is 20 × 10, its image 48 × 60"
+        case "empty":
+            (data / "train.txt").write_text("\n")
+            pattern = "the split train is empty"
+        case "absent":
+            (data / "train.txt").write_text("nobody\n")
+            pattern = r"train\.txt: 1 images are not there, first nobody"
+        case "broken":
+            image.write_bytes(image.read_bytes()[:200])
+            pattern = r"p00\.png: no image, or damaged"
+    answer = run("train", "--data", data, "--config", config)
+    assert (answer.code, answer.out) == (1, "")
+    assert_last_line(answer.err, "error: ")
+    assert "Traceback" not in answer.err
+    assert re.search(pattern, answer.err.splitlines()[-1]), answer.err
+    assert list(Path.cwd().iterdir()) == []
