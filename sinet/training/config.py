@@ -62,6 +62,8 @@ class TrainingConfig(BaseModel):
     def _check(self) -> Self:
         if self.encoder_epochs + self.epochs == 0:
             raise ValueError("encoder_epochs and epochs are both 0")
-        if self.model == "deeplab" and self.encoder_epochs > 0:
-            raise ValueError("deeplab has no head for its encoder: set encoder_epochs to 0")
+        if self.model != "sinet" and self.encoder_epochs:
+            raise ValueError(f"{self.model} has no encoder head: set encoder_epochs to 0")
+        if self.input.height != self.input.width or self.input.height % 32:
+            raise ValueError("training images are square, their side a multiple of 32")
         return self

@@ -31,8 +31,17 @@ def test_a_bare_folder_is_listed_by_name(portraits):
 
 def test_a_list_decides_what_is_in_a_split_and_its_order(portraits, tmp_path):
     folder = tmp_path / "portraits"
-    (folder / "val.txt").write_text("p5\np2\n\n")
-    assert [sample.name for sample in find_samples(folder, "val")] == ["p5", "p2"]
+    (folder / "val.txt").write_text("p5\np2.png\n\nimages/p3.png\n")
+    assert [sample.name for sample in find_samples(folder, "val")] == ["p5", "p2", "p3"]
+
+
+def test_a_release_without_checksums_is_unfinished(portraits, tmp_path):
+    folder = tmp_path / "portraits"
+    (folder / "manifest.jsonl").write_text("")
+    with pytest.raises(DataError, match="unfinished release"):
+        find_samples(folder)
+    (folder / "checksums.txt").write_text("")
+    assert find_samples(folder) == portraits
 
 
 def test_a_split_may_be_a_folder(tmp_path, write_portrait):

@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from sinet.checkpoint import load_checkpoint
 from sinet.data import Augmentation, read_sample
@@ -165,6 +166,23 @@ def test_a_deeplab_trains_too(portraits, tmp_path):
     config = SMALL.model_copy(update={"model": "deeplab", "encoder_epochs": 0, "epochs": 1})
     path = train(config, portraits, tmp_path / "run")
     assert load_checkpoint(path).network.name == "deeplab"
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"encoder_epochs": 0, "epochs": 0}, "both 0"),
+        ({"model": "deeplab"}, "no encoder head"),
+        ({"input": {"height": 200, "width": 200}}, "multiple of 32"),
+        ({"input": {"height": 224, "width": 256}}, "square"),
+        ({"early_side_px": 100}, "multiple of 32"),
+        ({"lerning_rate": 1}, "lerning_rate"),
+        ({"augmentation": {"rotation": 3}}, "augmentation.rotation"),
+    ],
+)
+def test_a_configuration_that_cannot_work(settings, problem):
+    with pytest.raises(ValidationError, match=problem):
+        TrainingConfig.model_validate(settings)
 
 
 def test_every_weight_has_the_decay_of_its_kind():
