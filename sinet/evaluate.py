@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sinet.checkpoint import Model
 from sinet.data.listing import Sample
 from sinet.data.reading import Pixels, read_sample
+from sinet.errors import DataError
 from sinet.metrics import Counts, boundary_f1, boundary_iou
 from sinet.networks import SegmentationNetwork
 from sinet.normalisation import InputSpec
@@ -56,8 +57,10 @@ def evaluate(model: Model, samples: Sequence[Sample]) -> Evaluation:
     """Score a model on every sample: decoded, predicted and compared one by one.
 
     Raises:
-        DataError: a picture or mask cannot be read, or their sizes differ.
+        DataError: no samples, one that cannot be read, or a mask of another size.
     """
+    if not samples:
+        raise DataError("there is no sample to evaluate on.")
     images = {}
     for sample in samples:
         image, mask, _ = read_sample(sample)

@@ -1,4 +1,4 @@
-"""Start or continue a training run: python wip/train.py CONFIG OUT --data EG1800 [--resume]."""
+"""Start or continue a training run: python wip/train.py CONFIG OUT --data EG1800 [--soft MASKS] [--resume]."""
 
 import argparse
 from pathlib import Path
@@ -13,6 +13,7 @@ if __name__ == "__main__":
     parser.add_argument("config", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--soft", type=Path, help="folder of a teacher's soft masks")
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     cv2.setNumThreads(0)
@@ -23,6 +24,7 @@ if __name__ == "__main__":
         samples,
         options.out,
         held_out=held_out,
+        soft_masks=options.soft,
         resume=options.resume,
         progress=lambda record, total: print(total, record, flush=True),
     )

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from sinet.data.reading import MASK_THRESHOLD, Picture, Pixels, resize_area
+from sinet.data.reading import MASK_THRESHOLD, Picture, Pixels, average_down
 
 _PAD_GREY: Final = (128, 128, 128)
 # Smoothing kernel of Pillow's `SMOOTH`, against which sharpness is defined.
@@ -118,20 +118,23 @@ def _warp(
         rng.uniform(-how.translation, how.translation),
     )
     flip = bool(rng.random() < how.flip_probability)
+    # The mask goes as grey and is cut to 0 and 1 once, at the end.
+    planes = [picture.image, picture.mask * np.uint8(255)]
+    if picture.soft is not None:
+        planes.append(picture.soft)
+    source = picture.shape
     # Bilinear sampling of a picture shrunk by more than 2 would skip pixels.
-    while scale * min(size[0] / picture.shape[0], size[1] / picture.shape[1]) < 0.5:
-        picture = resize_area(
-            picture, (max(1, picture.shape[0] // 2), max(1, picture.shape[1] // 2))
-        )
-    matrix = affine(picture.shape, size, degrees=degrees, scale=scale, shift=shift, flip=flip)
-
-    def warped(pixels: Pixels, border: tuple[int, ...]) -> Pixels:
-        return np.asarray(cv2.warpAffine(pixels, matrix, size[::-1], borderValue=border), np.uint8)
-
-    cover = warped(picture.mask * np.uint8(255), (0,))
-    soft = None if picture.soft is None else warped(picture.soft, (0,))
+    while scale * min(size[0] / source[0], size[1] / source[1]) < 0.5:
+        source = (max(1, source[0] // 2), max(1, source[1] // 2))
+        planes = [average_down(plane, source) for plane in planes]
+    matrix = affine(source, size, degrees=degrees, scale=scale, shift=shift, flip=flip)
+    borders = (_PAD_GREY, (0,), (0,))
+    image, cover, *soft = (
+        np.asarray(cv2.warpAffine(plane, matrix, size[::-1], borderValue=border), np.uint8)
+        for plane, border in zip(planes, borders, strict=False)
+    )
     mask = (cover > MASK_THRESHOLD).astype(np.uint8)
-    return Picture(warped(picture.image, _PAD_GREY), mask, soft)
+    return Picture(image, mask, soft[0] if soft else None)
 
 
 def _recolour(image: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:

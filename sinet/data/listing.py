@@ -1,10 +1,11 @@
 """Find the images of a data set and their masks.
 
-Three layouts are read:
+Read are:
 
+- a release: `manifest.jsonl`, `images/`, `masks/`, lists, and `checksums.txt`, written last;
 - a bare folder: `images/` and `masks/` (or `input/` and `target/`, as the authors have them), a
   mask named like its image but for the suffix;
-- the same with lists `train.txt`, `val.txt`, …: one name without suffix a line;
+- the same with lists `train.txt`, `val.txt`, …: one name a line, its suffix may be left out;
 - a folder with one sub-folder a split (`train/images`, `train/masks`, `val/images`, …).
 """
 
@@ -51,6 +52,8 @@ def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:
     root = Path(folder)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder: give one with `images` and `masks` in it.")
+    if (root / "manifest.jsonl").exists() and not (root / "checksums.txt").exists():
+        raise DataError(f"{root}: an unfinished release, without checksums.txt: release again.")
     list_file = root / f"{split}.txt"
     if split is not None and not list_file.is_file():
         if not (root / split).is_dir():
@@ -59,7 +62,7 @@ def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:
     images, masks = _folders(root)
     names = sorted(images)
     if split is not None:
-        names = [line.strip() for line in list_file.read_text().splitlines() if line.strip()]
+        names = [_name(line) for line in list_file.read_text().splitlines() if line.strip()]
         absent = [name for name in names if name not in images]
         if absent:
             raise DataError(f"{list_file}: {len(absent)} images are not there, first {absent[0]}.")
@@ -84,6 +87,12 @@ def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[list[Sample], 
     held = {sample.name for sample in samples if _position(sample.name) < fraction}
     kept = [sample for sample in samples if sample.name not in held]
     return kept, [sample for sample in samples if sample.name in held]
+
+
+def _name(line: str) -> str:
+    """Return the name that a line of a list gives, without folder and suffix of an image."""
+    path = Path(line.strip())
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
 
 
 def _position(name: str) -> float:

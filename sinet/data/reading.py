@@ -73,15 +73,16 @@ def shrink(picture: Picture, longest_px: int) -> Picture:
     factor = longest_px / max(height, width)
     if factor >= 1:
         return picture
-    return resize_area(picture, (max(1, round(height * factor)), max(1, round(width * factor))))
-
-
-def resize_area(picture: Picture, shape: tuple[int, int]) -> Picture:
-    """Resize a picture to a smaller (height, width) by averaging; a mask goes by majority."""
-    cover = _averaged(picture.mask * np.uint8(255), shape)
+    shape = (max(1, round(height * factor)), max(1, round(width * factor)))
+    cover = average_down(picture.mask * np.uint8(255), shape)
+    soft = None if picture.soft is None else average_down(picture.soft, shape)
     mask = (cover > MASK_THRESHOLD).astype(np.uint8)
-    soft = None if picture.soft is None else _averaged(picture.soft, shape)
-    return Picture(_averaged(picture.image, shape), mask, soft)
+    return Picture(average_down(picture.image, shape), mask, soft)
+
+
+def average_down(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
+    """Resize uint8 (H, W) or (H, W, channels) to a smaller (height, width) by averaging."""
+    return np.asarray(cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 class PixelCache:
@@ -117,10 +118,6 @@ class PixelCache:
     def __getitem__(self, index: int) -> Picture:
         """Return a picture; do not write to it."""
         return self._pictures[index]
-
-
-def _averaged(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
-    return np.asarray(cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _read_grey(path: Path, shape: tuple[int, int]) -> Pixels:

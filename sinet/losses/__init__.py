@@ -8,16 +8,18 @@ from sinet.losses.segmentation import (
     pixel_losses,
     soft_jaccard_loss,
 )
-from sinet.losses.total import LossWeights, total_loss
+from sinet.losses.total import LossWeights, Target, targets_of, total_loss
 
 __all__ = [
     "IGNORED",
     "LossWeights",
+    "Target",
     "boundary_band",
     "distillation_loss",
     "kernel_at",
     "lovasz_hinge_loss",
     "pixel_losses",
     "soft_jaccard_loss",
+    "targets_of",
     "total_loss",
 ]

@@ -1,6 +1,7 @@
 """The training loss: a weighted sum over the outputs of a network."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -32,51 +33,73 @@ class LossWeights(BaseModel):
     )
 
 
+class Target(NamedTuple):
+    """What an output is compared with; everything at the size of that output."""
+
+    labels: Tensor  # int64 (N, H, W): 0, 1 or `IGNORED`
+    known: Tensor  # bool (N, H, W): not ignored
+    band: Tensor  # bool (N, H, W): around the outline, and known
+    teacher: Tensor | None  # float (N, H, W): a teacher's probability of the person
+
+
+def targets_of(
+    labels: Tensor, strides: Sequence[int], teacher: Tensor | None = None
+) -> tuple[Target, ...]:
+    """Prepare the targets of the outputs of a network.
+
+    Apart from the loss, since a compiler that fuses the shifts of a band into the loss repeats
+    them for every pixel: a quarter of the whole training time.
+
+    Args:
+        labels: uint8 or int64 (N, H, W): 0, 1 or `IGNORED`.
+        strides: of the outputs.
+        teacher: uint8 (N, H, W): a teacher's probability × 255.
+    """
+    targets = []
+    for stride in strides:
+        small = shrink_labels(labels, stride).long()
+        known = small != IGNORED
+        band = boundary_band(small == 1, kernel_at(stride)) & known
+        soft = None
+        if teacher is not None:
+            soft = functional.avg_pool2d(teacher[:, None].float() / 255, stride)[:, 0]
+        targets.append(Target(small, known, band, soft))
+    return tuple(targets)
+
+
 def total_loss(
-    outputs: Sequence[Tensor],
-    strides: Sequence[int],
-    labels: Tensor,
-    weights: LossWeights,
-    teacher: Tensor | None = None,
+    outputs: Sequence[Tensor], targets: Sequence[Target], weights: LossWeights
 ) -> Tensor:
     """Return the loss of the first output plus, weighted, that of the coarser ones.
 
     Args:
         outputs: logits (N, C, H / stride, W / stride), the main one first.
-        strides: of the outputs.
-        labels: int64 (N, H, W): 0, 1 or `IGNORED`.
+        targets: of the outputs, see `targets_of`.
         weights: of the parts.
-        teacher: uint8 (N, H, W): a probability × 255; needed if its weight is above 0.
     """
-    loss = _loss_at(outputs[0], strides[0], labels, weights, teacher)
-    for logits, stride in zip(outputs[1:], strides[1:], strict=True):
+    loss = _loss_of(outputs[0], targets[0], weights)
+    for logits, target in zip(outputs[1:], targets[1:], strict=True):
         if weights.coarse:
-            coarse = _loss_at(logits, stride, labels, weights, teacher)
-            loss = loss + weights.coarse * coarse
+            loss = loss + weights.coarse * _loss_of(logits, target, weights)
     return loss
-
-
-def _loss_at(
-    logits: Tensor, stride: int, labels: Tensor, weights: LossWeights, teacher: Tensor | None
-) -> Tensor:
-    logits = logits.float()
-    labels = shrink_labels(labels, stride)
-    known = labels != IGNORED
-    losses = pixel_losses(logits, labels)
-    total = weights.cross_entropy * mean_over(losses, known)
-    if weights.boundary:
-        band = boundary_band(labels == 1, kernel_at(stride)) & known
-        total = total + weights.boundary * mean_over(losses, band)
-    if weights.jaccard:
-        total = total + weights.jaccard * soft_jaccard_loss(logits, labels)
-    if weights.lovasz:
-        total = total + weights.lovasz * lovasz_hinge_loss(logits, labels)
-    if weights.distillation and teacher is not None:
-        soft = functional.avg_pool2d(teacher[:, None].float() / 255, stride)[:, 0]
-        total = total + weights.distillation * distillation_loss(logits, soft, known)
-    return total
 
 
 def shrink_labels(labels: Tensor, stride: int) -> Tensor:
     """Take every stride-th label, from the middle of its cell: (N, H // stride, W // stride)."""
     return labels[:, stride // 2 :: stride, stride // 2 :: stride]
+
+
+def _loss_of(logits: Tensor, target: Target, weights: LossWeights) -> Tensor:
+    logits = logits.float()
+    losses = pixel_losses(logits, target.labels)
+    total = weights.cross_entropy * mean_over(losses, target.known)
+    if weights.boundary:
+        total = total + weights.boundary * mean_over(losses, target.band)
+    if weights.jaccard:
+        total = total + weights.jaccard * soft_jaccard_loss(logits, target.labels)
+    if weights.lovasz:
+        total = total + weights.lovasz * lovasz_hinge_loss(logits, target.labels)
+    if weights.distillation and target.teacher is not None:
+        distilled = distillation_loss(logits, target.teacher, target.known)
+        total = total + weights.distillation * distilled
+    return total

@@ -1,5 +1,6 @@
-"""How good a mask is."""
+"""How good a mask is, and how sure that is."""
 
+from sinet.metrics.bootstrap import Interval, paired_bootstrap
 from sinet.metrics.counts import Counts, boundary_f1, boundary_iou
 
-__all__ = ["Counts", "boundary_f1", "boundary_iou"]
+__all__ = ["Counts", "Interval", "boundary_f1", "boundary_iou", "paired_bootstrap"]

@@ -31,7 +31,7 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.O
         {"params": small, "weight_decay": config.small_decay},
     ]
     kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind([group for group in groups if group["params"]], lr=config.learning_rate)
+    return kind([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
 
 
 def learning_rate(config: TrainingConfig, step: int, steps: int, warmup_steps: int) -> float:

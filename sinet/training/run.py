@@ -16,7 +16,7 @@ from sinet.data.listing import Sample
 from sinet.data.reading import PixelCache
 from sinet.errors import ConfigError, DataError, TrainingError
 from sinet.evaluate import HeldOutSet
-from sinet.losses.total import total_loss
+from sinet.losses.total import Target, targets_of, total_loss
 from sinet.networks import build_network
 from sinet.training.config import TrainingConfig
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
@@ -206,7 +206,8 @@ class _Run:
         images = batch.images.to(self.device, non_blocking=True)
         labels = batch.labels.to(self.device, non_blocking=True)
         teacher = None if batch.teacher is None else batch.teacher.to(self.device)
-        loss = self._loss(images, labels, teacher, encoder_only)
+        strides = self.network.strides[1:] if encoder_only else self.network.strides
+        loss = self._loss(images, targets_of(labels, strides, teacher), encoder_only)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(
@@ -223,15 +224,12 @@ class _Run:
             self.average.update(self.network)
         return value
 
-    def _loss_of(
-        self, images: Tensor, labels: Tensor, teacher: Tensor | None, encoder_only: bool
-    ) -> Tensor:
+    def _loss_of(self, images: Tensor, targets: tuple[Target, ...], encoder_only: bool) -> Tensor:
         pixels = self.config.input.normalise(images).contiguous(memory_format=self.layout)
         mixed = self.config.mixed_precision and self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
             outputs = self.network.training_logits(pixels, encoder_only=encoder_only)
-        strides = self.network.strides[-len(outputs) :]
-        return total_loss(outputs, strides, labels.long(), self.config.losses, teacher)
+        return total_loss(outputs, targets, self.config.losses)
 
     def _judge(self, stage: _Stage) -> float:
         """Return the held-out score of the averaged weights."""

@@ -31,8 +31,17 @@ def test_a_bare_folder_is_listed_by_name(portraits):
 
 def test_a_list_decides_what_is_in_a_split_and_its_order(portraits, tmp_path):
     folder = tmp_path / "portraits"
-    (folder / "val.txt").write_text("p5\np2\n\n")
-    assert [sample.name for sample in find_samples(folder, "val")] == ["p5", "p2"]
+    (folder / "val.txt").write_text("p5\np2.png\n\nimages/p3.png\n")
+    assert [sample.name for sample in find_samples(folder, "val")] == ["p5", "p2", "p3"]
+
+
+def test_a_release_without_checksums_is_unfinished(portraits, tmp_path):
+    folder = tmp_path / "portraits"
+    (folder / "manifest.jsonl").write_text("")
+    with pytest.raises(DataError, match="unfinished release"):
+        find_samples(folder)
+    (folder / "checksums.txt").write_text("")
+    assert find_samples(folder) == portraits
 
 
 def test_a_split_may_be_a_folder(tmp_path, write_portrait):
@@ -135,7 +144,9 @@ def test_image_and_masks_stay_aligned():
     """Where the image shows the person's white, and nowhere else, the mask says so."""
     mask = np.zeros((300, 240), np.uint8)
     cv2.ellipse(mask, (120, 170), (70, 100), 20, 0, 300, 1, -1)
-    picture = Picture(np.repeat(mask[..., None] * np.uint8(255), 3, axis=2), mask, mask * 255)
+    picture = Picture(
+        np.repeat(mask[..., None] * np.uint8(255), 3, axis=2), mask, mask * np.uint8(255)
+    )
     how = Augmentation(probability=0)
     for seed in range(30):
         result = augment(picture, (96, 96), how, np.random.default_rng(seed))
@@ -146,7 +157,7 @@ def test_image_and_masks_stay_aligned():
         assert (result.mask[black] == 0).all()
         # The padding, 128, is no person.
         assert (result.mask == 1).mean() < white.mean() + 0.06
-        assert np.abs((result.soft > 127).astype(int) - result.mask).max() == 0
+        assert np.array_equal(result.soft > 127, result.mask == 1)
 
 
 def test_colours_blur_and_noise_change_pixels_but_no_mask(portraits):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sinet.metrics import Counts, boundary_f1, boundary_iou
+from sinet.metrics import Counts, boundary_f1, boundary_iou, paired_bootstrap
 
 
 def mask(*rows):
@@ -86,3 +86,25 @@ def test_boundary_iou_of_empty_masks():
     empty = np.zeros((50, 50), bool)
     assert boundary_iou(empty, empty) == 1
     assert boundary_iou(np.ones((50, 50), bool), empty) == 0
+
+
+def test_a_bootstrap_interval_of_a_constant_difference_has_no_width():
+    reference = np.linspace(0.2, 0.9, 50)
+    found = paired_bootstrap((reference + 0.01).tolist(), reference.tolist())
+    assert found == pytest.approx((0.01, 0.01, 0.01))
+
+
+def test_a_bootstrap_interval_is_about_two_standard_errors_either_way():
+    rng = np.random.default_rng(1)
+    scores, reference = rng.normal(0.9, 0.05, 200), rng.normal(0.9, 0.05, 200)
+    found = paired_bootstrap(scores.tolist(), reference.tolist())
+    error = np.std(scores - reference) / np.sqrt(200)
+    assert found.difference == pytest.approx((scores - reference).mean())
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.05)
+    assert found == paired_bootstrap(scores.tolist(), reference.tolist())
+
+
+@pytest.mark.parametrize(("scores", "reference"), [([], []), ([0.5], [0.5, 0.5])])
+def test_scores_that_do_not_pair(scores, reference):
+    with pytest.raises(ValueError, match="do not pair"):
+        paired_bootstrap(scores, reference)

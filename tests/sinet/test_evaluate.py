@@ -1,0 +1,80 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sinet.checkpoint import Model
+from sinet.data import Sample
+from sinet.errors import DataError
+from sinet.evaluate import HeldOutSet, evaluate
+from sinet.networks import SegmentationNetwork
+from sinet.normalisation import InputSpec
+
+
+class BrightIsPerson(SegmentationNetwork):
+    """The least network that segments: a pixel above mid-grey is the person."""
+
+    name = "bright"
+
+    def __init__(self) -> None:
+        super().__init__(classes=2)
+        self.sign = nn.Parameter(torch.ones(1))
+
+    def forward(self, images):
+        person = images.mean(dim=1, keepdim=True) * self.sign
+        return torch.cat((-person, person), dim=1)
+
+
+def spec(side):
+    return InputSpec(mean=(128, 128, 128), std=(1, 1, 1), height=side, width=side)
+
+
+@pytest.fixture
+def halves(tmp_path):
+    """A picture, 448 × 448, bright in its right half, with three masks of it."""
+    image = np.zeros((448, 448, 3), np.uint8)
+    image[:, 224:] = 255
+    cv2.imwrite(str(tmp_path / "image.png"), image)
+    samples = []
+    for name, left in (("exact", 224), ("wide", 112), ("empty", 448)):
+        mask = np.zeros((448, 448), np.uint8)
+        mask[:, left:] = 255
+        path = tmp_path / f"{name}.png"
+        cv2.imwrite(str(path), mask)
+        samples.append(Sample(name, tmp_path / "image.png", path))
+    return samples
+
+
+@pytest.mark.parametrize("side", [224, 448, 96])
+def test_scores_with_known_answers(halves, side):
+    """Whatever the network's input is, the first score is taken at 224."""
+    evaluation = evaluate(Model(BrightIsPerson(), spec(side)), halves)
+    exact, wide, empty = (evaluation.images[name] for name in ("exact", "wide", "empty"))
+    tolerance = 0.02 if side == 96 else 1e-6
+    assert exact.iou == pytest.approx(1, abs=tolerance)
+    assert exact.native_iou == pytest.approx(1, abs=tolerance)
+    assert exact.miou == pytest.approx(1, abs=tolerance)
+    assert wide.iou == pytest.approx(2 / 3, abs=tolerance)
+    assert wide.miou == pytest.approx((2 / 3 + 1 / 2) / 2, abs=tolerance)
+    assert wide.boundary_f1 == pytest.approx(0, abs=tolerance)
+    assert empty.iou == 0
+    assert empty.boundary_f1 == 1  # an empty mask has no outline to be right about
+    assert evaluation.mean.iou == pytest.approx((exact.iou + wide.iou) / 3)
+
+
+def test_the_score_of_an_epoch_is_that_of_the_evaluation(halves):
+    held_out = HeldOutSet(halves, spec(224))
+    network = BrightIsPerson()
+    assert held_out.score(network) == evaluate(Model(network, spec(224)), halves).mean.iou
+    (mask,) = held_out.masks(network, 1)
+    assert mask[:, 112:].all()
+    assert not mask[:, :112].any()
+    with torch.no_grad():
+        network.sign.neg_()
+    assert held_out.score(network) == pytest.approx((0 + 1 / 4 + 0) / 3)
+
+
+def test_nothing_to_evaluate_is_an_error():
+    with pytest.raises(DataError, match="no sample to evaluate"):
+        evaluate(Model(BrightIsPerson(), spec(224)), [])
