@@ -112,8 +112,12 @@ def ungrouped(weight: Tensor, groups: int) -> Tensor:
 
     (outputs, inputs / groups, 1, 1) becomes (outputs, inputs, 1, 1).
     """
-    blocks = [block.flatten(1) for block in weight.chunk(groups)]
-    return torch.block_diag(*blocks)[:, :, None, None]
+    outputs, inputs = len(weight) // groups, weight.shape[1]
+    whole = weight.new_zeros(len(weight), inputs * groups, 1, 1)
+    for group, block in enumerate(weight.chunk(groups)):
+        rows, columns = group * outputs, group * inputs
+        whole[rows : rows + outputs, columns : columns + inputs] = block
+    return whole
 
 
 def shuffled_order(channels: int, groups: int) -> Tensor:

@@ -68,7 +68,8 @@ class FoldedDecoder(nn.Module):
         fine = (blocked + coarse) * self.fine_scale + self.fine_shift  # (1, 2, H / 4, W / 4)
         wide = fine[:, :, None] @ self.columns_to_full  # (1, 2, 3, H / 4, W)
         stacked = wide.reshape(1, -1, wide.shape[-1])  # (1, 2 · 3 · H / 4, W)
-        return (self.rows_to_full @ stacked)[:, None]
+        logit: Tensor = self.rows_to_full @ stacked
+        return logit[:, None]
 
 
 def _last_layers(kernel: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:

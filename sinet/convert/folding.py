@@ -5,15 +5,15 @@ What is merged, against `sinet.networks`:
 * every batch normalisation, into the convolution before it; also across an upsampling;
 * the channel shuffle, into the grouped 1×1 convolution before it, which becomes an ordinary one;
 * two S2 blocks that do not pool, into one: the 1×1 convolution before them writes its channels
-  twice, one depthwise convolution serves both and one grouped 1×1 convolution ends both, so that
-  nothing is joined afterwards;
+  twice, one depthwise convolution serves both and one 1×1 convolution ends both, so that nothing is
+  joined afterwards;
 * the scale of the residual sum: every tensor between S2 modules is kept in units of its own, so
   that the sum needs no scaling (`_Folded.units`);
 * the decoder's last two upsamplings and its 3×3 convolution, into two matrix products;
 * the two logits, into their difference: all that a mask or a probability depends on.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +42,9 @@ from sinet.networks.layers import (
     upsample,
 )
 from sinet.networks.sinet import SIDE_MULTIPLE, SINet
+
+_VECTOR: Final = 16
+"""float32 values in a register of 512 bits."""
 
 
 class FoldedSINet(nn.Module):
@@ -125,10 +128,7 @@ class _FoldedModule(nn.Module):
         post = affine_of(module.post.norm)
         # out = PReLU(post.scale · (blocks + in) + post.shift). In units of in / post.scale the sum
         # has the factor 1.
-        if module.residual:
-            scale = units / no_smaller(post.scale)
-        else:
-            scale = torch.ones_like(post.scale)
+        scale = units / no_smaller(post.scale) if module.residual else torch.ones_like(post.scale)
         slopes, self.units = activation_after_scale(weights_of(module.post.activation), scale)
         after = Affine(post.scale * scale, post.shift * scale)
         first = Affine(after.scale[:half], after.shift[:half])
@@ -174,11 +174,13 @@ class _MergedBlocks(nn.Module):
             groups=sum(block.depthwise.groups for block in blocks),
         )
         self.inner = activation(torch.cat([weights_of(block.inner) for block in blocks]))
-        self.pointwise = convolution(
-            torch.cat([weights_of(block.pointwise) for block in blocks]),
-            torch.cat([_bias(block.pointwise) for block in blocks]),
-            groups=len(blocks),
-        )
+        weight = torch.cat([weights_of(block.pointwise) for block in blocks])
+        groups = len(blocks)
+        if weight.shape[1] % _VECTOR:
+            # Groups that fill no vector cost more than the zeros of an ordinary convolution.
+            weight, groups = ungrouped(weight, groups), 1
+        bias = torch.cat([_bias(block.pointwise) for block in blocks])
+        self.pointwise = convolution(weight, bias, groups=groups)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (1, 2 · C, H, W), the same C channels twice, to the blocks' joined outputs."""
