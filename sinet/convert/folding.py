@@ -46,6 +46,8 @@ from sinet.networks.sinet import SIDE_MULTIPLE, SINet
 _VECTOR: Final = 16
 """float32 values in a register of 512 bits."""
 
+_LARGEST_UNIT: Final = 1e12
+
 
 class FoldedSINet(nn.Module):
     """A SINet of two classes for images of one size; maps them to one logit a pixel.
@@ -122,13 +124,19 @@ def _fold_modules(originals: nn.Sequential, inputs: int) -> _Folded:
 class _FoldedModule(nn.Module):
     """S2 module; reads a tensor in units of `units`, writes one in units of its own."""
 
+    residual_scale: Tensor | None
+
     def __init__(self, module: SpatialSqueezeModule, units: Tensor) -> None:
         super().__init__()
         half = module.reduce.out_channels
         post = affine_of(module.post.norm)
-        # out = PReLU(post.scale · (blocks + in) + post.shift). In units of in / post.scale the sum
-        # has the factor 1.
-        scale = units / no_smaller(post.scale) if module.residual else torch.ones_like(post.scale)
+        scale, factor = torch.ones_like(post.scale), torch.ones_like(post.scale)
+        if module.residual:
+            scale, factor = _units_for_sum(post.scale, weights_of(module.post.activation), units)
+        needed = bool((factor != 1).any())
+        self.register_buffer(
+            "residual_scale", settled(factor).view(1, -1, 1, 1) if needed else None
+        )
         slopes, self.units = activation_after_scale(weights_of(module.post.activation), scale)
         after = Affine(post.scale * scale, post.shift * scale)
         first = Affine(after.scale[:half], after.shift[:half])
@@ -149,7 +157,9 @@ class _FoldedModule(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (1, inputs, H, W) to (1, outputs, H, W)."""
         joined = self.blocks(self.reduce(features))
-        if self.residual:
+        if self.residual_scale is not None:
+            joined = joined + features * self.residual_scale
+        elif self.residual:
             joined = joined + features
         activated: Tensor = self.activation(joined)
         return activated
@@ -289,6 +299,24 @@ class _FoldedJoin(nn.Module):
         joined = torch.cat((narrow, wide), dim=1)
         activated: Tensor = self.activation(joined * self.scale + self.shift)
         return activated
+
+
+def _units_for_sum(post_scale: Tensor, slopes: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
+    """Choose in which units a residual module's sum is taken.
+
+    The module computes PReLU(post_scale · (blocks + input) + shift), where what is at hand is
+    input · units. With everything in the PReLU scaled by units / post_scale, the input is added as
+    it is. Where that would make a number too large or small, the scale is 1.
+
+    Returns:
+        The scale, and what the input has to be multiplied by before it is added, both (C,).
+    """
+    scale = units / no_smaller(post_scale)
+    _, left = activation_after_scale(slopes, scale)
+    size = torch.maximum(left.abs(), scale.abs())
+    fits = (size < _LARGEST_UNIT) & (torch.minimum(left.abs(), scale.abs()) > 1 / _LARGEST_UNIT)
+    factor = torch.where(fits, 1.0, post_scale / units)
+    return torch.where(fits, scale, 1.0), factor
 
 
 def _unshuffled(module: SpatialSqueezeModule) -> Tensor:
