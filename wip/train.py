@@ -26,5 +26,5 @@ if __name__ == "__main__":
         held_out=held_out,
         soft_masks=options.soft,
         resume=options.resume,
-        progress=lambda record, total: print(total, record, flush=True),  # noqa: T201
+        progress=lambda record, total: print(total, record, flush=True),
     )

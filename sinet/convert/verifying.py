@@ -13,7 +13,6 @@ from sinet.convert.problems import ConversionError
 from sinet.convert.running import ConvertedModel
 from sinet.data.reading import read_image
 from sinet.metrics import Counts
-from sinet.predict import person_at_input
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 MAX_IMAGES: Final = 32
@@ -44,7 +43,7 @@ def compare(
     """Compare a converted network with the original on uint8 (H, W, 3) RGB images."""
     counts, difference = Counts(0, 0, 0, 0), 0.0
     for image in images:
-        expected, found = person_at_input(model, image), converted.person_at_input(image)
+        expected, found = model.person_at_input(image), converted.person_at_input(image)
         difference = max(difference, float(np.abs(expected - found).max()))
         added = Counts.of(found > 0.5, expected > 0.5)
         counts = Counts(

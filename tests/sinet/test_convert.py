@@ -14,7 +14,6 @@ from sinet.convert import ConversionError, convert, open_converted, verifying
 from sinet.errors import CheckpointError
 from sinet.networks import DeepLab
 from sinet.normalisation import InputSpec
-from sinet.predict import person_at_input
 
 SPEC = InputSpec(channel_order="bgr", mean=(100, 110, 120), std=(50, 60, 70), height=64, width=96)
 
@@ -64,7 +63,7 @@ def test_each_format_answers_as_pytorch(model, checkpoint, pictures, tmp_path, t
     image = np.random.default_rng(5).integers(0, 256, (70, 50, 3), np.uint8)
     found = opened.person_at_input(image)
     assert found.shape == (64, 96)
-    assert np.abs(found - person_at_input(model, image)).max() < 1e-4
+    assert np.abs(found - model.person_at_input(image)).max() < 1e-4
 
 
 def test_without_images_it_is_checked_on_bundled_photographs(checkpoint, tmp_path):
