@@ -181,11 +181,13 @@ def measure_training(folder: Path, groups: list[int], count: int) -> None:
     samples = find_samples(folder, "train")[:count]
     forms = {
         "plain loop": {"channels_last": False, "compile": False, "workers": 0},
-        "plain loop, 1 worker": {"channels_last": False, "compile": False, "workers": 1},
         "channels-last, 1 worker": {"channels_last": True, "compile": False, "workers": 1},
         "ours (compiled, 1 worker)": {"channels_last": False, "compile": True, "workers": 1},
     }
-    print(f"training on {len(samples)} images, batch 24, 1 thread; best of the later epochs")
+    print(
+        f"training on {len(samples)} images, batch 24, 1 thread; best of the later epochs",
+        flush=True,
+    )
     rates: dict[str, float] = {}
     for name, options in forms.items():
         config = TrainingConfig(encoder_epochs=0, epochs=3, threads=1, **options)
