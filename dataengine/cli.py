@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dataengine.commands import (
+    convert,
     evaluate,
     ingest,
     init,
@@ -69,6 +70,7 @@ app.command("show", epilog=show.EPILOG)(show.show)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
+app.command("convert", epilog=convert.EPILOG)(convert.convert)
 
 
 def main() -> None:

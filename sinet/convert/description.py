@@ -40,6 +40,7 @@ class Description(BaseModel):
             "channel_order": spec.channel_order,
             "mean": spec.mean,
             "std": spec.std,
+            "resize": spec.resize,
             "person_index": self.person_index,
             "activation": self.activation,
         }

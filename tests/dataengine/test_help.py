@@ -35,6 +35,10 @@ DOCUMENTED = {
         "CHECKPOINT", "PATH...", "--out", "--overlay", "--threshold", "--overwrite", "--json",
         "NAME.masks",
     ],
+    "convert": [
+        "CHECKPOINT", "OUT", "--to", "<onnx|openvino|torch-export>", "--int8", "--calibrate",
+        "--check", "--json",
+    ],
 }  # fmt: skip
 
 HEAVY = ("torch", "torchvision", "sqlalchemy", "alembic", "cv2", "numpy", "PIL", "pydantic")

@@ -1,0 +1,92 @@
+"""`dataengine convert`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine convert runs/sinet/last.safetensors sinet.onnx --to onnx
+    dataengine convert SINet.pth sinet.xml --to openvino
+    dataengine convert runs/sinet/last.safetensors phone.onnx --to onnx --int8 --calibrate ./photos
+"""
+
+
+class Format(StrEnum):
+    """What can be written; a test holds it equal to sinet's."""
+
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    TORCH_EXPORT = "torch-export"
+
+
+def convert(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT", help="Weights: .safetensors of ours or the SINet authors' .pth."
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="File to write: .onnx, .xml (OpenVINO, with a .bin beside it) or .pt2.",
+        ),
+    ],
+    to: Annotated[Format, typer.Option(help="Format.")] = Format.ONNX,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Compute in 8 bits; needs --calibrate.")
+    ] = False,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Images like those to come, from which INT8 takes its ranges.",
+            show_default=False,
+        ),
+    ] = None,
+    check: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Images on which the file must agree with PyTorch before it is written.",
+            show_default="three photos of scikit-image",
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+) -> None:
+    """Export a network for another runtime, made fast, and checked against PyTorch.
+
+    A SINet is rewritten to run fast: normalisation and channel shuffles become part of the
+    weights. The file carries how its input is prepared, so `evaluate`, `predict` and
+    `ingest --teacher onnx:FILE` understand the ONNX one as it is. Nothing is overwritten, and a
+    file that does not agree with the original is not written.
+    """
+    from dataclasses import asdict
+
+    from dataengine.tables import print_json
+    from sinet.convert import convert as convert_checkpoint
+
+    done = convert_checkpoint(
+        checkpoint, out, to.value, int8=int8, calibration=calibrate, check_images=check
+    )
+    agreement = done.agreement
+    if json:
+        print_json(
+            {
+                "path": str(done.path),
+                "size_bytes": done.size_bytes,
+                "folded": done.folded,
+                "agreement": asdict(agreement),
+            }
+        )
+        return
+    typer.echo(f"Wrote {done.path}, {done.size_bytes:,} bytes")
+    typer.echo(
+        f"On {agreement.images} images its masks overlap PyTorch's by {agreement.mask_iou:.4f} "
+        f"(IoU), its probabilities differ by at most {agreement.max_difference:.1e}"
+    )
