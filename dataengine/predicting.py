@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import typer
 from rich.console import Console
 from rich.progress import track
@@ -40,6 +41,7 @@ def run_prediction(request: PredictionRequest, *, as_json: bool) -> bool:
     Raises:
         SINetError: no such weights, files that may not be written, or not one that can be read.
     """
+    cv2.setLogLevel(0)  # what OpenCV's decoders complain of is told once, by us
     works = plan(request.paths, request.out, overlay=request.overlay, overwrite=request.overwrite)
     model = load_person_model(request.checkpoint)
     console = Console(stderr=True)
