@@ -1,5 +1,6 @@
 """The images a model does worst on, to look at."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -41,7 +42,7 @@ def write_contact_sheet(
         DataError: a sample cannot be read, or the sheet cannot be written.
     """
     check_picture_path(path)
-    columns = max(1, round(len(samples) ** 0.5 * 1.25))
+    columns = math.ceil(len(samples) ** 0.5)
     width, height = _PICTURE_PX[0], _PICTURE_PX[1] + _CAPTION_PX
     rows = -(-len(samples) // columns)
     size = (columns * (width + _GAP_PX) + _GAP_PX, rows * (height + _GAP_PX) + 2 * _CAPTION_PX)
