@@ -84,6 +84,7 @@ def test_what_an_onnx_teacher_reads(checkpoint, pictures, tmp_path):
         "std": [50, 60, 70],
         "person_index": 0,
         "activation": "sigmoid",
+        "resize": "area",
     }
     assert session.get_inputs()[0].shape == [1, 3, 64, 96]
     assert session.get_outputs()[0].shape == [1, 1, 64, 96]
