@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from facenet_pytorch import MTCNN
 
 from pipelines.decode import decode, encode_jpeg
 from pipelines.detect import MtcnnDetector
@@ -32,7 +33,7 @@ from pipelines.ingest import IngestRequest, ingest
 from pipelines.ingest.models import Models
 from pipelines.ingest.tally import Tally
 from pipelines.scan import scan
-from pipelines.settings import DetectorSettings, Settings, TeacherSettings
+from pipelines.settings import Settings, TeacherSettings
 from pipelines.stages import PortraitInput, detect_portraits, label_portraits, read_file
 from pipelines.store import BlobKind
 from pipelines.uris import file_uri, read_bytes
@@ -201,16 +202,10 @@ def speed(shared: Path, rounds: int) -> None:
 def recall(shared: Path) -> None:
     """Faces of the full-size detector that the engine's reduced copies keep."""
     settings = Settings()
-    for min_face_px in (settings.detector.min_face_px, 80.0, 48.0):
+    for min_face_px in (settings.detector.min_face_px, 80.0):
         small = MtcnnDetector(settings.detector.model_copy(update={"min_face_px": min_face_px}))
-        full = MtcnnDetector(
-            DetectorSettings(
-                min_face_px=min_face_px,
-                working_side_px=10**6,
-                max_working_side_px=10**6,
-                working_face_px=min(min_face_px, settings.detector.working_face_px),
-            )
-        )
+        # facenet-pytorch's own, as it comes: its pyramid, its thresholds, the image as it is.
+        full = MTCNN(keep_all=True, min_face_size=round(min_face_px))
         wanted = kept = 0
         for file in scan([shared / "data/crawl"]):
             try:
@@ -218,15 +213,23 @@ def recall(shared: Path) -> None:
                 image = decode(data, max_pixels=settings.decode.max_pixels).rgb
             except ItemError:
                 continue
+            if min(image.shape[:2]) < min_face_px:
+                continue  # no such face fits in, and MTCNN raises
+            boxes, confidences = full.detect(image)
             faces = [
-                face
-                for face in full.detect([image])[0]
-                if face.confidence >= settings.detector.min_confidence
-                and face.height >= min_face_px
+                tuple(float(edge) for edge in box)
+                for box, confidence in zip(
+                    [] if boxes is None else boxes, confidences, strict=boxes is not None
+                )
+                if confidence >= settings.detector.min_confidence and box[3] - box[1] >= min_face_px
             ]
-            found = small.detect([image])[0] if faces else []
+            found = [
+                face.box
+                for face in (small.detect([image])[0] if faces else [])
+                if face.confidence >= settings.detector.min_confidence
+            ]
             wanted += len(faces)
-            kept += sum(any(box_iou(face.box, f.box) > 0.5 for f in found) for face in faces)
+            kept += sum(any(box_iou(face, box) > 0.5 for box in found) for face in faces)
         print(f"faces from {min_face_px:.0f} px: {kept} of {wanted} = {kept / wanted:.2%}")
 
 

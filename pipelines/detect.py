@@ -19,8 +19,8 @@ Image = NDArray[np.uint8]
 
 # Letterboxed copies come in few shapes, so that images of one batch can share one.
 _CANVAS_STEP_PX = 64
-# Step of MTCNN's image pyramid. Its authors' 0.709 halves the area; this one saves a third of the
-# time and loses no face of the benchmark's crawl.
+# Step of MTCNN's image pyramid. Its authors' 0.709 halves the area; fewer levels are quicker, and
+# what that costs is the recall in benchmarks/README.md.
 _PYRAMID_FACTOR = 0.6
 # Smallest faces searched for, on the copy. Few steps, so that images of one batch can share one;
 # no finer than MTCNN's own first network, which looks at 12 pixels.
