@@ -141,7 +141,7 @@ def label_portraits(
     return [
         crop
         if isinstance(crop, ItemError)
-        else _label(item, crop[0], next(probabilities), settings)
+        else judge_probability(item, crop[0], next(probabilities), settings)
         for item, crop in zip(inputs, crops, strict=True)
     ]
 
@@ -250,9 +250,17 @@ def _portrait(rgb: Rgb, face: Face, settings: PortraitSettings) -> PortraitCrop:
     return PortraitCrop(face, box, encode_jpeg(crop, settings.jpeg_quality))
 
 
-def _label(
+def judge_probability(
     item: PortraitInput, rgb: Rgb, probability: NDArray[np.float32], settings: Settings
 ) -> JudgedMask:
+    """Keep the main subject of what a network said; score and judge it.
+
+    Args:
+        item: the portrait.
+        rgb: its decoded crop, uint8 (H, W, 3).
+        probability: of a person, float32 (H, W) in [0, 1].
+        settings: thresholds.
+    """
     mask = main_subject(probability, rgb, item.face, item.others, settings.subject)
     scores = mask_scores(mask, rgb, item.face, item.others, probability)
     return _judge(mask, scores, encode_probability(probability), settings)

@@ -14,13 +14,12 @@ from db import Job, LeaseLostError, MaskSource, Outcome, Stage, queue
 from pipelines.errors import ItemError, PipelineError
 from pipelines.ingest import records
 from pipelines.ingest.models import Models
-from pipelines.ingest.records import ImageFiles, ImportTask, NewMask, PortraitRecord
+from pipelines.ingest.records import ImageFiles, ImportTask, NewMask
+from pipelines.ingest.revisions import portrait_input, stored_mask
 from pipelines.ingest.tally import Tally
 from pipelines.stages import (
     DetectedImage,
     FileContent,
-    JudgedMask,
-    PortraitInput,
     detect_portraits,
     import_masks,
     label_portraits,
@@ -117,13 +116,15 @@ class BatchRunner:
     def _label(self, jobs: Sequence[Job]) -> Tally:
         with self._workspace.engine.begin() as connection:
             found = records.portraits(connection, ids=[job.item_id for job in jobs])
-        inputs = [self._portrait_input(found[job.item_id]) for job in jobs]
+        inputs = [portrait_input(self._workspace.store, found[job.item_id]) for job in jobs]
         teacher = self._models.teacher
         judged = _through(inputs, lambda batch: label_portraits(batch, teacher, self._settings))
         outcomes = [
             item
             if isinstance(item, ItemError)
-            else self._new_mask(job.item_id, item, MaskSource.TEACHER, teacher.name)
+            else stored_mask(
+                self._workspace.store, job.item_id, item, MaskSource.TEACHER, teacher.name
+            )
             for job, item in zip(jobs, judged, strict=True)
         ]
 
@@ -177,34 +178,15 @@ class BatchRunner:
             data = read_bytes(task.mask_uri, max_bytes=self._settings.decode.max_bytes)
         except ItemError as error:
             raise ItemError(f"mask_{error.reason}", str(error)) from error
-        inputs = [(self._portrait_input(p), p.crop_box) for p in task.portraits]
+        inputs = [(portrait_input(self._workspace.store, p), p.crop_box) for p in task.portraits]
         masks = import_masks(data, task.size, inputs, self._settings)
         producer = f"import:{hashlib.sha256(data).hexdigest()[:16]}"
         return [
-            self._new_mask(portrait.portrait_id, mask, MaskSource.IMPORT, producer)
+            stored_mask(
+                self._workspace.store, portrait.portrait_id, mask, MaskSource.IMPORT, producer
+            )
             for portrait, mask in zip(task.portraits, masks, strict=True)
         ]
-
-    def _portrait_input(self, portrait: PortraitRecord) -> PortraitInput:
-        return PortraitInput(
-            self._workspace.store.get(portrait.blob), portrait.face, portrait.others
-        )
-
-    def _new_mask(
-        self, portrait_id: int, mask: JudgedMask, source: MaskSource, producer: str
-    ) -> NewMask:
-        store = self._workspace.store
-        probability = mask.probability_png
-        return NewMask(
-            portrait_id=portrait_id,
-            source=source,
-            producer=producer,
-            blob=store.put(BlobKind.MASK, mask.png),
-            probability_blob=store.put(BlobKind.PROBABILITY, probability) if probability else None,
-            verdict=mask.verdict,
-            reasons=mask.reasons,
-            scores=mask.scores,
-        )
 
 
 def _attempt(work: Callable[[_In], _Out], item: _In) -> _Out | ItemError:

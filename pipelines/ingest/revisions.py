@@ -1,0 +1,36 @@
+"""Between stages, which know plain values, and the tables: what a portrait's label is made from."""
+
+from db import MaskSource
+from pipelines.ingest.records import NewMask, PortraitRecord
+from pipelines.stages import JudgedMask, PortraitInput
+from pipelines.store import BlobKind, Store
+
+
+def portrait_input(store: Store, portrait: PortraitRecord) -> PortraitInput:
+    """Read a portrait's crop.
+
+    Raises:
+        WorkspaceError: its blob is missing or damaged.
+    """
+    return PortraitInput(store.get(portrait.blob), portrait.face, portrait.others)
+
+
+def stored_mask(
+    store: Store, portrait_id: int, mask: JudgedMask, source: MaskSource, producer: str
+) -> NewMask:
+    """Write a mask's blobs; the row that names them is the caller's to commit.
+
+    Raises:
+        WorkspaceError: a blob cannot be written.
+    """
+    probability = mask.probability_png
+    return NewMask(
+        portrait_id=portrait_id,
+        source=source,
+        producer=producer,
+        blob=store.put(BlobKind.MASK, mask.png),
+        probability_blob=store.put(BlobKind.PROBABILITY, probability) if probability else None,
+        verdict=mask.verdict,
+        reasons=mask.reasons,
+        scores=mask.scores,
+    )
