@@ -4,9 +4,7 @@ import math
 import os
 import shlex
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +12,24 @@ from typing import Any
 import cv2
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import track
 
 from dataengine.tables import print_json
-from sinet.data import hold_out, training_samples
+from dataengine.training_progress import training_progress
+from pipelines.settings import TeacherSettings
+from pipelines.teachers import check_teacher, load_teacher
+from sinet.bundled import weights_file
+from sinet.data import Sample, hold_out, training_samples
 from sinet.errors import ConfigError
-from sinet.training import EpochRecord, TrainingConfig, load_config, train
+from sinet.training import TrainingConfig, load_config, train, write_soft_masks
 from sinet.training.records import LOG_FILE, OVERLAY_FOLDER, TENSORBOARD_FOLDER, read_log
 from sinet.training.run import CONFIG_FILE, WEIGHTS_FILE
-from sinet.training.run import Progress as Observer
 from sinet.training.state import RESUME_FILE
 
 _DEFAULT_RECIPE = "portrait"
-# Epochs that the time left is estimated from.
-_RECENT = 5
+_SOFT_MASKS = "soft_masks"
+# Weight of the teacher's soft masks where the recipe gives none.
+_DISTILLATION = 0.5
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class TrainingRequest:
         recipe: name or file of the configuration; None: the run's own, else the default.
         overrides: configuration keys given as options; None values were not given.
         device: `auto`, `cpu` or `cuda`.
+        init: checkpoint to start from; None: random weights.
+        teacher: network to distil from, as for `ingest`; None: none, or that of the run.
         resume: go on with the run there.
         held_out: part of the samples that is only scored.
     """
@@ -51,6 +55,8 @@ class TrainingRequest:
     recipe: str | None
     overrides: dict[str, Any]
     device: str
+    init: str | None
+    teacher: str | None
     resume: bool
     held_out: float
 
@@ -79,12 +85,15 @@ def run_training(request: TrainingRequest, *, as_json: bool) -> bool:
         soft_wrap=True,
     )
     try:
-        with _observer(console) as observer:
+        soft_masks = _soft_masks(request, config, samples, out, console)
+        with training_progress(console) as observer:
             train(
                 config,
                 samples,
                 out,
                 held_out=held_out,
+                soft_masks=soft_masks,
+                initial=request.init,
                 resume=request.resume,
                 device=request.device,
                 progress=observer,
@@ -104,7 +113,8 @@ def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
     """Return the configuration and the folder of the run.
 
     Raises:
-        ConfigError: a wrong configuration, no such device, or a folder that does not suit.
+        ConfigError: a wrong configuration, no such device or file, or a folder that does not suit.
+        ModelError: no such teacher.
     """
     recipe = request.recipe
     if request.resume and recipe is None:
@@ -113,6 +123,15 @@ def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
             raise ConfigError(f"{out}: there is no run to resume; name its folder with --out.")
         recipe = str(out / CONFIG_FILE)
     config = load_config(recipe or _DEFAULT_RECIPE, request.overrides)
+    if request.teacher and not config.losses.distillation:
+        losses = config.losses.model_copy(update={"distillation": _DISTILLATION})
+        config = config.model_copy(update={"losses": losses})
+    if config.losses.distillation and not request.teacher and not request.resume:
+        raise ConfigError("the recipe distils from a teacher; name it with --teacher.")
+    if request.teacher:
+        check_teacher(TeacherSettings(name=request.teacher))
+    if request.init and not weights_file(request.init).is_file():
+        raise ConfigError(f"{request.init}: no such file; --init wants a checkpoint.")
     out = request.out or request.root / "runs" / config.model
     if not request.resume and any((out / name).exists() for name in (RESUME_FILE, WEIGHTS_FILE)):
         raise ConfigError(f"{out}: holds a run; go on with it (--resume) or give another --out.")
@@ -127,6 +146,27 @@ def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
     return config, out
 
 
+def _soft_masks(
+    request: TrainingRequest,
+    config: TrainingConfig,
+    samples: Sequence[Sample],
+    out: Path,
+    console: Console,
+) -> Path | None:
+    """Let the teacher look at all images, those it has not seen yet; None without distillation."""
+    if not config.losses.distillation:
+        return None
+    folder = out / _SOFT_MASKS
+    if request.teacher:
+        settings = TeacherSettings(name=request.teacher)
+        teacher = load_teacher(settings, "cpu", threads=os.cpu_count() or 1)
+        shown = track(
+            samples, teacher.name, console=console, transient=True, disable=not console.is_terminal
+        )
+        write_soft_masks(shown, lambda image: teacher.person_probability([image])[0], folder)
+    return folder
+
+
 def _compiler(device: str) -> bool:
     """Whether `torch.compile` finds what it needs; on a GPU that comes with PyTorch."""
     import torch
@@ -134,68 +174,6 @@ def _compiler(device: str) -> bool:
     if device != "cpu" and torch.cuda.is_available():
         return True
     return any(map(shutil.which, filter(None, (os.environ.get("CXX"), "g++", "clang++"))))
-
-
-@contextmanager
-def _observer(console: Console) -> Iterator[Observer]:
-    if not console.is_terminal:
-        yield _plain_line
-        return
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as progress:
-        yield _Bar(progress)
-
-
-class _Bar:
-    """Progress on a terminal."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task("reading images", total=1, note="")
-        self._seconds: list[float] = []
-
-    def __call__(self, record: EpochRecord, total: int) -> None:
-        self._seconds.append(record.seconds)
-        note = _note(record)
-        if record.epoch < total:
-            note += f", {_time_left(self._seconds, total - record.epoch)} left"
-        self._progress.update(
-            self._task,
-            description=record.stage,
-            completed=record.epoch,
-            total=total,
-            note=note,
-        )
-
-
-def _plain_line(record: EpochRecord, total: int) -> None:
-    left = _time_left([record.seconds], total - record.epoch)
-    stamp = time.strftime("%H:%M:%S")
-    typer.echo(
-        f"{stamp} {record.stage} {record.epoch}/{total}: {_note(record)}, {left} left", err=True
-    )
-
-
-def _note(record: EpochRecord) -> str:
-    parts = [f"loss {record.loss:.4f}"]
-    if not math.isnan(record.held_out_iou):
-        parts.append(f"held-out IoU {record.held_out_iou:.4f}")
-    return ", ".join([*parts, f"{record.images_per_second:.1f} images/s"])
-
-
-def _time_left(seconds: list[float], epochs: int) -> str:
-    recent = seconds[-_RECENT:]
-    minutes, rest = divmod(round(sum(recent) / len(recent) * epochs), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _report_stop(request: TrainingRequest, out: Path) -> None:

@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sinet.bundled import weights_file
 from sinet.errors import CheckpointError
 from sinet.networks import NETWORKS, SegmentationNetwork, build_network
 from sinet.normalisation import InputSpec
@@ -74,10 +75,14 @@ def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> No
 def load_model(path: Path | str) -> Model:
     """Read a checkpoint of ours, or, of suffix `.pth`, the SINet authors'.
 
+    Args:
+        path: of the file, or the name of bundled weights, `sinet:bundled` or `bundled`.
+
     Raises:
         CheckpointError: as `load_checkpoint` and `load_official`.
     """
-    if Path(path).suffix.lower() == ".pth":
+    path = weights_file(path)
+    if path.suffix.lower() == ".pth":
         return Model(load_official(path), OFFICIAL_INPUT, {"source": "the authors' checkpoint"})
     return load_checkpoint(path)
 

@@ -26,6 +26,8 @@ class Cost:
 def load_person_model(path: Path | str) -> Model | OnnxModel:
     """Read a checkpoint of ours, or, by suffix, the authors' (`.pth`) or a network in ONNX.
 
+    Bundled weights go by name: `sinet:bundled`, `bundled`.
+
     Raises:
         CheckpointError: missing, cut off, or another network; the message says which.
     """

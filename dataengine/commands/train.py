@@ -15,6 +15,8 @@ EPILOG = """
     dataengine train --data ./eg1800 --out runs/first --epochs 20
     dataengine train --data ./eg1800 --out runs/first --resume
     dataengine train --data ./eg1800 --config paper --device cuda
+    dataengine train --data ./eg1800 --teacher onnx:deeplabv3.onnx
+    dataengine train --data ./eg1800 --init sinet:bundled --epochs 30
     dataengine train --data ./eg1800 --config mine.toml --json
 """
 
@@ -58,6 +60,22 @@ def train(
             min=0,
             help="Of the first stage: the encoder alone with its head at 1/8 of the size.",
             show_default="the recipe's",
+        ),
+    ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CHECKPOINT",
+            help="Start from these weights, for instance sinet:bundled.",
+            show_default="random weights",
+        ),
+    ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Distil from this network, too: bundled, onnx:FILE, sinet:CHECKPOINT, …, as for "
+            "`ingest`. Its soft masks are kept in the run's folder.",
+            show_default=False,
         ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where it is trained.")] = Device.AUTO,
@@ -106,6 +124,8 @@ def train(
             "encoder_epochs": stage_epochs,
         },
         device=device.value,
+        init=init,
+        teacher=teacher,
         resume=resume,
         held_out=held_out,
     )

@@ -19,6 +19,7 @@ from sinet.evaluate import HeldOutSet
 from sinet.losses.total import Target, targets_of, total_loss
 from sinet.networks import build_network
 from sinet.training.config import TrainingConfig
+from sinet.training.initial import read_initial
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
 from sinet.training.records import (
     OVERLAY_FOLDER,
@@ -53,12 +54,13 @@ def train(
     *,
     held_out: Sequence[Sample] = (),
     soft_masks: Path | None = None,
+    initial: Path | str | None = None,
     resume: bool = False,
     device: str = "auto",
     stop_after: int | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Train from random weights, or go on with an interrupted run.
+    """Train from random or given weights, or go on with an interrupted run.
 
     Writes to `out`, after every epoch: `log.csv`, TensorBoard events, `resume.pt` (the state of the
     run) and `last.safetensors` (the weights, averaged if so configured); overlays of held-out
@@ -70,6 +72,7 @@ def train(
         out: folder of the run; made if it is missing.
         held_out: scored after every epoch, never learnt from.
         soft_masks: folder of a teacher's masks to distil from, as `write_soft_masks` makes it.
+        initial: checkpoint to start from instead of random weights.
         resume: go on with the run in `out`, to the same numbers as without the interruption.
         device: `cpu`, `cuda`, …, or `auto`: the GPU if there is one.
         stop_after: end early after this epoch; the schedule is that of the whole run.
@@ -81,14 +84,15 @@ def train(
     Raises:
         DataError: no samples, or one that cannot be read.
         ConfigError: `out` holds a run already, or one of another configuration or data.
-        CheckpointError: there is no run to resume, or it is damaged.
+        CheckpointError: there is no run to resume, or it is damaged; or `initial` is, or holds
+            another network.
         TrainingError: the loss is not a number; the message names the files of the batch.
     """
     if not samples:
         raise DataError("there is no sample to train on.")
     if config.losses.distillation and soft_masks is None:
         raise ConfigError("the distillation weight is above 0, but there are no soft masks.")
-    run = _Run(config, samples, Path(out), held_out, soft_masks, resume, device)
+    run = _Run(config, samples, Path(out), held_out, soft_masks, initial, resume, device)
     return run.go(stop_after, progress)
 
 
@@ -102,6 +106,7 @@ class _Run:
         out: Path,
         held_out: Sequence[Sample],
         soft_masks: Path | None,
+        initial: Path | str | None,
         resume: bool,
         device: str,
     ) -> None:
@@ -121,6 +126,10 @@ class _Run:
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         torch.manual_seed(config.seed)
         self.network = build_network(config.model).to(self.device).to(memory_format=self.layout)
+        self.initial: str | None = None
+        if initial is not None and state is None:
+            self.initial, tensors = read_initial(initial, config.model)
+            self.network.load_state_dict(tensors)
         self.judge = build_network(config.model).to(self.device)
         self.optimiser = build_optimiser(self.network, config)
         self.average = self._averaged()
@@ -253,7 +262,12 @@ class _Run:
             masks = self.held_out.masks(self.judge, self.config.overlays)
             pictures = self.held_out.pictures[: self.config.overlays]
             write_overlays(self.out / OVERLAY_FOLDER / f"{self.epoch:04}.png", pictures, masks)
-        training = {**self.identity, "samples": len(self.identity["samples"]), "epoch": self.epoch}
+        training = {
+            **self.identity,
+            "samples": len(self.identity["samples"]),
+            "epoch": self.epoch,
+            "initial": self.initial,
+        }
         save_checkpoint(self.out / WEIGHTS_FILE, Model(self.judge, self.config.input, training))
         save_state(self.out, self._state())
 
@@ -262,6 +276,7 @@ class _Run:
         return {
             **self.identity,
             "epoch": self.epoch,
+            "initial": self.initial,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": None if average is None else average.values,
@@ -272,6 +287,7 @@ class _Run:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.epoch = state["epoch"]
+        self.initial = state.get("initial")  # not in the states of older versions
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:

@@ -1,6 +1,6 @@
 """Let a teacher look at the training pictures once, before a student learns from it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import cv2
@@ -14,7 +14,7 @@ Teacher = Callable[[Pixels], npt.NDArray[np.float32]]
 """Maps uint8 (H, W, 3) RGB to the probability of the person, float32 (H, W), 0..1."""
 
 
-def write_soft_masks(samples: Sequence[Sample], teacher: Teacher, folder: Path) -> int:
+def write_soft_masks(samples: Iterable[Sample], teacher: Teacher, folder: Path) -> int:
     """Write a teacher's masks as `<name>.png`, grey, probability × 255; keep those there are.
 
     Args:

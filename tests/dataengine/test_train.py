@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 import pytest
 
-from dataengine import training
+from dataengine import training, training_progress
 from dataengine.commands.train import Network
 from sinet.checkpoint import load_checkpoint
 from sinet.networks import NETWORKS
 from tests.dataengine.conftest import Run
 from tests.dataengine.test_cli_errors import assert_one_line_error
-from tests.dataengine.training_data import make_config, make_data
+from tests.dataengine.training_data import make_checkpoint, make_config, make_data
 
 
 @pytest.fixture
@@ -70,14 +70,14 @@ def test_resumed_after_ctrl_c_it_ends_at_the_same_numbers(
     assert outcome["held_out_iou"] is None
     assert outcome["weights"] == "straight/last.safetensors"
 
-    plain_line = training._plain_line
-    monkeypatch.setattr(training, "_plain_line", interrupt)
+    plain_line = training_progress._plain_line
+    monkeypatch.setattr(training_progress, "_plain_line", interrupt)
     broken = run("train", "--data", data, "--config", config, "--out", "b r", "--held-out", "0")
     assert broken.code == 130
     _, command = broken.err.splitlines()[-1].split("to go on: ")
     assert "Stopped. 1 epochs are kept" in broken.err
 
-    monkeypatch.setattr(training, "_plain_line", plain_line)
+    monkeypatch.setattr(training_progress, "_plain_line", plain_line)
     resumed = run(*shlex.split(command)[1:])  # without --config: the run knows its own
     assert resumed.code == 0, resumed.err
     assert losses(Path("b r")) == losses(Path("straight"))
@@ -127,6 +127,29 @@ def test_without_a_compiler_it_trains_uncompiled(
     assert "No C++ compiler" in answer.err
 
 
+def test_distilled_from_a_teacher_and_started_from_weights(
+    run: Run, data: Path, config: Path
+) -> None:
+    teacher = make_checkpoint(Path("teacher.safetensors"))
+    arguments = ["--data", data, "--config", config, "--init", teacher]
+    answer = run("train", *arguments, "--teacher", f"sinet:{teacher}", "--held-out", "0")
+    assert answer.code == 0, answer.err
+    training = load_checkpoint("runs/sinet/last.safetensors").training
+    assert training["config"]["losses"]["distillation"] == 0.5
+    assert training["initial"].startswith("teacher.safetensors@sha256:")
+    masks = [path.stem for path in Path("runs/sinet/soft_masks").glob("*.png")]
+    assert sorted(masks) == [f"p{number:02}" for number in range(8)]
+    # Going on needs no teacher: its masks and the recipe are in the run's folder.
+    again = run("train", "--data", data, "--resume", "--held-out", "0")
+    assert again.code == 0, again.err
+
+
+def test_a_recipe_that_distils_needs_a_teacher(run: Run, data: Path, tmp_path: Path) -> None:
+    config = make_config(tmp_path, losses={"distillation": 1.0})
+    answer = run("train", "--data", data, "--config", config)
+    assert_one_line_error(answer, "the recipe distils from a teacher; name it with --teacher")
+
+
 def test_the_choice_of_networks_is_sinets() -> None:
     assert {choice.value for choice in Network} == set(NETWORKS)
 
@@ -141,6 +164,8 @@ def test_the_choice_of_networks_is_sinets() -> None:
         (["--data", "{data}", "--epochs", "0"], "encoder_epochs and epochs are both 0"),
         (["--data", "{data}", "--model", "deeplab", "--stage-epochs", "1"], "deeplab has no"),
         (["--data", "{data}", "--device", "cuda"], "no CUDA device"),
+        (["--data", "{data}", "--teacher", "onnx:gone.onnx"], "gone.onnx: no such ONNX file"),
+        (["--data", "{data}", "--init", "gone.safetensors"], "gone.safetensors: no such file"),
     ],
 )
 def test_what_is_mistyped_is_one_line(

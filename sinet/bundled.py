@@ -1,0 +1,25 @@
+"""Weights that come with the package, by name.
+
+They were trained on EG1800, whose photos and masks are for research use only: the MIT licence of
+the code does not cover them. The model cards beside them say how they were made and what they can
+do.
+"""
+
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent / "weights"
+
+BUNDLED: Final = {
+    "sinet:bundled": FOLDER / "sinet.safetensors",
+    "bundled": FOLDER / "deeplab.safetensors",
+}
+"""Name → checkpoint: SINet, and the small DeepLabv3 that is `ingest`'s teacher `bundled`."""
+
+
+def weights_file(name: Path | str) -> Path:
+    """Return the file that a name stands for; a path stands for itself.
+
+    A file of the same name is reached by its absolute path.
+    """
+    return BUNDLED.get(str(name), Path(name))
