@@ -1,6 +1,6 @@
 """How fast SINet runs and trains, as ratios to its plain form measured in the same run.
 
-    python benchmarks/sinet.py [--checkpoint FILE] [--shared DIR] [--parts latency training]
+    python benchmarks/sinet.py [--checkpoint NAME] [--shared DIR] [--parts latency training]
                                [--pause PGID …]
 
 Latency: one thread, one image of 224×224, forms taking turns, so that other work on the machine
@@ -35,14 +35,14 @@ import openvino  # noqa: E402
 import torch  # noqa: E402
 
 from sinet import SINet  # noqa: E402
-from sinet.checkpoint import Model, load_model, save_checkpoint  # noqa: E402
+from sinet.bundled import weights_file  # noqa: E402
+from sinet.checkpoint import Model, load_model  # noqa: E402
 from sinet.convert import FoldedSINet, convert, open_converted  # noqa: E402
 from sinet.convert.verifying import images_of  # noqa: E402
 from sinet.data import find_samples, read_image  # noqa: E402
 from sinet.data.batches import AugmentedSamples, Batches  # noqa: E402
 from sinet.data.reading import PixelCache  # noqa: E402
 from sinet.metrics import Counts  # noqa: E402
-from sinet.normalisation import InputSpec  # noqa: E402
 from sinet.training import EpochRecord, TrainingConfig, train  # noqa: E402
 
 Form = Callable[[np.ndarray], np.ndarray]
@@ -218,20 +218,18 @@ def measure_training(folder: Path, groups: list[int], count: int) -> None:
     print(f"{'loader, 1 worker':28} {max(loaded):7.1f} images/s {max(loaded) / best:6.2f}x of best")
 
 
-def random_checkpoint(path: Path) -> Path:
-    """Write a SINet whose statistics have settled; its speed is that of any other."""
-    torch.manual_seed(0)
-    network = SINet()
-    for _ in range(10):
-        network(torch.randn(4, 3, 224, 224))
-    save_checkpoint(path, Model(network.eval(), InputSpec()))
-    return path
+def calibration_images(eg1800: Path, folder: Path) -> Path:
+    """Link some training images, none of those that masks are compared on."""
+    folder.mkdir()
+    for sample in find_samples(eg1800, "train")[:100]:
+        (folder / sample.image.name).symlink_to(sample.image.absolute())
+    return folder
 
 
 def main() -> None:
     """Measure and print tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", type=Path, help="default: random weights")
+    parser.add_argument("--checkpoint", default="sinet:bundled", help="default sinet:bundled")
     parser.add_argument("--shared", type=Path, help="folder with data/eg1800")
     parser.add_argument("--parts", nargs="+", default=["latency"], choices=["latency", "training"])
     parser.add_argument("--rounds", type=int, default=15)
@@ -243,7 +241,7 @@ def main() -> None:
     eg1800 = options.shared / "data" / "eg1800" if options.shared else None
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        checkpoint = options.checkpoint or random_checkpoint(folder / "random.safetensors")
+        checkpoint = weights_file(options.checkpoint)
         if "latency" in options.parts:
             model = load_model(checkpoint)
             pictures = images_of(None)
@@ -251,7 +249,7 @@ def main() -> None:
                 samples = find_samples(eg1800, "val")[:40]
                 pictures = [read_image(sample.image) for sample in samples]
             planes = [model.input.prepare(picture).numpy() for picture in pictures]
-            calibration = eg1800 / "images" if eg1800 else None
+            calibration = calibration_images(eg1800, folder / "calibration") if eg1800 else None
             forms = forms_of(checkpoint, model, folder, calibration, options.compile)
             measure_latency(forms, planes, options.pause, options.rounds)
             if "OpenVINO, folded, bfloat16" not in forms:

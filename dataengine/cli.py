@@ -9,6 +9,7 @@ import typer
 
 from dataengine.commands import (
     convert,
+    demo,
     evaluate,
     ingest,
     init,
@@ -62,6 +63,7 @@ def global_options(
     context.obj = GlobalOptions(workspace)
 
 
+app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("init", epilog=init.EPILOG)(init.init)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("status", epilog=status.EPILOG)(status.status)

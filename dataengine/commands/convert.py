@@ -9,7 +9,7 @@ import typer
 EPILOG = """
 **Examples**
 
-    dataengine convert runs/sinet/last.safetensors sinet.onnx --to onnx
+    dataengine convert sinet:bundled sinet.onnx --to onnx
     dataengine convert SINet.pth sinet.xml --to openvino
     dataengine convert runs/sinet/last.safetensors phone.onnx --to onnx --int8 --calibrate ./photos
 """
@@ -27,7 +27,8 @@ def convert(
     checkpoint: Annotated[
         Path,
         typer.Argument(
-            metavar="CHECKPOINT", help="Weights: .safetensors of ours or the SINet authors' .pth."
+            metavar="CHECKPOINT",
+            help="Weights: .safetensors of ours, the SINet authors' .pth, or sinet:bundled.",
         ),
     ],
     out: Annotated[

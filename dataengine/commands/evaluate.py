@@ -11,7 +11,7 @@ EPILOG = """
     dataengine evaluate runs/sinet/last.safetensors --data ./eg1800
     dataengine evaluate SINet.pth --data ./eg1800 --split val --json | jq .mean.iou
     dataengine evaluate deeplabv3.onnx --data ./eg1800 --worst 16 worst.png
-    dataengine evaluate mine.safetensors --data ./eg1800 --compare SINet.pth
+    dataengine evaluate mine.safetensors --data ./eg1800 --compare sinet:bundled
 """
 
 
@@ -20,7 +20,8 @@ def evaluate(
         Path,
         typer.Argument(
             metavar="CHECKPOINT",
-            help="Weights: .safetensors of ours, the SINet authors' .pth, or an .onnx file.",
+            help="Weights: .safetensors of ours, the SINet authors' .pth, an .onnx file, or "
+            "sinet:bundled.",
         ),
     ],
     data: Annotated[

@@ -12,6 +12,7 @@ EPILOG = """
 
     dataengine ingest ./raw
     dataengine -w portraits ingest ./raw more.tar list.txt --limit 1000
+    dataengine ingest ./raw --teacher bundled
     dataengine ingest ./raw --teacher onnx:deeplabv3.onnx
     dataengine ingest ./raw --teacher sinet:runs/sinet/last.safetensors
     dataengine ingest ./photos --masks ./hand_masks
@@ -33,7 +34,8 @@ def ingest(
         str | None,
         typer.Option(
             help="Who proposes the masks: auto, deeplabv3_resnet50, deeplabv3_resnet101, "
-            "deeplabv3_mobilenet_v3_large, onnx:FILE or sinet:CHECKPOINT (a network trained here).",
+            "deeplabv3_mobilenet_v3_large, bundled (small, needs no internet), onnx:FILE, "
+            "sinet:CHECKPOINT (a network trained here) or sinet:bundled.",
             show_default="auto",
         ),
     ] = None,

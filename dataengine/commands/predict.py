@@ -8,7 +8,7 @@ import typer
 EPILOG = """
 **Examples**
 
-    dataengine predict runs/sinet/last.safetensors portrait.jpg --out masks
+    dataengine predict sinet:bundled portrait.jpg --out masks
     dataengine predict SINet.pth ./photos --out masks --overlay
     dataengine predict deeplabv3.onnx talk.mp4 --out masks --threshold 0.5
 """
@@ -19,7 +19,8 @@ def predict(
         Path,
         typer.Argument(
             metavar="CHECKPOINT",
-            help="Weights: .safetensors of ours, the SINet authors' .pth, or an .onnx file.",
+            help="Weights: .safetensors of ours, the SINet authors' .pth, an .onnx file, or "
+            "sinet:bundled.",
         ),
     ],
     paths: Annotated[

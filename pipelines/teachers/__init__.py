@@ -5,8 +5,7 @@ from pathlib import Path
 from pipelines.errors import ModelError
 from pipelines.settings import TeacherSettings
 from pipelines.teachers.base import Teacher
-from pipelines.teachers.student import PREFIX as STUDENT
-from pipelines.teachers.student import StudentTeacher, check_student
+from pipelines.teachers.student import StudentTeacher, check_student, is_student
 from pipelines.teachers.torchvision_deeplab import NETWORKS
 
 __all__ = ["NETWORKS", "Teacher", "check_teacher", "load_teacher"]
@@ -33,8 +32,8 @@ def load_teacher(settings: TeacherSettings, device: str, threads: int = 1) -> Te
         from pipelines.teachers.onnx import OnnxTeacher
 
         return OnnxTeacher(Path(name.removeprefix("onnx:")), settings.onnx, device, threads)
-    if name.startswith(STUDENT):
-        return StudentTeacher(Path(name.removeprefix(STUDENT)), device)
+    if is_student(name):
+        return StudentTeacher(name, device)
     from pipelines.teachers.torchvision_deeplab import TorchvisionTeacher
 
     if name == "auto":
@@ -54,15 +53,15 @@ def check_teacher(settings: TeacherSettings) -> None:
         path = Path(name.removeprefix("onnx:"))
         if not path.is_file():
             raise ModelError(f"{path}: no such ONNX file; give --teacher onnx:FILE")
-    elif name.startswith(STUDENT):
-        check_student(Path(name.removeprefix(STUDENT)))
+    elif is_student(name):
+        check_student(name)
     elif name not in ("auto", "fake", *NETWORKS):
         raise ModelError(
-            f"unknown teacher {name!r}; known are auto, {', '.join(NETWORKS)}, "
-            "onnx:FILE and sinet:CHECKPOINT"
+            f"unknown teacher {name!r}; known are auto, {', '.join(NETWORKS)}, bundled, "
+            "onnx:FILE, sinet:CHECKPOINT and sinet:bundled"
         )
     if weights is not None:
-        if name.startswith(("onnx:", STUDENT)) or name == "fake":
+        if name.startswith("onnx:") or is_student(name) or name == "fake":
             raise ModelError(f"--teacher-weights is for torchvision's networks, not for {name}")
         if not Path(weights).is_file():
             raise ModelError(f"{weights}: no such file; --teacher-weights wants a state dict")

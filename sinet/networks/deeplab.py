@@ -16,7 +16,7 @@ _RATES: Final = (2, 4, 6)
 
 
 class DeepLab(SegmentationNetwork):
-    """DeepLabv3 of 2.6 million parameters, from random weights; logits from 1/16 of the size."""
+    """DeepLabv3 of 1.5 million parameters, from random weights; logits from 1/16 of the size."""
 
     name: ClassVar[str] = "deeplab"
     strides: ClassVar[tuple[int, ...]] = (1,)

@@ -13,11 +13,12 @@ from pipelines.teachers import NETWORKS
 from tests.dataengine.conftest import COMMANDS, Run, parse
 
 DOCUMENTED = {
+    "demo": ["[DIR]", "bundled", "default: dataengine-demo"],
     "init": ["[folder]", "default the -w folder"],
     "ingest": [
         "PATH...", "--teacher", "--teacher-weights", "--masks", "--device", "<auto|cpu|cuda>",
         "--batch-size", "--workers", "--limit", "--retry-failed", "--dry-run", "--json",
-        "onnx:FILE", "sinet:CHECKPOINT", *NETWORKS,
+        "onnx:FILE", "sinet:CHECKPOINT", "sinet:bundled", *NETWORKS,
     ],
     "status": ["--json"],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
@@ -25,7 +26,7 @@ DOCUMENTED = {
     "train": [
         "--data", "--model", "<sinet|deeplab>", "--config", "paper", "portrait", "--epochs",
         "--stage-epochs", "--device", "<auto|cpu|cuda>", "--resume", "--out", "runs/MODEL",
-        "--held-out", "--json", "TrainingConfig",
+        "--held-out", "--json", "TrainingConfig", "--init", "--teacher",
     ],
     "evaluate": [
         "CHECKPOINT", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit", "--json",

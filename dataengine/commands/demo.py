@@ -1,0 +1,30 @@
+"""`dataengine demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine demo
+    dataengine demo /tmp/portraits
+"""
+
+
+def demo(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where; made if it is missing.")
+    ] = Path("dataengine-demo"),
+) -> None:
+    """Try everything on a small crawl, without internet or photos of your own.
+
+    Makes a crawl of nine public-domain files that lie in the wheels of scikit-image and matplotlib
+    (portraits, a picture of two people, a copy, pictures without faces, a broken file), ingests it
+    with the bundled teacher, refines the masks with the bundled SINet, and draws them.
+    """
+    from dataengine.demo import run_demo
+
+    if run_demo(folder):
+        raise typer.Exit(130)
