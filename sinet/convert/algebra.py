@@ -139,3 +139,14 @@ def upsampling_matrix(size: int, factor: int) -> Tensor:
     matrix[rows, before] = 1 - fraction
     matrix[rows, before + 1] = fraction
     return matrix
+
+
+def scaled(weight: Tensor, scale: Tensor) -> Tensor:
+    """Scale the outputs of a convolution."""
+    return weight * scale.view(-1, 1, 1, 1)
+
+
+def bias_of(layer: nn.Conv2d) -> Tensor:
+    """Return the bias of a layer that has one, in float64."""
+    assert layer.bias is not None
+    return layer.bias.detach().double()
