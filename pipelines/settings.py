@@ -89,6 +89,9 @@ class OnnxSettings(_Section):
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
         default=None, description="Of pixel values in [0, 255], in the model's channel order."
     )
+    resize: Literal["bilinear", "area"] | None = Field(
+        default=None, description="How images are made smaller; default: by halves, then bilinear."
+    )
     person_index: int | None = Field(default=None, ge=0, description="Channel of `person`.")
     activation: Literal["softmax", "sigmoid", "none"] | None = Field(
         default=None, description="What turns the output into probabilities; `none`: it has them."

@@ -48,7 +48,7 @@ class OnnxTeacher:
         return [to_native(self._probability(image), image) for image in batch]
 
     def _probability(self, image: Image) -> Probability:
-        output = self._run(self._planes(shrink(image, self.layout.width, self.layout.height)))
+        output = self._run(self._planes(self._resized(image)))
         person = self.layout.person_index
         if self.layout.activation != "softmax":  # the other classes do not matter
             output, person = output[person : person + 1], 0
@@ -61,6 +61,16 @@ class OnnxTeacher:
                 return sigmoid(output[person])
             case "none":
                 return np.asarray(np.clip(output[person], 0, 1), np.float32)
+
+    def _resized(self, image: Image) -> Image:
+        """As the network was trained, if its metadata tells how; small ones decide by a pixel."""
+        size = (self.layout.width, self.layout.height)
+        if self.layout.resize is None:
+            return shrink(image, *size)
+        enlarges = image.shape[0] < size[1] or image.shape[1] < size[0]
+        area = self.layout.resize == "area" and not enlarges
+        method = cv2.INTER_AREA if area else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
 
     def _take_over_enlargement(self, path: Path, device: str, threads: int) -> None:
         """Enlarge the network's output here instead of in it, if that gives the same."""

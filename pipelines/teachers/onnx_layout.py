@@ -28,6 +28,7 @@ class OnnxLayout:
         width: of the input, in pixels.
         channels_last: (N, H, W, 3) instead of (N, 3, H, W), for input and output.
         bgr: channels are blue, green, red.
+        resize: how images are brought to its size; None: as it is quickest without loss.
         mean: subtracted from pixel values in [0, 255], in the model's channel order.
         std: divided by, likewise.
         classes: channels of the output.
@@ -39,6 +40,7 @@ class OnnxLayout:
     width: int
     channels_last: bool
     bgr: bool
+    resize: Literal["bilinear", "area"] | None
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     classes: int
@@ -86,6 +88,7 @@ def read_layout(
         width=width,
         channels_last=channels_last,
         bgr=said.get("channel_order", "rgb") == "bgr",
+        resize=said.get("resize"),
         mean=tuple(said.get("mean", (127.5, 127.5, 127.5))),
         std=tuple(said.get("std", (127.5, 127.5, 127.5))),
         classes=classes,

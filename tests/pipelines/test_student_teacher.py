@@ -74,3 +74,21 @@ def test_what_is_no_student_is_refused(checkpoint: Path, name: str, pattern: str
 def test_a_student_has_weights_of_its_own(checkpoint: Path) -> None:
     with pytest.raises(ModelError, match="--teacher-weights is for torchvision's networks"):
         check_teacher(TeacherSettings(name=f"sinet:{checkpoint}", weights=str(checkpoint)))
+
+
+def test_exported_and_not_it_teaches_the_same(shared: Path, tmp_path: Path) -> None:
+    """The exported file tells how its images were made smaller in training."""
+    from sinet.convert import convert
+    from sinet.data import find_samples, read_sample
+
+    official = shared / "weights/sinet_official.pth"
+    convert(official, tmp_path / "sinet.onnx")
+    exported = load_teacher(TeacherSettings(name=f"onnx:{tmp_path / 'sinet.onnx'}"), "cpu")
+    student = load_teacher(TeacherSettings(name=f"sinet:{official}"), "cpu")
+    for sample in find_samples(shared / "data/eg1800", "val")[:4]:
+        image, _, _ = read_sample(sample)
+        (ours,), (theirs,) = (
+            teacher.person_probability([image]) for teacher in (exported, student)
+        )
+        both, either = ((ours > 0.5) & (theirs > 0.5)).sum(), ((ours > 0.5) | (theirs > 0.5)).sum()
+        assert both / either > 0.999
