@@ -1,4 +1,4 @@
-"""Start or continue a training run: python wip/train.py CONFIG OUT --data EG1800 [--soft MASKS] [--resume]."""
+"""Start or continue a training run: python wip/train.py CONFIG OUT --data EG1800 [--soft MASKS] [--initial FILE] [--resume]."""
 
 import argparse
 from pathlib import Path
@@ -14,6 +14,7 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--soft", type=Path, help="folder of a teacher's soft masks")
+    parser.add_argument("--initial", type=Path, help="checkpoint to start from")
     parser.add_argument("--resume", action="store_true")
     options = parser.parse_args()
     cv2.setNumThreads(0)
@@ -25,6 +26,7 @@ if __name__ == "__main__":
         options.out,
         held_out=held_out,
         soft_masks=options.soft,
+        initial=options.initial,
         resume=options.resume,
         progress=lambda record, total: print(total, record, flush=True),
     )
