@@ -63,42 +63,41 @@ def read_log(out: Path) -> list[EpochRecord]:
         ]
 
 
-class Scalars:
-    """TensorBoard scalars, if the `tensorboard` package is installed; else nothing."""
+class TensorBoard:
+    """What TensorBoard shows of a run: scalars, and example pictures."""
 
     def __init__(self, out: Path, first_epoch: int) -> None:
-        self._writer: Any = None
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            return
+        from torch.utils.tensorboard import SummaryWriter  # slow to import
+
         # Epochs that a resumed run repeats are purged.
-        self._writer = SummaryWriter(str(out / TENSORBOARD_FOLDER), purge_step=first_epoch)
+        self._writer: Any = SummaryWriter(str(out / TENSORBOARD_FOLDER), purge_step=first_epoch)
 
     def add(self, record: EpochRecord) -> None:
         """Write the numbers of an epoch."""
-        if self._writer is None:
-            return
         for name in ("learning_rate", "loss", "held_out_iou", "images_per_second"):
             self._writer.add_scalar(name, getattr(record, name), record.epoch)
         self._writer.flush()
 
+    def add_overlays(self, row: Pixels, epoch: int) -> None:
+        """Write a picture, uint8 (H, W, 3) RGB."""
+        self._writer.add_image("held_out", row, epoch, dataformats="HWC")
+
     def close(self) -> None:
         """Finish the file."""
-        if self._writer is not None:
-            self._writer.close()
+        self._writer.close()
 
 
-def write_overlays(path: Path, pictures: Sequence[Pixels], masks: Sequence[Pixels]) -> None:
+def write_overlays(path: Path, pictures: Sequence[Pixels], masks: Sequence[Pixels]) -> Pixels:
     """Write pictures side by side, the person tinted red.
 
     Args:
         path: of the PNG.
-        pictures: uint8 (H, W, 3) RGB, all of one size.
+        pictures: uint8 (H, W, 3) RGB, all of one size, at least one.
         masks: uint8 (H, W) of 0 and 1, one a picture.
+
+    Returns:
+        What was written, uint8 (H, W, 3) RGB.
     """
-    if not pictures:
-        return
     path.parent.mkdir(exist_ok=True)
     parts = [
         tinted(picture, mask.astype(np.float32))
@@ -106,3 +105,4 @@ def write_overlays(path: Path, pictures: Sequence[Pixels], masks: Sequence[Pixel
     ]
     row = np.concatenate(parts, axis=1)
     cv2.imwrite(str(path), cv2.cvtColor(row, cv2.COLOR_RGB2BGR))
+    return row

@@ -24,7 +24,7 @@ from sinet.training.optimisation import AveragedWeights, build_optimiser, learni
 from sinet.training.records import (
     OVERLAY_FOLDER,
     EpochRecord,
-    Scalars,
+    TensorBoard,
     write_log,
     write_overlays,
 )
@@ -146,19 +146,19 @@ class _Run:
         self.out.mkdir(parents=True, exist_ok=True)
         (self.out / CONFIG_FILE).write_text(self.config.model_dump_json(indent=2) + "\n")
         total = self.config.encoder_epochs + self.config.epochs
-        scalars = Scalars(self.out, self.epoch + 1)
+        board = TensorBoard(self.out, self.epoch + 1)
         try:
             for stage in self._stages():
                 if self.epoch == stage.first_epoch:
                     self._enter(stage)
                 while self.epoch < min(stage.first_epoch + stage.epochs, stop_after or total):
                     record = self._epoch(stage)
-                    scalars.add(record)
-                    self._write(total)
+                    board.add(record)
+                    self._write(total, board)
                     if progress is not None:
                         progress(record, total)
         finally:
-            scalars.close()
+            board.close()
         return self.out / WEIGHTS_FILE
 
     def _stages(self) -> list[_Stage]:
@@ -255,13 +255,14 @@ class _Run:
             return math.nan
         return self.held_out.score(self.judge)
 
-    def _write(self, total: int) -> None:
+    def _write(self, total: int, board: TensorBoard) -> None:
         write_log(self.out, self.records)
         every = max(1, total // 10)
-        if self.held_out is not None and (self.epoch % every == 0 or self.epoch == total):
+        pictures = self.held_out.pictures[: self.config.overlays] if self.held_out else []
+        if self.held_out and pictures and (self.epoch % every == 0 or self.epoch == total):
             masks = self.held_out.masks(self.judge, self.config.overlays)
-            pictures = self.held_out.pictures[: self.config.overlays]
-            write_overlays(self.out / OVERLAY_FOLDER / f"{self.epoch:04}.png", pictures, masks)
+            path = self.out / OVERLAY_FOLDER / f"{self.epoch:04}.png"
+            board.add_overlays(write_overlays(path, pictures, masks), self.epoch)
         training = {
             **self.identity,
             "samples": len(self.identity["samples"]),

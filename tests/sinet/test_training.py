@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from sinet.checkpoint import load_checkpoint
 from sinet.data import Augmentation, read_sample
@@ -95,7 +96,9 @@ def test_the_loss_falls_and_what_a_run_writes(portraits, tmp_path):
     folder = tmp_path / "run"
     assert json.loads((folder / "config.json").read_text())["epochs"] == 8
     assert len(list((folder / "overlays").iterdir())) == 8
-    assert list((folder / "tensorboard").glob("events*"))
+    board = EventAccumulator(str(folder / "tensorboard"), {"images": 0}).Reload()
+    assert [each.step for each in board.Scalars("held_out_iou")] == list(range(1, 9))
+    assert [each.step for each in board.Images("held_out")] == list(range(1, 9))
     model = load_checkpoint(path)
     assert model.input == config.input
     assert model.training["epoch"] == 8
