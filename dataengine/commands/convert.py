@@ -55,7 +55,7 @@ def convert(
         typer.Option(
             metavar="DIR",
             help="Images on which the file must agree with PyTorch before it is written.",
-            show_default="three photos of scikit-image",
+            show_default="three photos of scikit-image; with --int8 those of --calibrate",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,

@@ -68,7 +68,8 @@ def convert(
         to: the format.
         int8: compute in 8 bits; for ONNX and OpenVINO.
         calibration: folder of images, like those to come, that INT8 takes its ranges from.
-        check_images: folder of images to compare on; None: three photographs of scikit-image.
+        check_images: folder of images to compare on; None: those of the calibration, or three
+            photographs of scikit-image.
         fold: False exports a SINet, too, as it is.
 
     Raises:
@@ -80,7 +81,9 @@ def convert(
     out = Path(out)
     _check_options(out, to, int8, calibration)
     model = load_model(checkpoint)
-    samples = images_of(None if check_images is None else Path(check_images))
+    # INT8 promises something for images like those it is calibrated on, and for no others.
+    shown = calibration if check_images is None else check_images
+    samples = images_of(None if shown is None else Path(shown))
     ranges = images_of(Path(calibration)) if calibration is not None else []
     try:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
