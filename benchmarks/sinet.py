@@ -192,15 +192,13 @@ def measure_training(folder: Path, groups: list[int], count: int) -> None:
     for name, options in forms.items():
         config = TrainingConfig(encoder_epochs=0, epochs=3, threads=1, **options)
         seen: list[float] = []
-        with tempfile.TemporaryDirectory() as out, contextlib.ExitStack() as pause:
+        with tempfile.TemporaryDirectory() as out, paused(groups):
 
-            def note(record: EpochRecord, _: int, seen=seen, pause=pause) -> None:
-                if not seen:  # the first epoch, which compiles and fills the cache, is over
-                    pause.enter_context(paused(groups))
+            def note(record: EpochRecord, _: int, seen=seen) -> None:
                 seen.append(record.images_per_second)
 
             train(config, samples, Path(out) / "run", progress=note)
-        rates[name] = max(seen[1:])
+        rates[name] = max(seen[1:])  # the first epoch also compiles and fills the cache
         print(
             f"{name:28} {rates[name]:7.1f} images/s {rates[name] / rates['plain loop']:6.2f}x",
             flush=True,

@@ -1,6 +1,6 @@
 """Fine-tune the ONNX DeepLabv3 (MobileNetV2) into a strong teacher for SINet.
 
-    python examples/bundled_weights/finetune_teacher.py ONNX OUT --data EG1800 [--epochs 7]
+    python examples/bundled_weights/finetune_teacher.py ONNX OUT --data EG1800 [--epochs 6]
 
 The exported network becomes a PyTorch one (its batch normalisations are folded into its
 convolutions already), gets a decoder that also looks at 1/2, 1/4 and 1/8 of the size, and learns
@@ -269,7 +269,7 @@ def main() -> None:
     parser.add_argument("onnx", type=Path, help="deeplabv3_mobilenetv2_voc.onnx")
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=7)
+    parser.add_argument("--epochs", type=int, default=6)
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
