@@ -1,0 +1,394 @@
+"""The gateway to a real Label Studio, over its SDK; the only module that imports the SDK.
+
+The SDK is loaded when a gateway is made: that takes two to three seconds. Its answers differ in
+type from version to version (`completed_by` a number or an object, times as text or not); here they
+become our own dataclasses, and its errors ours. Writing requests are never repeated by the SDK,
+which cannot know whether the first one was carried out.
+"""
+
+import json
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipelines.review.errors import (
+    AnswerLostError,
+    NotAllowedError,
+    ProjectChangedError,
+    ReviewError,
+    UnreachableError,
+)
+from pipelines.review.gateway import (
+    Annotation,
+    Brush,
+    FoundTask,
+    NewTask,
+    ServerProject,
+    UpdatedTask,
+)
+from pipelines.review.screen import (
+    COMMENT,
+    IMAGE,
+    MASK,
+    MODEL_VERSION,
+    PORTRAIT,
+    SAMPLE_ID,
+)
+
+_ONCE: Any = {"max_retries": 0}
+_PAGE_SIZE = 1000
+_FOUND_FIELDS = "id,data,total_predictions,total_annotations"
+# Nested names must be listed too, or the annotations come without them.
+_UPDATED_FIELDS = (
+    "id,data,updated_at,annotations,result,completed_by,lead_time,was_cancelled,parent_prediction"
+)
+_MAX_DETAIL = 300
+
+
+class LabelStudioGateway:
+    """See `Gateway`."""
+
+    def __init__(self, url: str, token: str, timeout_seconds: float) -> None:
+        """Connect and check the token.
+
+        Args:
+            url: base URL of the server.
+            token: a legacy token or a personal access token; kept in memory only.
+            timeout_seconds: for one request.
+
+        Raises:
+            UnreachableError: nobody answers there.
+            NotAllowedError: the token is not accepted.
+            ReviewError: whoever answers is no Label Studio.
+        """
+        import httpx
+        from label_studio_sdk import LabelStudio
+
+        self.url = url.rstrip("/")
+        # A proxy of the environment is for the world outside.
+        local = urlsplit(self.url).hostname in ("localhost", "127.0.0.1", "::1")
+        self._http = httpx.Client(
+            timeout=timeout_seconds, follow_redirects=True, trust_env=not local
+        )
+        self._interfaces: dict[int, Any] = {}
+        self._reviewers: dict[int, str] = {}
+        # The SDK is typed in parts only: inside of this class it is Any, outside it is not seen.
+        make: Any = LabelStudio
+        with self._errors():
+            self._client = make(base_url=self.url, api_key=token, httpx_client=self._http)
+            self.user = str(self._client.users.whoami().email)
+
+    def find_project(self, title: str) -> ServerProject | None:
+        """See `Gateway.find_project`."""
+        with self._errors():
+            found = list(self._client.projects.list(title=title))
+        same = [int(each.id) for each in found if each.title == title]
+        return self.project(min(same)) if same else None
+
+    def project(self, project_id: int) -> ServerProject | None:
+        """See `Gateway.project`."""
+        from label_studio_sdk.core.api_error import ApiError
+
+        with self._errors():
+            try:
+                return _project(self._client.projects.get(project_id))
+            except ApiError as error:
+                if error.status_code == 404:
+                    return None
+                raise
+
+    def create_project(self, title: str, config: str, guideline: str) -> ServerProject:
+        """See `Gateway.create_project`."""
+        with self._errors():
+            made = self._client.projects.create(
+                title=title,
+                label_config=config,
+                expert_instruction=guideline,
+                show_collab_predictions=True,
+                request_options=_ONCE,
+            )
+            return _project(self._client.projects.get(made.id))
+
+    def serve_folder(self, project_id: int, path: str) -> None:
+        """See `Gateway.serve_folder`."""
+        local = self._client.import_storage.local
+        with self._errors():
+            if any(each.path == path for each in local.list(project=project_id)):
+                return
+            local.create(
+                project=project_id,
+                title="portraits",
+                path=path,
+                use_blob_urls=True,
+                request_options=_ONCE,
+            )
+
+    def serves(self, image_url: str) -> bool:
+        """See `Gateway.serves`."""
+        # No method of the SDK's asks for a file, but it knows how to sign a request.
+        headers = self._client._client_wrapper.get_headers()
+        with self._errors():
+            answer = self._http.get(self.url + image_url, headers=headers)
+        return bool(answer.status_code == 200)
+
+    def import_tasks(self, project_id: int, tasks: Sequence[NewTask]) -> list[int]:
+        """See `Gateway.import_tasks`.
+
+        Raises:
+            ProjectChangedError: the project's labeling config would not show the masks.
+        """
+        payload = [_task_json(task) for task in tasks]
+        self._require_valid(project_id, [task["predictions"][0] for task in payload])
+        with self._errors():
+            made = self._client.projects.import_tasks(
+                project_id,
+                # The SDK walks lists number by number, 3 s a batch; a deque goes through in C.
+                request=deque(payload),
+                return_task_ids=True,
+                request_options=_ONCE,
+            )
+        ids = [int(each) for each in getattr(made, "task_ids", None) or []]
+        if len(ids) != len(tasks):
+            # Some editions import later, or say less; the look-up tells.
+            raise AnswerLostError(f"{self.url} took tasks without naming all their ids")
+        return ids
+
+    def find_tasks(self, project_id: int, keys: Sequence[str]) -> list[FoundTask]:
+        """See `Gateway.find_tasks`."""
+        wanted = {
+            "filter": f"filter:tasks:data.{SAMPLE_ID}",
+            "operator": "in_list",
+            "type": "String",
+            "value": list(keys),  # text, even comma-separated, silently finds nothing
+        }
+        found: list[FoundTask] = []
+        page = 1
+        while True:
+            tasks = self._page(project_id, wanted, "tasks:id", _FOUND_FIELDS, page, _PAGE_SIZE)
+            found.extend(_found(task) for task in tasks)
+            if len(tasks) < _PAGE_SIZE:
+                return found
+            page += 1
+
+    def task_ids(self, project_id: int) -> set[int]:
+        """See `Gateway.task_ids`."""
+        ids: set[int] = set()
+        page = 1
+        while True:
+            tasks = self._page(project_id, None, "tasks:id", "id", page, _PAGE_SIZE)
+            ids.update(task.id for task in tasks)
+            if len(tasks) < _PAGE_SIZE:
+                return ids
+            page += 1
+
+    def delete_task(self, task_id: int) -> None:
+        """See `Gateway.delete_task`."""
+        from label_studio_sdk.core.api_error import ApiError
+
+        with self._errors():
+            try:
+                self._client.tasks.delete(str(task_id), request_options=_ONCE)
+            except ApiError as error:
+                if error.status_code != 404:
+                    raise
+
+    def updated_tasks(
+        self, project_id: int, since: datetime | None, page: int, page_size: int
+    ) -> list[UpdatedTask]:
+        """See `Gateway.updated_tasks`."""
+        condition = None
+        if since is not None:
+            condition = {
+                "filter": "filter:tasks:updated_at",
+                "operator": "greater_or_equal",
+                "type": "Datetime",
+                "value": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            }
+        tasks = self._page(
+            project_id, condition, "tasks:updated_at", _UPDATED_FIELDS, page, page_size
+        )
+        return [self._updated(task) for task in tasks]
+
+    def _page(
+        self,
+        project_id: int,
+        condition: Mapping[str, Any] | None,
+        ordering: str,
+        fields: str,
+        page: int,
+        page_size: int,
+    ) -> list[Any]:
+        """One page of a project's tasks; empty after the last one."""
+        from label_studio_sdk.core.api_error import ApiError
+
+        query = {
+            "filters": {"conjunction": "and", "items": [condition] if condition else []},
+            "ordering": [ordering],
+        }
+        with self._errors():
+            try:
+                found = self._client.tasks.list(
+                    project=project_id,
+                    query=json.dumps(query),
+                    fields="task_only",
+                    include=fields,
+                    page=page,
+                    page_size=page_size,
+                )
+            except ApiError as error:
+                if error.status_code == 404 and page > 1:
+                    return []
+                raise
+        return list(found.items or [])
+
+    def _updated(self, task: Any) -> UpdatedTask:
+        annotations = [self._annotation(each) for each in task.annotations or []]
+        return UpdatedTask(task.id, _key(task), _time(task.updated_at), annotations)
+
+    def _annotation(self, raw: Any) -> Annotation:
+        fields = raw if isinstance(raw, dict) else raw.model_dump()
+        results = fields.get("result") or []
+        choices: dict[str, list[str]] = {}
+        comments: list[str] = []
+        regions = []
+        for result in results:
+            value = result.get("value") or {}
+            if "choices" in value:
+                choices.setdefault(str(result.get("from_name")), []).extend(value["choices"])
+            elif "text" in value and result.get("from_name") == COMMENT:
+                text = value["text"]
+                comments.extend([text] if isinstance(text, str) else text)
+            elif value.get("format") == "rle" and result.get("from_name") == MASK:
+                size = int(result["original_width"]), int(result["original_height"])
+                regions.append(Brush(value["rle"], *size))
+        return Annotation(
+            id=int(fields["id"]),
+            updated_at=_time(fields["updated_at"]),
+            reviewer=self._reviewer(fields.get("completed_by")),
+            seconds=fields.get("lead_time"),
+            skipped=bool(fields.get("was_cancelled")),
+            choices=choices,
+            comment="\n".join(comments) or None,
+            regions=regions,
+        )
+
+    def _reviewer(self, completed_by: Any) -> str:
+        """E-mail address of a user given as a number or an object."""
+        if isinstance(completed_by, dict) and completed_by.get("email"):
+            return str(completed_by["email"])
+        number = completed_by.get("id") if isinstance(completed_by, dict) else completed_by
+        if number is None:
+            return "unknown"
+        if number not in self._reviewers:
+            with self._errors():
+                users = self._client.users.list()
+            self._reviewers.update({user.id: str(user.email) for user in users})
+        return self._reviewers.get(number, f"user {number}")
+
+    def _require_valid(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> None:
+        """The server stores a prediction with wrong names and never shows it: check here."""
+        from label_studio_sdk.label_interface.interface import LabelInterface
+
+        interface: Any = self._interfaces.get(project_id)
+        if interface is None:
+            with self._errors():
+                config = self._client.projects.get(project_id).label_config
+            interface = self._interfaces[project_id] = LabelInterface(str(config))
+        for prediction in predictions:
+            problems = interface.validate_prediction(dict(prediction), return_errors=True)
+            if problems:
+                raise ProjectChangedError(
+                    f"project {project_id} on {self.url} cannot show our masks ({problems[0]}); "
+                    "restore its labeling config, or push with another --project"
+                )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """The SDK's and the network's errors become ours; none of them shows a header."""
+        import httpx
+        from label_studio_sdk.core.api_error import ApiError
+
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise UnreachableError(
+                f"{self.url} cannot be reached ({error}); is the server running?"
+            ) from error
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise ReviewError(f"{self.url} is not the URL of a server ({error})") from error
+        except httpx.TransportError as error:
+            raise AnswerLostError(f"{self.url} did not answer ({_named(error)})") from error
+        except (json.JSONDecodeError, httpx.DecodingError) as error:
+            raise ReviewError(f"{self.url} answers, but is no Label Studio") from error
+        except ApiError as error:
+            raise self._refusal(error.status_code, error.body) from error
+
+    def _refusal(self, code: int | None, body: Any) -> ReviewError:
+        if code in (401, 403):
+            return NotAllowedError(
+                f"{self.url} does not accept the token in LABEL_STUDIO_API_KEY ({code}: "
+                f"{_detail(body)}); copy a new one from its Account & Settings page"
+            )
+        if code is None or code >= 500 or code in (408, 409, 429):
+            return AnswerLostError(f"{self.url} failed ({code}: {_detail(body)})")
+        return ReviewError(f"{self.url} refused ({code}: {_detail(body)})")
+
+
+def _task_json(task: NewTask) -> dict[str, Any]:
+    region = {
+        "id": MASK,
+        "from_name": MASK,
+        "to_name": IMAGE,
+        "type": "brushlabels",
+        "original_width": task.mask.width,
+        "original_height": task.mask.height,
+        "image_rotation": 0,
+        "value": {"format": "rle", "rle": task.mask.rle, "brushlabels": [PORTRAIT]},
+    }
+    return {
+        "data": {IMAGE: task.image_url, SAMPLE_ID: task.key},
+        # No score: reviewers shall not see how sure anybody was.
+        "predictions": [{"model_version": MODEL_VERSION, "result": [region]}],
+    }
+
+
+def _project(raw: Any) -> ServerProject:
+    return ServerProject(
+        id=raw.id,
+        title=str(raw.title),
+        config=str(raw.label_config),
+        model_version=raw.model_version or None,
+        shows_predictions=bool(raw.show_collab_predictions),
+    )
+
+
+def _found(task: Any) -> FoundTask:
+    return FoundTask(
+        id=task.id,
+        key=_key(task) or "",
+        has_mask=bool(task.total_predictions),
+        is_answered=bool(task.total_annotations),
+    )
+
+
+def _key(task: Any) -> str | None:
+    data = task.data if isinstance(task.data, dict) else {}
+    return str(data[SAMPLE_ID]) if SAMPLE_ID in data else None
+
+
+def _time(value: Any) -> datetime:
+    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _detail(body: Any) -> str:
+    """What a server says of its refusal, on one line."""
+    text = body.get("detail") or body if isinstance(body, dict) else body
+    return " ".join(str(text).split())[:_MAX_DETAIL]
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
