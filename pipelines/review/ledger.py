@@ -91,18 +91,18 @@ def add_project(connection: Connection, url: str, server_id: int, title: str) ->
     return Project(connection.scalars(added).one(), server_id, title, None)
 
 
-def move_undecided(connection: Connection, old: Project, new: Project) -> int:
-    """A project is gone: ask what had no answer yet in another one. Returns the number."""
+def move_undecided(connection: Connection, old: Project, new: Project) -> None:
+    """A project is gone: ask what had no answer yet in another one."""
     moved = (
         sa.update(ReviewRequest)
         .where(ReviewRequest.project_id == old.id, _waiting())
         .values(project_id=new.id, state=RequestState.OPEN, task_id=None, problem=None)
     )
-    return connection.execute(moved).rowcount
+    connection.execute(moved)
 
 
-def add(connection: Connection, project: Project, picks: Iterable[Pick], purpose: Purpose) -> int:
-    """Write requests down, open, in the order in which they will be sent. Returns the number."""
+def add(connection: Connection, project: Project, picks: Iterable[Pick], purpose: Purpose) -> None:
+    """Write requests down, open, in the order in which they will be sent."""
     rows = [
         {
             "key": secrets.token_hex(16),
@@ -118,7 +118,6 @@ def add(connection: Connection, project: Project, picks: Iterable[Pick], purpose
     ]
     if rows:
         connection.execute(sa.insert(ReviewRequest), rows)
-    return len(rows)
 
 
 def open_ids(connection: Connection, project: Project) -> list[int]:

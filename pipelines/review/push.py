@@ -221,14 +221,15 @@ class _Sender:
 
 
 def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[int]:
-    """Write new requests down."""
+    """Write new requests down; their ids, in the order in which they will be sent."""
     with reader(workspace.engine).begin() as connection:
         found = proposals(connection, request.verdicts)
         rank = ranking(request.order, connection, workspace.store, found)
     picks = draw(found, request.limit, workspace.settings.review.random_share, rank)
     with workspace.engine.begin() as connection:
+        before = set(ledger.open_ids(connection, project))
         ledger.add(connection, project, picks, Purpose.REVIEW)
-        return ledger.open_ids(connection, project)
+        return [each for each in ledger.open_ids(connection, project) if each not in before]
 
 
 def _withdraw(workspace: Workspace, gateway: Gateway, project: Project, batch: int) -> int:

@@ -2,6 +2,7 @@
 
 import xml.etree.ElementTree as ET
 from html import escape
+from urllib.parse import quote
 
 from db import Decision
 
@@ -17,9 +18,9 @@ MODEL_VERSION = "proposal"
 network's name would tell reviewers what to expect: who made a mask is in our own database."""
 
 REASONS = {
-    "missing_part": "Part of the person missing",
-    "background": "Background included",
-    "other_person": "Somebody else included",
+    "missing_part": "Part missing",
+    "background": "Background in it",
+    "other_person": "Somebody else in it",
     "rough_edge": "Rough outline",
     "wrong_subject": "Wrong subject",
     "bad_photo": "Bad photo",
@@ -46,6 +47,8 @@ those who touch or embrace.</li>
 what merely stands in front.</li>
 <li><b>Gaps</b> through which the background shows, between arm and body for instance, are
 background once they are wider than a finger.</li>
+<li>To <b>erase</b>, click the mask first (or <i>portrait</i> under Regions), then take the
+eraser. To add, paint.</li>
 <li><b>Edges</b> may be a few pixels off. Accept them unless a whole part is wrong.</li>
 </ul>
 """
@@ -66,26 +69,50 @@ def labeling_config() -> str:
   <View className="de-bar">
     <Choices name="{DECISION}" toName="{IMAGE}" choice="single-radio" showInline="true"
       required="true" requiredMessage="Accept, reject or fix?">{answers}</Choices>
-    <View className="de-brush">
-      <BrushLabels name="{MASK}" toName="{IMAGE}" showInline="true" opacity="0.45">
-        <Label value="{PORTRAIT}" background="#00E5FF" hotkey="b" selected="true"/>
-      </BrushLabels>
-    </View>
+    <BrushLabels name="{MASK}" toName="{IMAGE}" showInline="true">
+      <Label value="{PORTRAIT}" background="#00e5ff" hotkey="b" selected="true"/>
+    </BrushLabels>
     <TextArea name="{COMMENT}" toName="{IMAGE}" rows="1" maxSubmissions="1" editable="true"
       placeholder="Comment, Enter to keep" showSubmitButton="false"/>
   </View>
-  <View className="de-reasons" visibleWhen="choice-selected" whenTagName="{DECISION}"
-    whenChoiceValue="Reject">
-    <Choices name="{REASON}" toName="{IMAGE}" choice="multiple" showInline="true" required="true"
-      requiredMessage="Why is it rejected?">{reasons}</Choices>
+  <View className="de-reasons">
+    <View visibleWhen="choice-selected" whenTagName="{DECISION}" whenChoiceValue="Reject">
+      <Choices name="{REASON}" toName="{IMAGE}" choice="multiple" showInline="true"
+        required="true" requiredMessage="Why is it rejected?">{reasons}</Choices>
+    </View>
   </View>
   <Image name="{IMAGE}" value="${IMAGE}" zoom="true" zoomControl="true" crossOrigin="anonymous"
-    defaultZoom="fit"/>
+    defaultZoom="fit" maxHeight="calc(100vh - 222px)"/>
 </View>"""
 
 
-_STYLE = """
-  .de-bar { display: flex; gap: 16px; align-items: center; flex-wrap: wrap; }
+# Draws a thin tint and an outline of two colours, of which one is seen on any photo.
+_OUTLINE = quote(
+    """<svg xmlns='http://www.w3.org/2000/svg'><filter id='f' x='0' y='0' width='1' height='1'
+color-interpolation-filters='sRGB'>
+<feMorphology in='SourceAlpha' operator='dilate' radius='3' result='outer'/>
+<feMorphology in='SourceAlpha' operator='dilate' radius='1.5' result='inner'/>
+<feFlood flood-color='#000' flood-opacity='.75'/><feComposite in2='outer' operator='in'/>
+<feComposite in2='inner' operator='out' result='dark'/>
+<feFlood flood-color='#fff34d'/><feComposite in2='inner' operator='in'/>
+<feComposite in2='SourceAlpha' operator='out' result='bright'/>
+<feComponentTransfer in='SourceGraphic' result='tint'>
+<feFuncA type='linear' slope='.22'/></feComponentTransfer>
+<feMerge><feMergeNode in='dark'/><feMergeNode in='bright'/><feMergeNode in='tint'/></feMerge>
+</filter></svg>""".replace("\n", " "),
+    safe="/:=' ",
+)
+_STYLE = f"""
+  .de-bar {{ display: flex; gap: 24px; align-items: center; height: 40px; }}
+  .de-bar > * {{ margin: 0 !important; }}
+  .de-bar .lsf-labels {{ padding: 0; }}
+  .de-reasons {{ height: 34px; }}
+  .de-reasons .lsf-choices {{ margin: 0 !important; gap: 0; }}
+  .de-reasons .lsf-choice {{ margin: 0 10px 0 0 !important; padding: 0; font-size: 13px; }}
+  .konvajs-content canvas[style*="opacity: 0.6"] {{
+    opacity: 1 !important;
+    filter: url("data:image/svg+xml,{_OUTLINE}#f");
+  }}
 """
 
 
