@@ -228,12 +228,14 @@ class LabelStudioGateway:
             "filters": {"conjunction": "and", "items": [condition] if condition else []},
             "ordering": [ordering],
         }
+        # Annotations come only with "all"; what is not named is left out again.
+        detail = "all" if fields == _UPDATED_FIELDS else "task_only"
         with self._errors():
             try:
                 found = self._client.tasks.list(
                     project=project_id,
                     query=json.dumps(query),
-                    fields="task_only",
+                    fields=detail,
                     include=fields,
                     page=page,
                     page_size=page_size,

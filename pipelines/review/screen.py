@@ -38,19 +38,17 @@ GUIDELINE = """
 <p><b>Accept</b> (<kbd>a</kbd>) a mask that you would not change. <b>Fix</b> (<kbd>f</kbd>) it with
 brush and eraser if that takes less than a minute. <b>Reject</b> (<kbd>r</kbd>) it otherwise, and
 say why (<kbd>1</kbd>-<kbd>6</kbd>). <kbd>Ctrl</kbd>+<kbd>Enter</kbd> submits.</p>
-<ul>
-<li><b>Main subject only:</b> the person in the middle of the crop. Others are background, also
-those who touch or embrace.</li>
-<li><b>Hair</b> belongs to the person, up to its visible outline; single flying hairs do not.</li>
-<li><b>Glasses, hats, headphones, jewellery, clothes</b> and what is strapped on belong.</li>
-<li><b>Held objects</b> belong: a cup, a phone, an instrument, a pet. Another person does not, nor
-what merely stands in front.</li>
-<li><b>Gaps</b> through which the background shows, between arm and body for instance, are
-background once they are wider than a finger.</li>
-<li>To <b>erase</b>, click the mask first (or <i>portrait</i> under Regions), then take the
-eraser. To add, paint.</li>
-<li><b>Edges</b> may be a few pixels off. Accept them unless a whole part is wrong.</li>
-</ul>
+<p>• <b>Main subject only:</b> the person in the middle of the crop. Others are background, also
+those who touch or embrace.</p>
+<p>• <b>Hair</b> belongs to the person, up to its visible outline; single flying hairs do not.</p>
+<p>• <b>Glasses, hats, headphones, jewellery, clothes</b> and what is strapped on belong.</p>
+<p>• <b>Held objects</b> belong: a cup, a phone, an instrument, a pet. Another person does not, nor
+what merely stands in front.</p>
+<p>• <b>Gaps</b> through which the background shows, between arm and body for instance, are
+background once they are wider than a finger.</p>
+<p>• To <b>erase</b>, click the mask first (or <i>portrait</i> under Regions), then take the
+eraser. To add, paint.</p>
+<p>• <b>Edges</b> may be a few pixels off. Accept them unless a whole part is wrong.</p>
 """
 
 

@@ -1,6 +1,7 @@
 """Workspaces with masks to ask about, and people who answer."""
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ import pytest
 import sqlalchemy as sa
 
 from dataengine.settings import load_settings
-from db import Mask, MaskSource, Review, ReviewRequest, Verdict
+from db import Mask, MaskSource, Portrait, Review, ReviewRequest, Verdict
 from pipelines.ingest.records import NewMask, save_mask
 from pipelines.masks import read_grey
 from pipelines.review.choosing import Order
 from pipelines.review.fake import FakeGateway
 from pipelines.review.gateway import Brush, Gateway
+from pipelines.review.label_studio import LabelStudioGateway
 from pipelines.review.push import PushRequest, PushResult, push
 from pipelines.review.rle import encode_mask
 from pipelines.store import BlobKind
 from pipelines.workspace import Workspace
 from tests.conftest import Crawl
+from tests.label_studio import RealServer, start_server
 
 ALL = list(Verdict)
 
@@ -117,7 +120,58 @@ def add_revision(workspace: Workspace, portrait_id: int, source: MaskSource) -> 
 
 
 def stroke(width: int, height: int) -> Brush:
-    """A brush region in the middle of an image, with the soft edge a browser gives it."""
+    """A brush region in a corner, where the fake teacher sees nobody."""
     alpha = np.zeros((height, width), np.bool_)
-    alpha[height // 3 : height // 2, width // 3 : width // 2] = True
+    alpha[height // 12 : height // 6, width // 12 : width // 4] = True
     return Brush(encode_mask(alpha), width, height)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """A real Label Studio, one for all tests of a session."""
+    started = start_server(tmp_path_factory.mktemp("label-studio"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def served(
+    ingested: Crawl, server: RealServer, monkeypatch: pytest.MonkeyPatch, request: Any
+) -> Iterator[Workspace]:
+    """A workspace whose crops the real server can show; its project has the test's name."""
+    monkeypatch.setenv("DATAENGINE_REVIEW__DOCUMENT_ROOT", str(server.root))
+    monkeypatch.setenv("DATAENGINE_REVIEW__SETTLE_SECONDS", "5")
+    root = Path(tempfile.mkdtemp(dir=server.root))
+    shutil.copytree(ingested.workspace, root, dirs_exist_ok=True)
+    title = f"{request.node.name[:40]} {root.name[-4:]}"
+    opened = Workspace(root, load_settings(root, {"review": {"project": title}}))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def real(server: RealServer) -> LabelStudioGateway:
+    return LabelStudioGateway(server.url, server.token, 60)
+
+
+def push_real(workspace: Workspace, gateway: Gateway, **changes: Any) -> PushResult:
+    """Push to the real server, to the workspace's own project."""
+    return push_all(workspace, gateway, title=workspace.settings.review.project, **changes)
+
+
+def multiply(workspace: Workspace, number: int) -> None:
+    """Give a workspace as many portraits with masks, all with the pixels of the first one."""
+    first = masks(workspace)[0]
+    with workspace.engine.begin() as connection:
+        table = Portrait.__table__
+        of_first = sa.select(table).where(table.c.id == first.portrait_id)
+        portrait = dict(connection.execute(of_first).one()._mapping)
+        have = connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+        del portrait["id"]
+        for ordinal in range(have, number):
+            values = {**portrait, "ordinal": ordinal + 1}
+            portrait_id = connection.scalar(
+                sa.insert(Portrait).values(values).returning(table.c.id)
+            )
+            of_mask = {key: value for key, value in first._mapping.items() if key != "id"}
+            connection.execute(sa.insert(Mask).values({**of_mask, "portrait_id": portrait_id}))
