@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -78,11 +77,13 @@ def report_push(
     started = time.monotonic()
     result = push(workspace, gateway, request, _Progress())
     seconds = time.monotonic() - started
+    url = f"{gateway.url}/projects/{result.project.server_id}/data?labeling=1"
     if as_json:
-        print_json({**asdict(result), "seconds": round(seconds, 3)})
+        known = {"project": result.project.title, "url": url, "seconds": round(seconds, 3)}
+        print_json({**vars(result), **known})
         return
     _print_push(result, seconds)
-    typer.echo(f"{gateway.url}/projects/{result.project.server_id}/data?labeling=1")
+    typer.echo(url)
 
 
 def report_pull(workspace: "Workspace", watch: float | None, *, as_json: bool) -> None:
@@ -176,7 +177,7 @@ def _print_push(result: PushResult, seconds: float) -> None:
 
 def _print_pull(result: PullResult, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(asdict(result)))  # noqa: T201
+        print(json.dumps(vars(result)))  # noqa: T201
         return
     for problem in result.problems:
         typer.echo(f"warning: {printable(problem)}", err=True)

@@ -51,6 +51,7 @@ class Question:
         task_id: the server's, if known.
         posted_at: when sending it was last begun, if ever.
         state: how it stands.
+        problem: why an answer that came cannot be used, if one cannot.
     """
 
     id: int
@@ -62,6 +63,7 @@ class Question:
     task_id: int | None
     posted_at: datetime | None
     state: RequestState
+    problem: str | None
 
 
 def projects(connection: Connection, url: str, title: str | None = None) -> list[Project]:
@@ -213,6 +215,7 @@ def _questions() -> "sa.Select[*tuple[Any, ...]]":
             ReviewRequest.task_id,
             ReviewRequest.posted_at,
             ReviewRequest.state,
+            ReviewRequest.problem,
         )
         .join(Mask, Mask.id == ReviewRequest.mask_id)
         .join(Portrait, Portrait.id == ReviewRequest.portrait_id)
@@ -229,7 +232,11 @@ _SENT = (
         task_id=sa.bindparam("task"),
         sent_at=sa.bindparam("now"),
         state=sa.case(
-            (_request.c.state == RequestState.OPEN, RequestState.SENT), else_=_request.c.state
+            (
+                _request.c.state == RequestState.OPEN,
+                sa.literal(RequestState.SENT, _request.c.state.type),
+            ),
+            else_=_request.c.state,
         ),
     )
 )

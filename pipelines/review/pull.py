@@ -72,8 +72,17 @@ def pull(workspace: Workspace, gateway: Gateway) -> PullResult:
             continue
         check_project(gateway, on_server)
         for page in _updated(workspace, gateway, project):
+            with reader(workspace.engine).begin() as connection:
+                found = ledger.questions(connection, keys=[task.key for task in page if task.key])
+            asked = {question.key: question for question in found}
             for task in page:
-                _take(workspace, gateway, project, task, result)
+                question = asked.get(task.key) if task.key else None
+                if question is None:
+                    result.foreign += 1
+                elif _is_superfluous(question, task):
+                    _remove(gateway, question, task, result)
+                elif task.annotations or not _is_waiting(question, task):
+                    _take(workspace, gateway, project, question, task, result)
             _advance(workspace, project, page[-1].updated_at)
     return result
 
@@ -102,19 +111,16 @@ def _updated(
 
 
 def _take(
-    workspace: Workspace, gateway: Gateway, project: Project, task: UpdatedTask, result: PullResult
+    workspace: Workspace,
+    gateway: Gateway,
+    project: Project,
+    question: Question,
+    task: UpdatedTask,
+    result: PullResult,
 ) -> None:
     """Compare one task with what we have, and write the difference."""
     with reader(workspace.engine).begin() as connection:
-        asked = ledger.questions(connection, keys=[task.key] if task.key else [])
-        standing = records.standing(connection, asked[0].id) if asked else {}
-    if not asked:
-        result.foreign += 1
-        return
-    question = asked[0]
-    if _is_superfluous(question, task):
-        _remove(gateway, question, task, result)
-        return
+        standing = records.standing(connection, question.id)
     answers = [each for each in task.annotations if not each.skipped]
     if task.annotations and not answers:
         result.skipped += 1
@@ -168,6 +174,12 @@ def _is_superfluous(question: Question, task: UpdatedTask) -> bool:
     if question.state == RequestState.SUPERSEDED and not task.annotations:
         return True
     return question.task_id is not None and question.task_id != task.id
+
+
+def _is_waiting(question: Question, task: UpdatedTask) -> bool:
+    """Whether we know that this task has no answer."""
+    known = (question.state, question.task_id, question.problem)
+    return known == (RequestState.SENT, task.id, None)
 
 
 def _remove(gateway: Gateway, question: Question, task: UpdatedTask, result: PullResult) -> None:

@@ -8,8 +8,8 @@ import typer
 EPILOG = """
 **Examples**
 
-    dataengine -w portraits review server
-    dataengine -w portraits review server --port 8090
+    dataengine review server
+    dataengine -w portraits review server --port 8090 --data-dir ~/label-studio
 """
 
 
