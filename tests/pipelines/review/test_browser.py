@@ -93,6 +93,14 @@ def next_task(page: Page, *, after: int = 0) -> int:
     return int(page.evaluate(number))
 
 
+def keep_picture(page: Page, file: Path) -> None:
+    """A screenshot in 256 colours, small enough for a repository."""
+    page.screenshot(path=file)
+    with Image.open(file) as picture:
+        reduced = picture.convert("RGB").quantize(256)
+    reduced.save(file, optimize=True)
+
+
 def submit(page: Page) -> None:
     """Ctrl+Enter, and wait until the server has it."""
     with page.expect_response(lambda answer: "/annotations" in answer.url and answer.ok):
@@ -132,7 +140,7 @@ def test_three_decisions(
     page.goto(f"{server.url}/projects/{pushed.project.server_id}/data?labeling=1")
 
     first = by_task[next_task(page)]
-    page.screenshot(path=pictures / "task.png")
+    keep_picture(page, pictures / "task.png")
     assert everything_is_on_one_screen(page)
     page.keyboard.press("a")
     submit(page)
@@ -142,14 +150,14 @@ def test_three_decisions(
     page.keyboard.press("1")
     page.keyboard.press("4")
     page.wait_for_timeout(300)
-    page.screenshot(path=pictures / "reject.png")
+    keep_picture(page, pictures / "reject.png")
     assert everything_is_on_one_screen(page)
     submit(page)
 
     third = by_task[next_task(page, after=second.task_id)]
     page.keyboard.press("f")
     drag(page, *STROKE)
-    page.screenshot(path=pictures / "fix.png")
+    keep_picture(page, pictures / "fix.png")
     submit(page)
     page.wait_for_timeout(500)
 
@@ -191,4 +199,4 @@ def test_the_guideline_is_one_click_away(
     for belongs in ("Main subject only", "Hair", "Glasses", "hats", "Held objects"):
         assert page.locator(f"text={belongs}").first.is_visible()
     page.wait_for_timeout(500)
-    page.screenshot(path=pictures / "guideline.png")
+    keep_picture(page, pictures / "guideline.png")
