@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -197,14 +196,15 @@ def _print_pull(result: PullResult, *, as_json: bool) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM ends a block as Ctrl-C does, so that what it started is stopped."""
+    """SIGTERM and a closed terminal end a block as Ctrl-C does: what it started is stopped."""
 
     def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, stop)
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    previous = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
-        sys.stdout.flush()
+        for number, handler in previous.items():
+            signal.signal(number, handler)

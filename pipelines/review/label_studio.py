@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipelines.review import label_studio_wire as wire
 from pipelines.review.errors import (
     AnswerLostError,
     NotAllowedError,
@@ -21,22 +22,8 @@ from pipelines.review.errors import (
     ReviewError,
     UnreachableError,
 )
-from pipelines.review.gateway import (
-    Annotation,
-    Brush,
-    FoundTask,
-    NewTask,
-    ServerProject,
-    UpdatedTask,
-)
-from pipelines.review.screen import (
-    COMMENT,
-    IMAGE,
-    MASK,
-    MODEL_VERSION,
-    PORTRAIT,
-    SAMPLE_ID,
-)
+from pipelines.review.gateway import FoundTask, NewTask, ServerProject, UpdatedTask
+from pipelines.review.screen import SAMPLE_ID
 
 _ONCE: Any = {"max_retries": 0}
 _PAGE_SIZE = 1000
@@ -45,7 +32,6 @@ _FOUND_FIELDS = "id,data,total_predictions,total_annotations"
 _UPDATED_FIELDS = (
     "id,data,updated_at,annotations,result,completed_by,lead_time,was_cancelled,parent_prediction"
 )
-_MAX_DETAIL = 300
 
 
 class LabelStudioGateway:
@@ -64,13 +50,12 @@ class LabelStudioGateway:
             NotAllowedError: the token is not accepted.
             ReviewError: whoever answers is no Label Studio.
         """
-        import httpx
         from label_studio_sdk import LabelStudio
 
         self.url = url.rstrip("/")
         # A proxy of the environment is for the world outside.
         local = urlsplit(self.url).hostname in ("localhost", "127.0.0.1", "::1")
-        self._http = httpx.Client(
+        self._http = _quick_client()(
             timeout=timeout_seconds, follow_redirects=True, trust_env=not local
         )
         self._interfaces: dict[int, Any] = {}
@@ -94,7 +79,7 @@ class LabelStudioGateway:
 
         with self._errors():
             try:
-                return _project(self._client.projects.get(project_id))
+                return wire.project(self._client.projects.get(project_id))
             except ApiError as error:
                 if error.status_code == 404:
                     return None
@@ -110,7 +95,7 @@ class LabelStudioGateway:
                 show_collab_predictions=True,
                 request_options=_ONCE,
             )
-            return _project(self._client.projects.get(made.id))
+            return wire.project(self._client.projects.get(made.id))
 
     def serve_folder(self, project_id: int, path: str) -> None:
         """See `Gateway.serve_folder`."""
@@ -140,8 +125,8 @@ class LabelStudioGateway:
         Raises:
             ProjectChangedError: the project's labeling config would not show the masks.
         """
-        payload = [_task_json(task) for task in tasks]
-        self._require_valid(project_id, [task["predictions"][0] for task in payload])
+        payload = [wire.task_json(task) for task in tasks]
+        self._require_valid(project_id, payload)
         with self._errors():
             made = self._client.projects.import_tasks(
                 project_id,
@@ -168,7 +153,7 @@ class LabelStudioGateway:
         page = 1
         while True:
             tasks = self._page(project_id, wanted, "tasks:id", _FOUND_FIELDS, page, _PAGE_SIZE)
-            found.extend(_found(task) for task in tasks)
+            found.extend(wire.found(task) for task in tasks)
             if len(tasks) < _PAGE_SIZE:
                 return found
             page += 1
@@ -247,35 +232,11 @@ class LabelStudioGateway:
         return list(found.items or [])
 
     def _updated(self, task: Any) -> UpdatedTask:
-        annotations = [self._annotation(each) for each in task.annotations or []]
-        return UpdatedTask(task.id, _key(task), _time(task.updated_at), annotations)
-
-    def _annotation(self, raw: Any) -> Annotation:
-        fields = raw if isinstance(raw, dict) else raw.model_dump()
-        results = fields.get("result") or []
-        choices: dict[str, list[str]] = {}
-        comments: list[str] = []
-        regions = []
-        for result in results:
-            value = result.get("value") or {}
-            if "choices" in value:
-                choices.setdefault(str(result.get("from_name")), []).extend(value["choices"])
-            elif "text" in value and result.get("from_name") == COMMENT:
-                text = value["text"]
-                comments.extend([text] if isinstance(text, str) else text)
-            elif value.get("format") == "rle" and result.get("from_name") == MASK:
-                size = int(result["original_width"]), int(result["original_height"])
-                regions.append(Brush(value["rle"], *size))
-        return Annotation(
-            id=int(fields["id"]),
-            updated_at=_time(fields["updated_at"]),
-            reviewer=self._reviewer(fields.get("completed_by")),
-            seconds=fields.get("lead_time"),
-            skipped=bool(fields.get("was_cancelled")),
-            choices=choices,
-            comment="\n".join(comments) or None,
-            regions=regions,
-        )
+        annotations = []
+        for raw in task.annotations or []:
+            fields = raw if isinstance(raw, dict) else raw.model_dump()
+            annotations.append(wire.annotation(fields, self._reviewer(fields.get("completed_by"))))
+        return UpdatedTask(task.id, wire.key(task), wire.time(task.updated_at), annotations)
 
     def _reviewer(self, completed_by: Any) -> str:
         """E-mail address of a user given as a number or an object."""
@@ -290,7 +251,7 @@ class LabelStudioGateway:
             self._reviewers.update({user.id: str(user.email) for user in users})
         return self._reviewers.get(number, f"user {number}")
 
-    def _require_valid(self, project_id: int, predictions: Sequence[Mapping[str, Any]]) -> None:
+    def _require_valid(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> None:
         """The server stores a prediction with wrong names and never shows it: check here."""
         from label_studio_sdk.label_interface.interface import LabelInterface
 
@@ -299,13 +260,16 @@ class LabelStudioGateway:
             with self._errors():
                 config = self._client.projects.get(project_id).label_config
             interface = self._interfaces[project_id] = LabelInterface(str(config))
-        for prediction in predictions:
-            problems = interface.validate_prediction(dict(prediction), return_errors=True)
-            if problems:
-                raise ProjectChangedError(
-                    f"project {project_id} on {self.url} cannot show our masks ({problems[0]}); "
-                    "restore its labeling config, or push with another --project"
-                )
+        for task in tasks:
+            for prediction in task["predictions"]:
+                checked = wire.without_pixels(prediction)
+                problems = interface.validate_prediction(checked, return_errors=True)
+                if problems:
+                    raise ProjectChangedError(
+                        f"project {project_id} on {self.url} cannot show our masks "
+                        f"({problems[0]}); restore its labeling config, or push with another "
+                        "--project"
+                    )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -332,64 +296,29 @@ class LabelStudioGateway:
         if code in (401, 403):
             return NotAllowedError(
                 f"{self.url} does not accept the token in LABEL_STUDIO_API_KEY ({code}: "
-                f"{_detail(body)}); copy a new one from its Account & Settings page"
+                f"{wire.detail(body)}); copy a new one from its Account & Settings page"
             )
         if code is None or code >= 500 or code in (408, 409, 429):
-            return AnswerLostError(f"{self.url} failed ({code}: {_detail(body)})")
-        return ReviewError(f"{self.url} refused ({code}: {_detail(body)})")
+            return AnswerLostError(f"{self.url} failed ({code}: {wire.detail(body)})")
+        return ReviewError(f"{self.url} refused ({code}: {wire.detail(body)})")
 
 
-def _task_json(task: NewTask) -> dict[str, Any]:
-    region = {
-        "id": MASK,
-        "from_name": MASK,
-        "to_name": IMAGE,
-        "type": "brushlabels",
-        "original_width": task.mask.width,
-        "original_height": task.mask.height,
-        "image_rotation": 0,
-        "value": {"format": "rle", "rle": task.mask.rle, "brushlabels": [PORTRAIT]},
-    }
-    return {
-        "data": {IMAGE: task.image_url, SAMPLE_ID: task.key},
-        # No score: reviewers shall not see how sure anybody was.
-        "predictions": [{"model_version": MODEL_VERSION, "result": [region]}],
-    }
+def _quick_client() -> Any:
+    """`httpx.Client` with quick JSON: a batch of masks is more than a million numbers."""
+    import httpx
+    from pydantic_core import to_json
 
+    class QuickClient(httpx.Client):
+        def build_request(self, *arguments: Any, **options: Any) -> httpx.Request:
+            body = options.pop("json", None)
+            if body is None:
+                return super().build_request(*arguments, **options)
+            headers = httpx.Headers(options.pop("headers", None))
+            headers["Content-Type"] = "application/json"
+            options |= {"content": to_json(body), "headers": headers}
+            return super().build_request(*arguments, **options)
 
-def _project(raw: Any) -> ServerProject:
-    return ServerProject(
-        id=raw.id,
-        title=str(raw.title),
-        config=str(raw.label_config),
-        model_version=raw.model_version or None,
-        shows_predictions=bool(raw.show_collab_predictions),
-    )
-
-
-def _found(task: Any) -> FoundTask:
-    return FoundTask(
-        id=task.id,
-        key=_key(task) or "",
-        has_mask=bool(task.total_predictions),
-        is_answered=bool(task.total_annotations),
-    )
-
-
-def _key(task: Any) -> str | None:
-    data = task.data if isinstance(task.data, dict) else {}
-    return str(data[SAMPLE_ID]) if SAMPLE_ID in data else None
-
-
-def _time(value: Any) -> datetime:
-    time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _detail(body: Any) -> str:
-    """What a server says of its refusal, on one line."""
-    text = body.get("detail") or body if isinstance(body, dict) else body
-    return " ".join(str(text).split())[:_MAX_DETAIL]
+    return QuickClient
 
 
 def _named(error: Exception) -> str:

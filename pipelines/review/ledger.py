@@ -123,11 +123,16 @@ def add(connection: Connection, project: Project, picks: Iterable[Pick], purpose
 
 
 def open_ids(connection: Connection, project: Project) -> list[int]:
-    """Requests that may not be on the server yet, in order."""
+    """Requests that may not be on the server yet, in order.
+
+    Those that were tried come last, the latest at the end: when their turn comes, whatever the
+    server still did about them is probably over, and one look tells.
+    """
     query = sa.select(ReviewRequest.id).where(
         ReviewRequest.project_id == project.id, ReviewRequest.state == RequestState.OPEN
     )
-    return list(connection.scalars(query.order_by(ReviewRequest.id)))
+    tried = ReviewRequest.posted_at
+    return list(connection.scalars(query.order_by(tried.is_not(None), tried, ReviewRequest.id)))
 
 
 def questions(

@@ -8,7 +8,9 @@ sending again on a guess.
 
 import fcntl
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -105,13 +107,13 @@ def push(
         with workspace.engine.begin() as connection:
             interrupted = ledger.open_ids(connection, project)
         lost = _reopen_lost(workspace, gateway, project)
-        waiting = sorted({*interrupted, *lost})
+        waiting = [*lost, *interrupted]
         new = [] if interrupted else _ask(workspace, project, request)
         sender = _Sender(workspace, gateway, project)
         observer.pushing(len(waiting) + len(new))
         done = 0
         for ids, is_new in ((waiting, False), (new, True)):
-            for batch in ledger.chunks(ids, request.batch):
+            for batch in _read_ahead(workspace, ids, request.batch):
                 sender.send(batch, never_sent=is_new)
                 done += len(batch)
                 observer.pushed(done)
@@ -129,6 +131,14 @@ def push(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A request and its task."""
+
+    question: Question
+    task: NewTask
+
+
 class _Sender:
     """Sends batches of requests; counts."""
 
@@ -140,26 +150,26 @@ class _Sender:
         self.sent = 0
         self.found = 0
 
-    def send(self, ids: Sequence[int], *, never_sent: bool) -> None:
+    def send(self, tasks: Sequence[_Prepared], *, never_sent: bool) -> None:
         """Bring a batch to the server, whatever earlier attempts did.
 
         Args:
-            ids: of open requests.
+            tasks: of open requests.
             never_sent: their keys were made by this run: they cannot be there.
         """
-        with reader(self._workspace.engine).begin() as connection:
-            batch = ledger.questions(connection, ids=ids)
+        batch = [each.question for each in tasks]
+        task_of = {each.question.id: each.task for each in tasks}
         missing = batch if never_sent else self._settle(batch)
         self.found += len(batch) - len(missing)
         for attempt in range(1, _ATTEMPTS + 1):
             if not missing:
                 return
-            tasks = [self._task(question) for question in missing]
-            self._require_images(tasks[0])
+            new = [task_of[question.id] for question in missing]
+            self._require_images(new[0])
             with self._workspace.engine.begin() as connection:
                 posted_at = ledger.mark_posted(connection, [each.id for each in missing])
             try:
-                task_ids = self._gateway.import_tasks(self._project.server_id, tasks)
+                task_ids = self._gateway.import_tasks(self._project.server_id, new)
             except AnswerLostError:
                 if attempt == _ATTEMPTS:
                     raise
@@ -173,14 +183,17 @@ class _Sender:
 
     def _settle(self, batch: list[Question]) -> list[Question]:
         """Wait until it is certain what the server has; note that, and return what it lacks."""
-        tried = [each.posted_at for each in batch if each.posted_at is not None]
-        deadline = max(tried).timestamp() if tried else 0.0
-        deadline += self._workspace.settings.review.settle_seconds
+        patience = self._workspace.settings.review.settle_seconds
+        pause = _LOOK_AGAIN_SECONDS
         while True:
             found = self._look_up(batch)
-            if len(found) == len(batch) or datetime.now(UTC).timestamp() >= deadline:
+            doubtful = [each.posted_at for each in batch if each.key not in found]
+            last_try = max((each.timestamp() for each in doubtful if each), default=0.0)
+            left = last_try + patience - datetime.now(UTC).timestamp()
+            if left <= 0:
                 break
-            time.sleep(_LOOK_AGAIN_SECONDS)
+            time.sleep(min(pause, left))
+            pause *= 2
         by_key = {each.key: each.id for each in batch}
         self._note({by_key[key]: task_id for key, task_id in found.items()})
         return [each for each in batch if each.key not in found]
@@ -201,12 +214,6 @@ class _Sender:
         with self._workspace.engine.begin() as connection:
             ledger.mark_sent(connection, task_ids)
 
-    def _task(self, question: Question) -> NewTask:
-        mask = read_grey(self._workspace.store, question.mask_blob) > 127
-        height, width = mask.shape
-        brush = Brush(encode_mask(mask), width, height)
-        return NewTask(question.key, image_url(self._workspace, question.portrait_blob), brush)
-
     def _require_images(self, task: NewTask) -> None:
         """A task whose image cannot be seen is worse than none: try one image a push."""
         if self._served is None:
@@ -218,6 +225,31 @@ class _Sender:
                 "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the workspace's store, or set "
                 "store_on_server and document_root in [review]"
             )
+
+
+def _read_ahead(workspace: Workspace, ids: Sequence[int], size: int) -> Iterator[list[_Prepared]]:
+    """Batches of tasks; the next one's masks are read and encoded while one is being sent."""
+    ahead: deque[Future[list[_Prepared]]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for batch in ledger.chunks(ids, size):
+            with reader(workspace.engine).begin() as connection:
+                questions = ledger.questions(connection, ids=batch)
+            ahead.append(pool.submit(_prepare, workspace, questions))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _prepare(workspace: Workspace, questions: Sequence[Question]) -> list[_Prepared]:
+    prepared = []
+    for question in questions:
+        mask = read_grey(workspace.store, question.mask_blob) > 127
+        height, width = mask.shape
+        url = image_url(workspace, question.portrait_blob)
+        brush = Brush(encode_mask(mask), width, height)
+        prepared.append(_Prepared(question, NewTask(question.key, url, brush)))
+    return prepared
 
 
 def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[int]:

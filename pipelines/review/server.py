@@ -5,6 +5,9 @@ Its data folder holds its database, its log, and the login of its first user; no
 reaches the workspace.
 """
 
+import fcntl
+import hashlib
+import importlib.util
 import json
 import os
 import secrets
@@ -20,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from pipelines.review.errors import ServerStartError
 
@@ -75,8 +79,6 @@ class LocalServer:
 
 def default_data_dir(workspace: Path) -> Path:
     """Where the server of a workspace keeps its data: outside of the workspace."""
-    import hashlib
-
     home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     path = workspace.absolute()
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
@@ -93,14 +95,15 @@ def local_server(data_dir: Path, store: Path, port: int | None = None) -> Iterat
         port: on the loopback interface; default the first free one from 8080.
 
     Raises:
-        ServerStartError: uv is missing, the port is taken, or the server ended or kept silent.
+        ServerStartError: uv is missing, the port or the data folder is in use, or the server ended
+            or kept silent.
     """
     port = _free_port() if port is None else port
     if not _is_free(port):
         raise ServerStartError(f"port {port} is in use: stop what uses it, or give another --port")
     login = _login(data_dir)
     url = f"http://{_HOST}:{port}"
-    with (data_dir / LOG_FILE).open("ab") as log:
+    with _locked(data_dir) as lock, (data_dir / LOG_FILE).open("ab") as log:
         process = subprocess.Popen(
             [*_uv(), "tool", "run", "--from", f"label-studio=={VERSION}", "label-studio", "start",
              "--no-browser", "--internal-host", _HOST, "--port", str(port)],
@@ -108,6 +111,8 @@ def local_server(data_dir: Path, store: Path, port: int | None = None) -> Iterat
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            # It holds the lock as long as it lives, even if we are killed.
+            pass_fds=[lock.fileno()],
             # Ctrl-C in a terminal is for us; we stop the server in our own way.
             start_new_session=True,
         )  # fmt: skip
@@ -136,6 +141,20 @@ def _login(data_dir: Path) -> Login:
             f"{file}: is not a login of ours; choose another --data-dir"
         ) from error
     return login
+
+
+def _locked(data_dir: Path) -> IO[bytes]:
+    """Take the lock of a data folder, which two servers would damage."""
+    file = (data_dir / "lock").open("wb")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise ServerStartError(
+            f"{data_dir}: a Label Studio runs on this folder already; stop it, or choose another "
+            "--data-dir"
+        ) from None
+    return file
 
 
 def _environment(data_dir: Path, store: Path, url: str, login: Login) -> dict[str, str]:
@@ -213,8 +232,6 @@ def _uv() -> list[str]:
     found = shutil.which("uv")
     if found:
         return [found]
-    import importlib.util
-
     if importlib.util.find_spec("uv"):
         return [sys.executable, "-m", "uv"]
     raise ServerStartError(

@@ -153,7 +153,6 @@ def test_an_interrupted_push_costs_one_look_up_a_batch(
     gateway.calls.clear()
     result = ask(batch=2)
     assert (result.resumed, result.found, result.sent) == (3, 2, 1)
-    # The second batch waits until a request that was never sent would have ended.
     assert gateway.calls["find_tasks"] == 2
     assert exactly_once(workspace, gateway)
 

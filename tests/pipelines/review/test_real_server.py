@@ -8,11 +8,17 @@ from label_studio_sdk import LabelStudio
 
 from db import RequestState
 from pipelines.masks import read_grey
-from pipelines.review.errors import NotAllowedError, ProjectChangedError, UnreachableError
+from pipelines.review.errors import (
+    NotAllowedError,
+    ProjectChangedError,
+    ServerStartError,
+    UnreachableError,
+)
 from pipelines.review.label_studio import LabelStudioGateway
 from pipelines.review.projects import open_project
 from pipelines.review.pull import PullResult, pull
 from pipelines.review.rle import decode_mask, encode_mask
+from pipelines.review.server import local_server
 from pipelines.workspace import Workspace
 from tests.label_studio import RealServer
 from tests.pipelines.review.conftest import (
@@ -194,6 +200,12 @@ def test_two_people_on_one_task(served: Workspace, real: LabelStudioGateway, cli
     assert [each.state for each in requests(served)] == [RequestState.ANSWERED]
     again = push_real(served, real, limit=1)
     assert again.new == 1
+
+
+def test_one_server_a_data_folder(server: RealServer) -> None:
+    again = local_server(server.server.data_dir, server.root)
+    with pytest.raises(ServerStartError, match="runs on this folder already"), again:
+        pass
 
 
 def test_the_servers_secrets_stay_with_it(server: RealServer, served: Workspace) -> None:
