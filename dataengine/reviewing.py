@@ -196,12 +196,15 @@ def _print_pull(result: PullResult, *, as_json: bool) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM and a closed terminal end a block as Ctrl-C does: what it started is stopped."""
+    """SIGTERM and a closed terminal end a block as Ctrl-C does: what it started is stopped.
+
+    Ctrl-C is set too: a shell that starts us in the background turns it off.
+    """
 
     def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     previous = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield

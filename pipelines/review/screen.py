@@ -47,7 +47,7 @@ what merely stands in front.</p>
 <p>• <b>Gaps</b> through which the background shows, between arm and body for instance, are
 background once they are wider than a finger.</p>
 <p>• To <b>erase</b>, click the mask first (or <i>portrait</i> under Regions), then take the
-eraser. To add, paint.</p>
+eraser (<kbd>e</kbd>). To add, paint.</p>
 <p>• <b>Edges</b> may be a few pixels off. Accept them unless a whole part is wrong.</p>
 """
 

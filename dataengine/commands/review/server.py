@@ -36,10 +36,9 @@ def server(
     minute or two. It answers only on this machine, sends nothing home, and serves nothing but
     this workspace's portraits. For a team, run one server for all: docs/review.md.
     """
-    from dataengine.context import opened
+    from dataengine.context import opened, root_of
     from dataengine.reviewing import run_server
 
     with opened(context) as workspace:
         store = workspace.paths.store
-        root = workspace.paths.root
-    run_server(root, store, port, data_dir)
+    run_server(root_of(context), store, port, data_dir)
