@@ -1,15 +1,18 @@
 """How fast masks become tasks of a real Label Studio, in what memory, and what a restart costs.
 
     python benchmarks/review.py --shared ../shared [--portraits 2000] [--batch 100]
+    python benchmarks/review.py --shared ../shared --portraits 20000 --part memory
 
 Starts a server of its own (`uv tool run`) with an empty database. Portraits have the size of the
 crawl's and hand masks of `data/eg1800`; all share one crop, which the server never reads.
+`--part memory` pushes to a server that forgets everything at once: only the pusher is looked at.
 """
 
 import argparse
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,8 @@ from db import Image, Mask, MaskSource, Portrait, Verdict
 from pipelines.decode import decode, encode_jpeg
 from pipelines.review.choosing import Order
 from pipelines.review.errors import UnreachableError
+from pipelines.review.fake import FakeGateway
+from pipelines.review.gateway import NewTask
 from pipelines.review.label_studio import LabelStudioGateway
 from pipelines.review.push import PushRequest, PushResult, push
 from pipelines.review.server import local_server
@@ -56,6 +61,16 @@ class Watched:
             return value(*arguments)
 
         return call
+
+
+class Forgetful(FakeGateway):
+    """A server without a memory."""
+
+    def import_tasks(self, project_id: int, tasks: Sequence[NewTask]) -> list[int]:
+        """See `Gateway.import_tasks`."""
+        ids = super().import_tasks(project_id, tasks)
+        self.tasks.clear()
+        return ids
 
 
 class Memory:
@@ -115,15 +130,22 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--portraits", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--part", choices=["server", "memory"], default="server")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "workspace"
         make_workspace(root, settings_template())
         workspace = Workspace(root, Settings.model_validate({"review": {"settle_seconds": 5}}))
         fill(workspace, options.shared, options.portraits)
-        with local_server(Path(temporary) / "label-studio", workspace.paths.store) as server:
-            gateway = Watched(LabelStudioGateway(server.url, server.login.token, 120))
-            measure(workspace, gateway, options.portraits, options.batch)
+        if options.part == "memory":
+            memory = Memory()
+            request = PushRequest("benchmark", [Verdict.REVIEW], Order.ID, None, options.batch)
+            push(workspace, Forgetful(), request, memory)
+            print_memory(memory)
+        else:
+            with local_server(Path(temporary) / "label-studio", workspace.paths.store) as server:
+                gateway = Watched(LabelStudioGateway(server.url, server.login.token, 120))
+                measure(workspace, gateway, options.portraits, options.batch)
         workspace.close()
 
 
@@ -140,8 +162,7 @@ def measure(workspace: Workspace, gateway: Watched, number: int, batch: int) -> 
     seconds = time.perf_counter() - started
     print(f"{sent:,} tasks in batches of {batch}: {sent / seconds:.0f} tasks/s")
     print(f"look-ups: {gateway.calls['find_tasks']}, imports: {gateway.calls['import_tasks']}")
-    first, last = memory.mebibytes[0], memory.mebibytes[-1]
-    print(f"memory after the first batch {first:.0f} MiB, after the last one {last:.0f} MiB")
+    print_memory(memory)
 
     gateway.imports_left = number // batch // 4
     try:
@@ -160,6 +181,13 @@ def measure(workspace: Workspace, gateway: Watched, number: int, batch: int) -> 
     )
     if gateway.calls["find_tasks"] > batches + 1:
         print("MORE LOOK-UPS THAN PROMISED")
+
+
+def print_memory(memory: Memory) -> None:
+    """Of this process, at the beginning and at the end."""
+    first, last = memory.mebibytes[0], memory.mebibytes[-1]
+    number = len(memory.mebibytes)
+    print(f"memory after the first batch {first:.0f} MiB, after batch {number} {last:.0f} MiB")
 
 
 if __name__ == "__main__":

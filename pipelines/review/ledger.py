@@ -182,18 +182,26 @@ def mark_sent(connection: Connection, task_ids: Mapping[int, int]) -> None:
 
 
 def mark_superseded(connection: Connection, ids: Iterable[int]) -> None:
-    """Note that nobody needs to look any more."""
-    _update(connection, ids, {"state": RequestState.SUPERSEDED})
+    """Note that nobody needs to look any more, unless an answer was pulled meanwhile."""
+    _update(connection, ids, {"state": RequestState.SUPERSEDED}, _waiting())
 
 
 def reopen(connection: Connection, ids: Iterable[int]) -> None:
     """Note that their tasks are not on the server any more: they will be sent again."""
-    _update(connection, ids, {"state": RequestState.OPEN, "task_id": None, "problem": None})
+    values = {"state": RequestState.OPEN, "task_id": None, "problem": None}
+    _update(connection, ids, values, ReviewRequest.state == RequestState.SENT)
 
 
-def _update(connection: Connection, ids: Iterable[int], values: dict[str, Any]) -> None:
+def _update(
+    connection: Connection,
+    ids: Iterable[int],
+    values: dict[str, Any],
+    condition: sa.ColumnElement[bool] | None = None,
+) -> None:
     for chunk in chunks(list(ids), _IDS_PER_STATEMENT):
         statement = sa.update(ReviewRequest).where(ReviewRequest.id.in_(chunk))
+        if condition is not None:
+            statement = statement.where(condition)
         connection.execute(statement.values(values))
 
 

@@ -293,7 +293,8 @@ def _reopen_lost(workspace: Workspace, gateway: Gateway, project: Project) -> li
     lost = [request_id for request_id, task_id in waiting if task_id not in there]
     with workspace.engine.begin() as connection:
         ledger.reopen(connection, lost)
-    return lost
+        reopened = set(ledger.open_ids(connection, project))
+    return [each for each in lost if each in reopened]
 
 
 def _worth_keeping(task: FoundTask) -> tuple[bool, bool, int]:
