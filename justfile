@@ -28,3 +28,4 @@ bench shared="../shared":
     uv run python benchmarks/job_queue.py
     uv run python benchmarks/ingest.py --shared {{shared}}
     uv run python benchmarks/masks.py --shared {{shared}}
+    uv run python benchmarks/review.py --shared {{shared}}

@@ -11,6 +11,15 @@ class VerdictChoice(StrEnum):
     REJECTED = "rejected"
 
 
+class OrderChoice(StrEnum):
+    """As `pipelines.review.choosing.Order`; a test holds them equal."""
+
+    UNCERTAIN = "uncertain"
+    RANDOM = "random"
+    ID = "id"
+    DISAGREEMENT = "disagreement"
+
+
 class Device(StrEnum):
     """Where the networks run."""
 

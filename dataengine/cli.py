@@ -15,6 +15,7 @@ from dataengine.commands import (
     init,
     listing,
     predict,
+    review,
     show,
     status,
     train,
@@ -73,6 +74,7 @@ app.command("train", epilog=train.EPILOG)(train.train)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
+app.add_typer(review.app, name="review")
 
 
 def main() -> None:

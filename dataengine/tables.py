@@ -9,6 +9,7 @@ from rich.table import Table
 
 from pipelines.funnel import Funnel
 from pipelines.listing import PortraitLine
+from pipelines.review.status import ReviewCounts
 
 
 def print_json(value: Any) -> None:
@@ -42,6 +43,45 @@ def print_funnel(found: Funnel) -> None:
     Console().print(table)
     if found.reasons:
         Console().print(f"reasons: {_counts(found.reasons)}", style="dim", highlight=False)
+
+
+def print_review(found: ReviewCounts) -> None:
+    """How review stands, as tables; zeros left out where they say nothing."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("pushed", f"{found.pushed:,}", _note(found.superseded, "withdrawn before"))
+    table.add_row("  waiting", f"{found.waiting:,}", "")
+    for name, number in (
+        ("accepted", found.accepted),
+        ("rejected", found.rejected),
+        ("fixed", found.fixed),
+    ):
+        table.add_row(f"  {name}", f"{number:,}", "")
+    if found.disagreed:
+        table.add_row("  disagreed", f"{found.disagreed:,}", "the next push asks again")
+    if found.unsent:
+        table.add_row("not sent yet", f"{found.unsent:,}", "run review push again to go on")
+    Console().print(table)
+    if found.reviewers:
+        Console().print(_reviewer_table(found))
+    for problem in found.problems:
+        Console().print(f"problem: {printable(problem)}", highlight=False, markup=False)
+
+
+def _reviewer_table(found: ReviewCounts) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("reviewer")
+    for heading in ("decisions", "accept", "reject", "fix", "median", "agreement"):
+        table.add_column(heading, justify="right")
+    for name, counts in found.reviewers.items():
+        median = f"{counts.median_seconds:.1f} s" if counts.median_seconds is not None else "–"
+        agreement = f"{counts.agreed} of {counts.shared}" if counts.shared else "–"
+        kinds = [f"{counts.decisions.get(kind, 0):,}" for kind in ("accept", "reject", "fix")]
+        total = sum(counts.decisions.values())
+        table.add_row(printable(name), f"{total:,}", *kinds, median, agreement)
+    return table
 
 
 def portrait_line(line: PortraitLine, *, as_json: bool) -> str:

@@ -8,6 +8,7 @@ from db.engine import open_engine, reader
 from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
 from db.models import (
     Base,
+    Decision,
     Face,
     Image,
     JobRow,
@@ -16,15 +17,19 @@ from db.models import (
     MaskSource,
     Outcome,
     Portrait,
+    Purpose,
+    RequestState,
     Source,
     Stage,
     Verdict,
 )
 from db.queue import Job, Pending
+from db.review_models import Review, ReviewProject, ReviewRequest
 
 __all__ = [
     "Base",
     "DatabaseError",
+    "Decision",
     "Face",
     "Image",
     "Job",
@@ -36,6 +41,11 @@ __all__ = [
     "Outcome",
     "Pending",
     "Portrait",
+    "Purpose",
+    "RequestState",
+    "Review",
+    "ReviewProject",
+    "ReviewRequest",
     "SchemaError",
     "Source",
     "Stage",

@@ -44,6 +44,33 @@ class Verdict(StrEnum):
     REJECTED = "rejected"  # not worth a person's time
 
 
+class Purpose(StrEnum):
+    """Why people are asked about a mask; they are not told."""
+
+    REVIEW = "review"  # to decide about it
+    AUDIT = "audit"  # to measure how good a group of masks is
+    REPEAT = "repeat"  # to see whether the same answer comes again
+    HONEYPOT = "honeypot"  # to see whether a known answer is found
+
+
+class RequestState(StrEnum):
+    """Where a review request stands."""
+
+    OPEN = "open"  # in this ledger; the server may or may not have its task yet
+    SENT = "sent"  # its task is on the server and has no decision
+    ANSWERED = "answered"  # somebody decided
+    SUPERSEDED = "superseded"  # the portrait has a newer mask: nobody needs to look any more
+
+
+class Decision(StrEnum):
+    """What was decided about a mask."""
+
+    ACCEPT = "accept"  # good as it was shown
+    REJECT = "reject"  # not to be used
+    FIX = "fix"  # replaced by the mask the reviewer drew
+    CERTIFIED = "certified"  # accepted by a statistical certificate, not by looking at it
+
+
 class Outcome(StrEnum):
     """What detection found in an image."""
 
@@ -102,11 +129,12 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """Now, aware of its zone."""
     return datetime.now(UTC)
 
 
-def _strings(enum: type[StrEnum], name: str) -> Enum:
+def strings(enum: type[StrEnum], name: str) -> Enum:
     """A string column that holds one of the enum's values, by a CHECK called ck_TABLE_NAME."""
     return Enum(
         enum,
@@ -119,11 +147,11 @@ def _strings(enum: type[StrEnum], name: str) -> Enum:
 
 
 # SQLite counts up only a primary key that is declared exactly INTEGER.
-_Id = BigInteger().with_variant(Integer, "sqlite")
+Id = BigInteger().with_variant(Integer, "sqlite")
 # Without `none_as_null` a missing value would be the JSON text "null", which IS NOT NULL.
 _Json = JSON(none_as_null=True)
 # Jobs, releases and people's notes name rows by id: an id must not come back after `forget`.
-_NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
+NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
 
 
 class Base(DeclarativeBase):
@@ -154,9 +182,9 @@ class Source(Base):
     """One file that was offered; several may have the same content."""
 
     __tablename__ = "source"
-    __table_args__: Any = _NEVER_REUSE_IDS
+    __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     uri: Mapped[str] = mapped_column(Text, unique=True)
     """Percent-encoded file URI; a tar's member is ``file:///x.tar#member``."""
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
@@ -165,16 +193,16 @@ class Source(Base):
     """Its content; null until it has been hashed."""
     import_mask_uri: Mapped[str | None] = mapped_column(Text)
     """URI of a person's mask that came with this file."""
-    added_at: Mapped[datetime] = mapped_column(default=_utc_now)
+    added_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Image(Base):
     """One distinct content, whatever the number of files that hold it."""
 
     __tablename__ = "image"
-    __table_args__: Any = _NEVER_REUSE_IDS
+    __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     """Of the file's bytes, in lower-case hexadecimal."""
     size_bytes: Mapped[int] = mapped_column(BigInteger)
@@ -188,22 +216,22 @@ class Image(Base):
     """The same of the mirrored image."""
     faces: Mapped[list[Face] | None]
     """Every face the detector saw, also those not cropped; null until detection."""
-    outcome: Mapped[Outcome | None] = mapped_column(_strings(Outcome, "outcome"))
+    outcome: Mapped[Outcome | None] = mapped_column(strings(Outcome, "outcome"))
     """Null while detection is pending or has failed."""
     reasons: Mapped[list[str]] = mapped_column(default=list)
     """Machine-readable codes that explain the outcome."""
     detector: Mapped[str | None] = mapped_column(String)
     """Name and weights of what found the faces."""
-    added_at: Mapped[datetime] = mapped_column(default=_utc_now)
+    added_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Portrait(Base):
     """One face of an image, cropped to a portrait."""
 
     __tablename__ = "portrait"
-    __table_args__: Any = (UniqueConstraint("image_id", "ordinal"), _NEVER_REUSE_IDS)
+    __table_args__: Any = (UniqueConstraint("image_id", "ordinal"), NEVER_REUSE_IDS)
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
     ordinal: Mapped[int]
     """0, 1, …: which of its image's portraits."""
@@ -221,7 +249,7 @@ class Portrait(Base):
     blob: Mapped[str] = mapped_column(String)
     """Store key of the crop as JPEG."""
     detector: Mapped[str] = mapped_column(String)
-    created_at: Mapped[datetime] = mapped_column(default=_utc_now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class Mask(Base):
@@ -232,24 +260,24 @@ class Mask(Base):
         # Also the index for looking up a portrait's masks.
         UniqueConstraint("portrait_id", "revision"),
         Index(None, "verdict", "id"),
-        _NEVER_REUSE_IDS,
+        NEVER_REUSE_IDS,
     )
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
     portrait_id: Mapped[int] = mapped_column(ForeignKey("portrait.id"))
     revision: Mapped[int]
-    source: Mapped[MaskSource] = mapped_column(_strings(MaskSource, "source"))
+    source: Mapped[MaskSource] = mapped_column(strings(MaskSource, "source"))
     producer: Mapped[str] = mapped_column(String)
     """Name and SHA-256 of the weights that made it, or who drew it."""
     blob: Mapped[str] = mapped_column(String)
     """Store key of the mask as PNG."""
     probability_blob: Mapped[str | None] = mapped_column(String)
     """Store key of the person probability the mask was made from."""
-    verdict: Mapped[Verdict] = mapped_column(_strings(Verdict, "verdict"))
+    verdict: Mapped[Verdict] = mapped_column(strings(Verdict, "verdict"))
     reasons: Mapped[list[str]] = mapped_column(default=list)
     """Machine-readable codes that explain the verdict."""
     scores: Mapped[dict[str, float]] = mapped_column(default=dict)
-    created_at: Mapped[datetime] = mapped_column(default=_utc_now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class JobRow(Base):
@@ -261,11 +289,11 @@ class JobRow(Base):
         Index(None, "stage", "state", "id"),
     )
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True)
-    stage: Mapped[Stage] = mapped_column(_strings(Stage, "stage"))
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    stage: Mapped[Stage] = mapped_column(strings(Stage, "stage"))
     item_id: Mapped[int] = mapped_column(BigInteger)
     """Id in the stage's table, without a foreign key: see `Stage`."""
-    state: Mapped[JobState] = mapped_column(_strings(JobState, "state"), default=JobState.TODO)
+    state: Mapped[JobState] = mapped_column(strings(JobState, "state"), default=JobState.TODO)
     attempts: Mapped[int] = mapped_column(default=0)
     """How often it was claimed."""
     crashes: Mapped[int] = mapped_column(default=0)

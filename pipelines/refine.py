@@ -3,19 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import sqlalchemy as sa
-from numpy.typing import NDArray
 
 from db import Mask, MaskSource, reader
 from pipelines.decode import decode
-from pipelines.errors import WorkspaceError
 from pipelines.funnel import latest_masks
 from pipelines.ingest.records import portraits, save_mask
 from pipelines.ingest.revisions import portrait_input, stored_mask
+from pipelines.masks import difference, read_grey
 from pipelines.stages import judge_probability
-from pipelines.store import Store
 from pipelines.teachers import Teacher
 from pipelines.workspace import Workspace
 
@@ -69,7 +66,7 @@ def refine(workspace: Workspace, second: Teacher) -> Iterator[Refined]:
         assert proposed.probability_blob is not None  # by the query
         rgb = decode(item.jpeg, max_pixels=workspace.settings.decode.max_pixels).rgb
         (own,) = second.person_probability([rgb])
-        said = _grey(workspace.store, proposed.probability_blob).astype(np.float32) / 255
+        said = read_grey(workspace.store, proposed.probability_blob).astype(np.float32) / 255
         mean = np.asarray((own + said) / 2, np.float32)
         judged = judge_probability(item, rgb, mean, workspace.settings)
         producer = f"mean of {proposed.producer} and {second.name}"
@@ -80,7 +77,8 @@ def refine(workspace: Workspace, second: Teacher) -> Iterator[Refined]:
             if not _is_latest(connection, proposed.mask_id):
                 continue  # somebody else was quicker
             save_mask(connection, mask)
-        change = _change(_grey(workspace.store, proposed.blob), _grey(workspace.store, mask.blob))
+        before = read_grey(workspace.store, proposed.blob) > 127
+        change = difference(before, read_grey(workspace.store, mask.blob) > 127)
         yield Refined(proposed.portrait_id, change, str(judged.verdict))
 
 
@@ -100,16 +98,3 @@ def _is_latest(connection: sa.Connection, mask_id: int) -> bool:
     return (
         connection.scalar(sa.select(Mask.id).where(Mask.id == mask_id, latest_masks())) is not None
     )
-
-
-def _grey(store: Store, key: str) -> NDArray[np.uint8]:
-    grey = cv2.imdecode(np.frombuffer(store.get(key), np.uint8), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        raise WorkspaceError(f"{store.path(key)}: this blob is no image")
-    return np.asarray(grey, np.uint8)
-
-
-def _change(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    old, new = before > 127, after > 127
-    union = int((old | new).sum())
-    return int((old ^ new).sum()) / union if union else 0.0

@@ -178,6 +178,52 @@ class EngineSettings(_Section):
     )
 
 
+class ReviewSettings(_Section):
+    """`[review]`: where people look at masks. The server's token is never a setting."""
+
+    url: str | None = Field(
+        default=None,
+        description="Label Studio's address; the environment's LABEL_STUDIO_URL comes first, and "
+        "its LABEL_STUDIO_API_KEY is the token.",
+    )
+    project: str = Field(
+        default="portraits",
+        min_length=3,
+        max_length=50,
+        description="As `review push --project`: title on the server.",
+    )
+    random_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of every push that is drawn at random, whatever the order, so that the "
+        "quality of all masks can be estimated.",
+    )
+    batch: int = Field(
+        default=100, ge=1, le=1000, description="As `review push --batch`: tasks a request."
+    )
+    store_on_server: str | None = Field(
+        default=None,
+        description="Path of the workspace's `store` as the server sees it; default the same.",
+    )
+    document_root: str | None = Field(
+        default=None,
+        description="The server's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT; default the store.",
+    )
+    timeout_seconds: float = Field(default=120, gt=0, description="For one request.")
+    settle_seconds: float = Field(
+        default=30,
+        ge=0,
+        description="How long the server may still work on a request whose answer was lost; only "
+        "then is what it lacks sent again.",
+    )
+    overlap_seconds: float = Field(
+        default=60,
+        ge=0,
+        description="Every pull looks this far behind the last one, for what was saved late.",
+    )
+
+
 class Settings(_Section):
     """All of `dataengine.toml`."""
 
@@ -191,6 +237,7 @@ class Settings(_Section):
     subject: SubjectSettings = SubjectSettings()
     verdict: VerdictSettings = VerdictSettings()
     engine: EngineSettings = EngineSettings()
+    review: ReviewSettings = ReviewSettings()
 
     @model_validator(mode="after")
     def _working_copy_holds_the_smallest_face(self) -> "Settings":

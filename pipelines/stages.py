@@ -176,10 +176,20 @@ def import_masks(
     whole = _portrait_pixels(grey)
     judged = []
     for item, (x0, y0, x1, y1) in portraits:
-        mask = np.ascontiguousarray(whole[y0:y1, x0:x1])
-        rgb = decode(item.jpeg, max_pixels=settings.decode.max_pixels).rgb
-        judged.append(_judge(mask, mask_scores(mask, rgb, item.face, item.others), None, settings))
+        judged.append(judge_drawn(item, np.ascontiguousarray(whole[y0:y1, x0:x1]), settings))
     return judged
+
+
+def judge_drawn(item: PortraitInput, mask: Mask, settings: Settings) -> JudgedMask:
+    """Score and judge a portrait's mask that a person drew.
+
+    Args:
+        item: the portrait.
+        mask: (H, W) bool, of the crop's size.
+        settings: thresholds of the verdict.
+    """
+    rgb = decode(item.jpeg, max_pixels=settings.decode.max_pixels).rgb
+    return _judge(mask, mask_scores(mask, rgb, item.face, item.others), None, settings)
 
 
 def _portrait_pixels(grey: NDArray[np.uint8]) -> Mask:

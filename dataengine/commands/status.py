@@ -18,16 +18,19 @@ def status(
 ) -> None:
     """Show the funnel: files, images, portraits, verdicts, reasons, failures, jobs.
 
-    May be asked at any time, also while an ingest runs.
+    With `--json` also the numbers of `review status`. May be asked at any time, also while an
+    ingest runs.
     """
     from dataengine.context import opened
     from dataengine.tables import print_funnel, print_json
     from db import reader
     from pipelines.funnel import funnel
+    from pipelines.review.status import review_counts
 
     with opened(context) as workspace, reader(workspace.engine).begin() as connection:
         found = funnel(connection)
+        review = review_counts(connection)
     if json:
-        print_json(found.as_dict())
+        print_json({**found.as_dict(), "review": review.as_dict()})
     else:
         print_funnel(found)

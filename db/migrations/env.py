@@ -5,7 +5,7 @@ Nothing here configures logging or opens a database of its own.
 
 from alembic import context
 
-from db.models import Base
+from db import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

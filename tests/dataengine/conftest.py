@@ -12,7 +12,20 @@ import typer
 from dataengine.cli import app, main
 
 _GROUP: Any = typer.main.get_command(app)
-COMMANDS: dict[str, Any] = _GROUP.commands
+
+
+def _commands(group: Any, path: str = "") -> dict[str, Any]:
+    """Commands by what is typed, those of sub-apps as `review push`."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        typed = f"{path}{name}"
+        found |= (
+            _commands(command, f"{typed} ") if hasattr(command, "commands") else {typed: command}
+        )
+    return found
+
+
+COMMANDS = _commands(_GROUP)
 
 
 @dataclass(frozen=True)
@@ -29,9 +42,11 @@ Run = Callable[..., Answer]
 
 def parse(arguments: Sequence[str]) -> None:
     """Parse a command line without running it; raises what wrong usage raises."""
-    whole = _GROUP.make_context("dataengine", list(arguments))
-    name, found, rest = _GROUP.resolve_command(whole, [*whole._protected_args, *whole.args])
-    found.make_context(name, rest, parent=whole)
+    command, context = _GROUP, _GROUP.make_context("dataengine", list(arguments))
+    while hasattr(command, "commands"):
+        rest = [*context._protected_args, *context.args]
+        name, command, rest = command.resolve_command(context, rest)
+        context = command.make_context(name, rest, parent=context)
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import sys
 
 import pytest
 
-from dataengine.choices import VerdictChoice
+from dataengine.choices import OrderChoice, VerdictChoice
 from db import Verdict
+from pipelines.review.choosing import Order
 from pipelines.teachers import NETWORKS
 from tests.dataengine.conftest import COMMANDS, Run, parse
 
@@ -40,9 +41,19 @@ DOCUMENTED = {
         "CHECKPOINT", "OUT", "--to", "<onnx|openvino|torch-export>", "--int8", "--calibrate",
         "--check", "--json",
     ],
+    "review server": ["--port", "--data-dir", "Ctrl-C", "only on this machine"],
+    "review push": [
+        "--limit", "--order", "<uncertain|random|id|disagreement>", "--verdict", "--project",
+        "--batch", "--json", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "exactly once",
+    ],
+    "review pull": ["--watch", "SECONDS", "--json"],
+    "review status": ["--json"],
 }  # fmt: skip
 
-HEAVY = ("torch", "torchvision", "sqlalchemy", "alembic", "cv2", "numpy", "PIL", "pydantic")
+HEAVY = (
+    "torch", "torchvision", "sqlalchemy", "alembic", "cv2", "numpy", "PIL", "pydantic",
+    "label_studio_sdk",
+)  # fmt: skip
 
 
 def examples(command: str) -> list[list[str]]:
@@ -58,19 +69,20 @@ def test_every_command_is_known_to_these_tests() -> None:
 
 @pytest.mark.parametrize("command", DOCUMENTED)
 def test_the_help_of_a_command(run: Run, command: str) -> None:
-    answer = run(command, "--help")
+    answer = run(*command.split(), "--help")
     assert (answer.code, answer.err) == (0, "")
     text = re.sub(r"\s+", " ", answer.out)
     missing = [option for option in DOCUMENTED[command] if option not in text]
     assert missing == []
     assert f"dataengine {command}" in text.partition("Example")[2]
-    assert run(command, "-h") == answer
+    assert run(*command.split(), "-h") == answer
 
 
 def test_the_help_of_the_program(run: Run) -> None:
     answer = run("--help")
     assert answer.code == 0
-    for expected in ("--workspace", "-w", "DATAENGINE_WORKSPACE", "--debug", *DOCUMENTED):
+    commands = {command.split()[0] for command in DOCUMENTED}
+    for expected in ("--workspace", "-w", "DATAENGINE_WORKSPACE", "--debug", *commands):
         assert expected in answer.out
 
 
@@ -101,3 +113,7 @@ def test_nothing_heavy_is_loaded_to_show_help() -> None:
 
 def test_the_choices_of_verdicts_are_the_databases() -> None:
     assert [choice.value for choice in VerdictChoice] == [verdict.value for verdict in Verdict]
+
+
+def test_the_choices_of_orders_are_the_pipelines() -> None:
+    assert [choice.value for choice in OrderChoice] == [order.value for order in Order]

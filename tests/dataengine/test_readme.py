@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.review.server import VERSION
 from tests.dataengine.conftest import COMMANDS, parse
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
+DOCUMENTS = README + (ROOT / "docs/review.md").read_text()
 TEST_COMMAND = "python -m pip install uv && uv run pytest"
 
 
 def documented_commands() -> list[list[str]]:
-    """Arguments of every `dataengine …` line in the README's shell blocks, without comments."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    """Arguments of every `dataengine …` line in shell blocks, without comments."""
+    blocks = re.findall(r"```sh\n(.*?)```", DOCUMENTS, re.DOTALL)
     lines = [line for block in blocks for line in block.splitlines()]
     found = [re.search(r"\bdataengine (.*)", line) for line in lines]
     return [shlex.split(match[1], comments=True) for match in found if match]
@@ -34,3 +36,7 @@ def test_a_documented_command_parses(arguments: list[str]) -> None:
 def test_every_command_is_in_the_readme() -> None:
     for name in COMMANDS:
         assert f"`dataengine {name}" in README, name
+
+
+def test_ci_installs_the_label_studio_that_tests_start() -> None:
+    assert f"label-studio=={VERSION} " in (ROOT / ".ci/run").read_text()

@@ -6,21 +6,33 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
-from db import Base, DatabaseError, SchemaError, Stage, open_engine, queue, schema
+from db import (
+    Base,
+    DatabaseError,
+    Mask,
+    ReviewProject,
+    ReviewRequest,
+    SchemaError,
+    Stage,
+    open_engine,
+    queue,
+    schema,
+)
 
-SECOND = '''
+LATER = '''
 """A later migration, for these tests."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "9998"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -30,19 +42,23 @@ def upgrade() -> None:
 '''
 
 
+REVIEW_TABLES = {"review_project", "review_request", "review"}
+HEAD = schema.HEAD  # tests that add a migration change the original
+
+
 def version(engine: Engine) -> str:
     with engine.begin() as connection:
         return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
 
 
 @pytest.fixture
-def second_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def later_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "100% new migrations"
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    file = folder / "versions" / "0002_licence.py"
-    file.write_text(SECOND)
+    file = folder / "versions" / "9998_licence.py"
+    file.write_text(LATER)
     monkeypatch.setattr(schema, "MIGRATIONS", folder)
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    monkeypatch.setattr(schema, "HEAD", "9998")
     return file
 
 
@@ -76,7 +92,7 @@ def test_migrations_make_what_the_models_say(engine: Engine, tmp_path: Path) -> 
     Base.metadata.create_all(direct)
     made = unseen_by_alembic(engine)
     assert made == unseen_by_alembic(direct)
-    assert sum(len(checks) for checks, _ in made.values()) == 5
+    assert sum(len(checks) for checks, _ in made.values()) == 8
 
 
 def test_upgrade_creates_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -101,7 +117,7 @@ def test_a_current_database_does_not_import_alembic(engine: Engine, url: str) ->
 
 
 def test_an_old_database_is_upgraded_and_keeps_its_rows(
-    engine: Engine, second_migration: Path
+    engine: Engine, later_migration: Path
 ) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql(
@@ -114,7 +130,7 @@ def test_an_old_database_is_upgraded_and_keeps_its_rows(
         queue.enqueue(connection, Stage.DETECT, [1])
     assert schema.check(engine) is False
     assert schema.upgrade(engine) is True
-    assert version(engine) == "0002"
+    assert version(engine) == "9998"
     with engine.begin() as connection:
         row = connection.exec_driver_sql("SELECT id, container, licence FROM image").one()
         assert row == (1, "JPEG", "unknown")
@@ -125,6 +141,42 @@ def test_an_old_database_is_upgraded_and_keeps_its_rows(
     assert ids_stay_unique
 
 
+def test_a_workspace_from_before_reviews_is_upgraded(tmp_path: Path) -> None:
+    """A database of revision 0001, as the first migration makes it, with rows in it."""
+    engine = open_engine(f"sqlite:///{tmp_path}/old.db")
+    with engine.begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0001")
+        assert set(sa.inspect(connection).get_table_names()).isdisjoint(REVIEW_TABLES)
+        connection.exec_driver_sql(
+            "INSERT INTO image (sha256, size_bytes, reasons, added_at)"
+            " VALUES ('a', 1, '[]', '2026-01-01')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO portrait (image_id, ordinal, face_box, landmarks, face_confidence,"
+            " crop_box, width, height, blob, detector, created_at)"
+            " VALUES (1, 0, '[]', '[]', 0.9, '[]', 3, 4, 'portraits/a.jpg', 'x', '2026-01-01')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO mask (portrait_id, revision, source, producer, blob, verdict, reasons,"
+            " scores, created_at)"
+            " VALUES (1, 1, 'teacher', 'x', 'masks/a.png', 'review', '[]', '{}', '2026-01-01')"
+        )
+    assert schema.upgrade(engine) is True
+    with engine.begin() as connection:
+        assert set(sa.inspect(connection).get_table_names()) >= REVIEW_TABLES
+        assert connection.execute(sa.select(Mask.blob, Mask.portrait_id)).one() == (
+            "masks/a.png",
+            1,
+        )
+        project = sa.insert(ReviewProject).values(url="x", server_project_id=1, title="t")
+        connection.execute(project)
+        request = {"key": "k", "portrait_id": 1, "mask_id": 1, "purpose": "review", "replicate": 0}
+        request |= {"drawn_at_random": False, "project_id": 1, "state": "open"}
+        connection.execute(sa.insert(ReviewRequest).values(request))
+        with pytest.raises(sa.exc.IntegrityError, match="mask_id"):
+            connection.execute(sa.insert(ReviewRequest).values({**request, "key": "other"}))
+
+
 @pytest.mark.parametrize(
     ("ending", "error", "message"),
     [
@@ -133,7 +185,7 @@ def test_an_old_database_is_upgraded_and_keeps_its_rows(
     ],
 )
 def test_a_failed_migration_changes_nothing(
-    engine: Engine, second_migration: Path, ending: str, error: type[Exception], message: str
+    engine: Engine, later_migration: Path, ending: str, error: type[Exception], message: str
 ) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql(
@@ -142,11 +194,11 @@ def test_a_failed_migration_changes_nothing(
         connection.exec_driver_sql(
             "INSERT INTO source (uri, image_id, added_at) VALUES ('file:///a', 1, '')"
         )
-    with second_migration.open("a") as file:
+    with later_migration.open("a") as file:
         file.write(ending)
     with pytest.raises(error, match=message):
         schema.upgrade(engine)
-    assert version(engine) == "0001"
+    assert version(engine) == HEAD
     with engine.begin() as connection:
         columns = {column["name"] for column in sa.inspect(connection).get_columns("image")}
         assert "licence" not in columns

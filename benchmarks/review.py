@@ -1,0 +1,194 @@
+"""How fast masks become tasks of a real Label Studio, in what memory, and what a restart costs.
+
+    python benchmarks/review.py --shared ../shared [--portraits 2000] [--batch 100]
+    python benchmarks/review.py --shared ../shared --portraits 20000 --part memory
+
+Starts a server of its own (`uv tool run`) with an empty database. Portraits have the size of the
+crawl's and hand masks of `data/eg1800`; all share one crop, which the server never reads.
+`--part memory` pushes to a server that forgets everything at once: only the pusher is looked at.
+"""
+
+import argparse
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import psutil
+import sqlalchemy as sa
+
+from dataengine.settings import settings_template
+from db import Image, Mask, MaskSource, Portrait, Verdict
+from pipelines.decode import decode, encode_jpeg
+from pipelines.review.choosing import Order
+from pipelines.review.errors import UnreachableError
+from pipelines.review.fake import FakeGateway
+from pipelines.review.gateway import NewTask
+from pipelines.review.label_studio import LabelStudioGateway
+from pipelines.review.push import PushRequest, PushResult, push
+from pipelines.review.server import local_server
+from pipelines.settings import Settings
+from pipelines.store import BlobKind
+from pipelines.workspace import Workspace, make_workspace
+
+SIZE = (640, 853)  # width and height of a typical crop of `data/crawl/flickr`
+DIFFERENT_MASKS = 50
+
+
+class Watched:
+    """A gateway that counts calls, and can be cut off after some imports."""
+
+    def __init__(self, gateway: LabelStudioGateway) -> None:
+        self.calls: Counter[str] = Counter()
+        self.imports_left: float = float("inf")
+        self._gateway = gateway
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._gateway, name)
+        if not callable(value):
+            return value
+
+        def call(*arguments: Any) -> Any:
+            self.calls[name] += 1
+            if name == "import_tasks":
+                self.imports_left -= 1
+                if self.imports_left < 0:
+                    raise UnreachableError("cut off")
+            return value(*arguments)
+
+        return call
+
+
+class Forgetful(FakeGateway):
+    """A server without a memory."""
+
+    def import_tasks(self, project_id: int, tasks: Sequence[NewTask]) -> list[int]:
+        """See `Gateway.import_tasks`."""
+        ids = super().import_tasks(project_id, tasks)
+        self.tasks.clear()
+        return ids
+
+
+class Memory:
+    """Hears of progress; looks at this process's memory."""
+
+    def __init__(self) -> None:
+        self.mebibytes: list[float] = []
+
+    def pushing(self, total: int) -> None:
+        """Nothing yet."""
+        del total
+
+    def pushed(self, done: int) -> None:
+        """After each batch."""
+        del done
+        self.mebibytes.append(psutil.Process().memory_info().rss / 2**20)
+
+
+def fill(workspace: Workspace, shared: Path, number: int) -> None:
+    """Portraits with masks, as an ingest would leave them."""
+    store = workspace.store
+    crop = store.put(BlobKind.PORTRAIT, encode_jpeg(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), 95))
+    blobs = []
+    for file in sorted((shared / "data/eg1800/masks").glob("*.png"))[:DIFFERENT_MASKS]:
+        grey = np.ascontiguousarray(decode(file.read_bytes(), max_pixels=10**8).rgb[..., 0])
+        mask = (cv2.resize(grey, SIZE) > 127) * np.uint8(255)
+        png = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes()
+        blobs.append(store.put(BlobKind.MASK, png))
+    portrait = {"image_id": 1, "face_box": [0, 0, 1, 1], "landmarks": [], "face_confidence": 1.0}
+    portrait |= {"crop_box": [0, 0, *SIZE], "width": SIZE[0], "height": SIZE[1], "blob": crop}
+    mask_row = {"revision": 1, "source": MaskSource.TEACHER, "producer": "x", "reasons": []}
+    with workspace.engine.begin() as connection:
+        connection.execute(sa.insert(Image).values(sha256="0", size_bytes=1, reasons=[]))
+        connection.execute(
+            sa.insert(Portrait),
+            [{**portrait, "ordinal": each, "detector": "x"} for each in range(number)],
+        )
+        ids = connection.scalars(sa.select(Portrait.id).order_by(Portrait.id)).all()
+        connection.execute(
+            sa.insert(Mask),
+            [
+                {
+                    **mask_row,
+                    "portrait_id": each,
+                    "blob": blobs[each % len(blobs)],
+                    "verdict": Verdict.REVIEW,
+                    "scores": {},
+                }
+                for each in ids
+            ],
+        )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--portraits", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--part", choices=["server", "memory"], default="server")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary) / "workspace"
+        make_workspace(root, settings_template())
+        workspace = Workspace(root, Settings.model_validate({"review": {"settle_seconds": 5}}))
+        fill(workspace, options.shared, options.portraits)
+        if options.part == "memory":
+            memory = Memory()
+            request = PushRequest("benchmark", [Verdict.REVIEW], Order.ID, None, options.batch)
+            push(workspace, Forgetful(), request, memory)
+            print_memory(memory)
+        else:
+            with local_server(Path(temporary) / "label-studio", workspace.paths.store) as server:
+                gateway = Watched(LabelStudioGateway(server.url, server.login.token, 120))
+                measure(workspace, gateway, options.portraits, options.batch)
+        workspace.close()
+
+
+def measure(workspace: Workspace, gateway: Watched, number: int, batch: int) -> None:
+    """A push of half the portraits; then one of the other half, cut off and repeated."""
+    memory = Memory()
+
+    def ask(limit: int | None) -> PushResult:
+        request = PushRequest("benchmark", [Verdict.REVIEW], Order.ID, limit, batch)
+        return push(workspace, gateway, request, memory)
+
+    started = time.perf_counter()
+    sent = ask(number // 2).sent
+    seconds = time.perf_counter() - started
+    print(f"{sent:,} tasks in batches of {batch}: {sent / seconds:.0f} tasks/s")
+    print(f"look-ups: {gateway.calls['find_tasks']}, imports: {gateway.calls['import_tasks']}")
+    print_memory(memory)
+
+    gateway.imports_left = number // batch // 4
+    try:
+        ask(None)
+    except UnreachableError:
+        print(f"cut off after {number // batch // 4} batches of the other half")
+    gateway.imports_left = float("inf")
+    gateway.calls.clear()
+    started = time.perf_counter()
+    result = ask(None)
+    seconds = time.perf_counter() - started
+    batches = -(-result.resumed // batch)
+    print(
+        f"repeated: {result.resumed:,} tasks in {batches} batches, {result.sent / seconds:.0f} "
+        f"tasks/s, {gateway.calls['find_tasks']} look-ups"
+    )
+    if gateway.calls["find_tasks"] > batches + 1:
+        print("MORE LOOK-UPS THAN PROMISED")
+
+
+def print_memory(memory: Memory) -> None:
+    """Of this process, at the beginning and at the end."""
+    first, last = memory.mebibytes[0], memory.mebibytes[-1]
+    number = len(memory.mebibytes)
+    print(f"memory after the first batch {first:.0f} MiB, after batch {number} {last:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""`dataengine review push`."""
+
+from typing import Annotated
+
+import typer
+
+from dataengine.choices import OrderChoice
+
+EPILOG = """
+**Examples**
+
+    dataengine review push --limit 500
+    dataengine review push --verdict review --order disagreement
+    dataengine review push --project "portraits of May" --verdict candidate
+"""
+
+
+def push(
+    context: typer.Context,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Ask about at most N masks.", show_default=False),
+    ] = None,
+    order: Annotated[
+        OrderChoice,
+        typer.Option(
+            help="Which come first: where the network was least sure, any, the oldest, or where "
+            "two networks differ most. A share is always drawn at random (`random_share`)."
+        ),
+    ] = OrderChoice.UNCERTAIN,
+    verdict: Annotated[
+        str,
+        typer.Option(metavar="V,V", help="Masks with these verdicts: candidate, review, rejected."),
+    ] = "candidate,review",
+    project: Annotated[
+        str | None,
+        typer.Option(metavar="TITLE", help="On the server.", show_default="portraits"),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, metavar="N", help="Tasks a request.", show_default="100"),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Ask people about masks: each becomes a task in Label Studio, exactly once.
+
+    The server is the one in LABEL_STUDIO_URL (or `url` in `[review]`), the token comes from
+    LABEL_STUDIO_API_KEY. Nothing a reviewer sees tells score, verdict or rank. Masks that were
+    replaced since are withdrawn, unless somebody answered.
+
+    Stop it, kill it, run it again: it goes on where it was, and no task is there twice.
+    """
+    from dataengine.context import opened
+    from dataengine.reviewing import report_push, verdicts
+
+    wanted = verdicts(verdict)
+    options = {"review": {"project": project, "batch": batch}}
+    with opened(context, options) as workspace:
+        report_push(workspace, wanted, order.value, limit, as_json=json)

@@ -1,0 +1,102 @@
+"""The tables of human review: where it happens, what was asked, what was answered."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models import (
+    NEVER_REUSE_IDS,
+    Base,
+    Decision,
+    Id,
+    Purpose,
+    RequestState,
+    strings,
+    utc_now,
+)
+
+
+class ReviewProject(Base):
+    """A Label Studio project that requests of this workspace were sent to."""
+
+    __tablename__ = "review_project"
+    __table_args__: Any = (UniqueConstraint("url", "server_project_id"), NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    url: Mapped[str] = mapped_column(Text)
+    """The server's base URL, without a slash at its end."""
+    server_project_id: Mapped[int] = mapped_column(BigInteger)
+    title: Mapped[str] = mapped_column(Text)
+    pulled_until: Mapped[datetime | None]
+    """Update time, by the server's clock, up to which every task was pulled; null: none was."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class ReviewRequest(Base):
+    """One question to people: is this revision of this portrait's mask good?"""
+
+    __tablename__ = "review_request"
+    __table_args__: Any = (
+        UniqueConstraint("mask_id", "purpose", "replicate"),
+        Index(None, "state", "id"),
+        Index(None, "portrait_id"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), unique=True)
+    """Random, opaque: `sample_id` in the task's data, by which it is found again."""
+    portrait_id: Mapped[int] = mapped_column(ForeignKey("portrait.id"))
+    mask_id: Mapped[int] = mapped_column(ForeignKey("mask.id"))
+    """The revision that is shown, and that the decision is about."""
+    purpose: Mapped[Purpose] = mapped_column(strings(Purpose, "purpose"))
+    replicate: Mapped[int]
+    """0, 1, …: above 0 the same question again, because people disagreed or to compare."""
+    drawn_at_random: Mapped[bool]
+    """Drawn uniformly from all that could have been asked, so that shares may be estimated."""
+    project_id: Mapped[int] = mapped_column(ForeignKey("review_project.id"))
+    task_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The server's; null until it is known."""
+    state: Mapped[RequestState] = mapped_column(strings(RequestState, "state"))
+    problem: Mapped[str | None] = mapped_column(Text)
+    """Why an answer that came cannot be used, in words."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    posted_at: Mapped[datetime | None]
+    """When sending it was last begun."""
+    sent_at: Mapped[datetime | None]
+    """When its task was known to be on the server."""
+
+
+class Review(Base):
+    """One person's (or one rule's) decision on one mask revision; never overwritten."""
+
+    __tablename__ = "review"
+    __table_args__: Any = (
+        UniqueConstraint("request_id", "annotation_id", "annotation_updated_at"),
+        Index(None, "mask_id"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    mask_id: Mapped[int] = mapped_column(ForeignKey("mask.id"))
+    """The revision that was shown."""
+    request_id: Mapped[int | None] = mapped_column(ForeignKey("review_request.id"))
+    """Null for a decision nobody was asked for: a certificate."""
+    decision: Mapped[Decision] = mapped_column(strings(Decision, "decision"))
+    reviewer: Mapped[str] = mapped_column(Text)
+    """E-mail address on the server, or the rule's name."""
+    decided_at: Mapped[datetime]
+    seconds: Mapped[float | None]
+    """Time it took, as the server measured it."""
+    reasons: Mapped[list[str]] = mapped_column(default=list)
+    """Why it was rejected: machine-readable codes."""
+    comment: Mapped[str | None] = mapped_column(Text)
+    annotation_id: Mapped[int | None] = mapped_column(BigInteger)
+    annotation_updated_at: Mapped[datetime | None]
+    """With `annotation_id`: which state of which annotation this was read from."""
+    fixed_mask_id: Mapped[int | None] = mapped_column(ForeignKey("mask.id"))
+    """For `fix`: the revision the reviewer drew."""
+    withdrawn_at: Mapped[datetime | None]
+    """When it was seen deleted, skipped or decided anew on the server; null while it holds."""

@@ -1,0 +1,29 @@
+"""Stored masks and probabilities as arrays, and how much two masks differ."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.errors import WorkspaceError
+from pipelines.store import Store
+
+
+def read_grey(store: Store, key: str) -> NDArray[np.uint8]:
+    """Read a mask or a probability.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        WorkspaceError: the blob is missing, damaged or no image.
+    """
+    grey = cv2.imdecode(np.frombuffer(store.get(key), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if grey is None:
+        raise WorkspaceError(f"{store.path(key)}: this blob is no image")
+    return np.asarray(grey, np.uint8)
+
+
+def difference(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
+    """Share of the union of two (H, W) masks that only one covers, 0..1; 0 for empty ones."""
+    union = int((before | after).sum())
+    return int((before ^ after).sum()) / union if union else 0.0

@@ -1,0 +1,255 @@
+"""The ledger of questions: what was asked, where its task is, how it stands.
+
+Every function works in the caller's transaction. A request is written before anything is sent, so
+that whatever happens in between, its key tells whether the server has it.
+"""
+
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db import Base, Mask, Portrait, Purpose, RequestState, ReviewProject, ReviewRequest
+from pipelines.review.choosing import Pick, no_later_proposal
+
+_IDS_PER_STATEMENT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project we push to and pull from.
+
+    Attributes:
+        id: ours.
+        server_id: the server's.
+        title: as shown.
+        pulled_until: update time up to which everything was pulled, by the server's clock.
+    """
+
+    id: int
+    server_id: int
+    title: str
+    pulled_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request with what its task is made of.
+
+    Attributes:
+        id: of the request.
+        key: opaque, in the task's data.
+        portrait_id: whose mask it is about.
+        mask_id: the revision shown.
+        portrait_blob: store key of the crop.
+        mask_blob: store key of the mask.
+        task_id: the server's, if known.
+        posted_at: when sending it was last begun, if ever.
+        state: how it stands.
+        problem: why an answer that came cannot be used, if one cannot.
+    """
+
+    id: int
+    key: str
+    portrait_id: int
+    mask_id: int
+    portrait_blob: str
+    mask_blob: str
+    task_id: int | None
+    posted_at: datetime | None
+    state: RequestState
+    problem: str | None
+
+
+def projects(connection: Connection, url: str, title: str | None = None) -> list[Project]:
+    """Projects on a server, latest first; only those of this title if one is given."""
+    query = (
+        sa.select(
+            ReviewProject.id,
+            ReviewProject.server_project_id,
+            ReviewProject.title,
+            ReviewProject.pulled_until,
+        )
+        .where(ReviewProject.url == url)
+        .order_by(ReviewProject.id.desc())
+    )
+    if title is not None:
+        query = query.where(ReviewProject.title == title)
+    return [Project(*row) for row in connection.execute(query)]
+
+
+def add_project(connection: Connection, url: str, server_id: int, title: str) -> Project:
+    """Remember a project, unless it is."""
+    for known in projects(connection, url):
+        if known.server_id == server_id:
+            return known
+    values = {"url": url, "server_project_id": server_id, "title": title}
+    added = sa.insert(ReviewProject).values(values).returning(ReviewProject.id)
+    return Project(connection.scalars(added).one(), server_id, title, None)
+
+
+def move_undecided(connection: Connection, old: Project, new: Project) -> None:
+    """A project is gone: ask what had no answer yet in another one."""
+    moved = (
+        sa.update(ReviewRequest)
+        .where(ReviewRequest.project_id == old.id, _waiting())
+        .values(project_id=new.id, state=RequestState.OPEN, task_id=None, problem=None)
+    )
+    connection.execute(moved)
+
+
+def add(connection: Connection, project: Project, picks: Iterable[Pick], purpose: Purpose) -> None:
+    """Write requests down, open, in the order in which they will be sent."""
+    rows = [
+        {
+            "key": secrets.token_hex(16),
+            "portrait_id": pick.proposal.portrait_id,
+            "mask_id": pick.proposal.mask_id,
+            "purpose": purpose,
+            "replicate": pick.proposal.replicate,
+            "drawn_at_random": pick.at_random,
+            "project_id": project.id,
+            "state": RequestState.OPEN,
+        }
+        for pick in picks
+    ]
+    if rows:
+        connection.execute(sa.insert(ReviewRequest), rows)
+
+
+def open_ids(connection: Connection, project: Project) -> list[int]:
+    """Requests that may not be on the server yet, in order.
+
+    Those that were tried come last, the latest at the end: when their turn comes, whatever the
+    server still did about them is probably over, and one look tells.
+    """
+    query = sa.select(ReviewRequest.id).where(
+        ReviewRequest.project_id == project.id, ReviewRequest.state == RequestState.OPEN
+    )
+    tried = ReviewRequest.posted_at
+    return list(connection.scalars(query.order_by(tried.is_not(None), tried, ReviewRequest.id)))
+
+
+def questions(
+    connection: Connection,
+    *,
+    ids: Collection[int] | None = None,
+    keys: Collection[str] | None = None,
+) -> list[Question]:
+    """Requests by their ids or keys, a few hundred at most, in the order of their ids."""
+    query = _questions()
+    if ids is not None:
+        query = query.where(ReviewRequest.id.in_(ids))
+    if keys is not None:
+        query = query.where(ReviewRequest.key.in_(keys))
+    return [Question(*row) for row in connection.execute(query)]
+
+
+def superseded(connection: Connection, project: Project) -> list[Question]:
+    """Requests without an answer whose portrait has a newer mask."""
+    outdated = _questions().where(
+        ReviewRequest.project_id == project.id, _waiting(), ~no_later_proposal()
+    )
+    return [Question(*row) for row in connection.execute(outdated)]
+
+
+def sent(connection: Connection, project: Project) -> list[tuple[int, int | None]]:
+    """(request id, task id) of the requests that wait for an answer."""
+    query = sa.select(ReviewRequest.id, ReviewRequest.task_id).where(
+        ReviewRequest.project_id == project.id, ReviewRequest.state == RequestState.SENT
+    )
+    return [(row.id, row.task_id) for row in connection.execute(query)]
+
+
+def mark_posted(connection: Connection, ids: Iterable[int]) -> datetime:
+    """Note, before a POST, that it will be tried. Returns the time noted."""
+    now = datetime.now(UTC)
+    _update(connection, ids, {"posted_at": now})
+    return now
+
+
+def mark_sent(connection: Connection, task_ids: Mapping[int, int]) -> None:
+    """Note the tasks (request id → task id) that are known to be on the server."""
+    now = datetime.now(UTC)
+    rows = [{"of": key, "task": task, "now": now} for key, task in task_ids.items()]
+    if rows:
+        connection.execute(_SENT, rows)
+
+
+def mark_superseded(connection: Connection, ids: Iterable[int]) -> None:
+    """Note that nobody needs to look any more, unless an answer was pulled meanwhile."""
+    _update(connection, ids, {"state": RequestState.SUPERSEDED}, _waiting())
+
+
+def reopen(connection: Connection, ids: Iterable[int]) -> None:
+    """Note that their tasks are not on the server any more: they will be sent again."""
+    values = {"state": RequestState.OPEN, "task_id": None, "problem": None}
+    _update(connection, ids, values, ReviewRequest.state == RequestState.SENT)
+
+
+def _update(
+    connection: Connection,
+    ids: Iterable[int],
+    values: dict[str, Any],
+    condition: sa.ColumnElement[bool] | None = None,
+) -> None:
+    for chunk in chunks(list(ids), _IDS_PER_STATEMENT):
+        statement = sa.update(ReviewRequest).where(ReviewRequest.id.in_(chunk))
+        if condition is not None:
+            statement = statement.where(condition)
+        connection.execute(statement.values(values))
+
+
+def chunks(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
+    """Consecutive pieces of at most this size."""
+    iterator = iter(items)
+    while piece := list(islice(iterator, size)):
+        yield piece
+
+
+def _waiting() -> sa.ColumnElement[bool]:
+    return ReviewRequest.state.in_([RequestState.OPEN, RequestState.SENT])
+
+
+def _questions() -> "sa.Select[*tuple[Any, ...]]":
+    return (
+        sa.select(
+            ReviewRequest.id,
+            ReviewRequest.key,
+            ReviewRequest.portrait_id,
+            ReviewRequest.mask_id,
+            Portrait.blob,
+            Mask.blob.label("mask"),
+            ReviewRequest.task_id,
+            ReviewRequest.posted_at,
+            ReviewRequest.state,
+            ReviewRequest.problem,
+        )
+        .join(Mask, Mask.id == ReviewRequest.mask_id)
+        .join(Portrait, Portrait.id == ReviewRequest.portrait_id)
+        .order_by(ReviewRequest.id)
+    )
+
+
+_request = Base.metadata.tables["review_request"]
+# A decision may have been pulled before the push that sent the task heard of it.
+_SENT = (
+    sa.update(_request)
+    .where(_request.c.id == sa.bindparam("of"))
+    .values(
+        task_id=sa.bindparam("task"),
+        sent_at=sa.bindparam("now"),
+        state=sa.case(
+            (
+                _request.c.state == RequestState.OPEN,
+                sa.literal(RequestState.SENT, _request.c.state.type),
+            ),
+            else_=_request.c.state,
+        ),
+    )
+)

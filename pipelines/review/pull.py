@@ -1,0 +1,207 @@
+"""Decisions come back from the server: each once, bound to the mask that was shown.
+
+Whatever the server says about a task is compared with what we have: new and changed answers are
+added, those that are gone are marked withdrawn, and nothing is overwritten. So a pull may be
+repeated, interrupted, or run beside another.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from db import RequestState, ReviewProject, reader
+from pipelines.masks import read_grey
+from pipelines.review import ledger, records
+from pipelines.review.answers import Answer, UnusableAnswerError, read_answer
+from pipelines.review.gateway import Annotation, Gateway, UpdatedTask
+from pipelines.review.ledger import Project, Question
+from pipelines.review.projects import check_project
+from pipelines.review.records import NewReview
+from pipelines.workspace import Workspace
+
+_PAGE_SIZE = 200
+
+
+@dataclass
+class PullResult:
+    """What a pull found that was not known.
+
+    Attributes:
+        decisions: new ones, by kind.
+        withdrawn: decisions that hold no longer: deleted, skipped, or replaced by new ones.
+        problems: answers that cannot be used, in words.
+        removed: tasks nobody needs: doubles, and late ones of questions that were withdrawn.
+        skipped: tasks that somebody passed on; they wait.
+        foreign: tasks in the project that are not ours; left alone.
+        gone: titles of projects that were deleted on the server.
+    """
+
+    decisions: Counter[str] = field(default_factory=Counter)
+    withdrawn: int = 0
+    problems: list[str] = field(default_factory=list)
+    removed: int = 0
+    skipped: int = 0
+    foreign: int = 0
+    gone: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was added, withdrawn or removed."""
+        return bool(self.decisions or self.withdrawn or self.problems or self.removed)
+
+
+def pull(workspace: Workspace, gateway: Gateway) -> PullResult:
+    """Fetch what reviewers did since the last pull.
+
+    Raises:
+        ProjectChangedError: a project's answers could not be read; its tasks are pulled once it is
+            put right.
+        ReviewError: see `Gateway`. What was pulled is committed.
+        WorkspaceError: a blob is missing or damaged, or cannot be written.
+    """
+    result = PullResult()
+    with reader(workspace.engine).begin() as connection:
+        known = ledger.projects(connection, gateway.url)
+    for project in known:
+        on_server = gateway.project(project.server_id)
+        if on_server is None:
+            result.gone.append(project.title)
+            continue
+        check_project(gateway, on_server)
+        for page in _updated(workspace, gateway, project):
+            with reader(workspace.engine).begin() as connection:
+                found = ledger.questions(connection, keys=[task.key for task in page if task.key])
+            asked = {question.key: question for question in found}
+            for task in page:
+                question = asked.get(task.key) if task.key else None
+                if question is None:
+                    result.foreign += 1
+                elif _is_superfluous(question, task):
+                    _remove(gateway, question, task, result)
+                elif task.annotations or not _is_waiting(question, task):
+                    _take(workspace, gateway, project, question, task, result)
+            _advance(workspace, project, page[-1].updated_at)
+    return result
+
+
+def _updated(
+    workspace: Workspace, gateway: Gateway, project: Project
+) -> Iterator[list[UpdatedTask]]:
+    """Pages of updated tasks.
+
+    A task that is updated meanwhile moves to the end of the list and would shift the pages after
+    it, so every page is the first one from the last update time seen.
+    """
+    overlap = timedelta(seconds=workspace.settings.review.overlap_seconds)
+    since = project.pulled_until and project.pulled_until - overlap
+    number = 1
+    while True:
+        page = gateway.updated_tasks(project.server_id, since, number, _PAGE_SIZE)
+        if page:
+            yield page
+        if len(page) < _PAGE_SIZE:
+            return
+        latest = page[-1].updated_at
+        # A bulk import gives many tasks one time: only then are later pages needed.
+        number = number + 1 if latest == since else 1
+        since = latest
+
+
+def _take(
+    workspace: Workspace,
+    gateway: Gateway,
+    project: Project,
+    question: Question,
+    task: UpdatedTask,
+    result: PullResult,
+) -> None:
+    """Compare one task with what we have, and write the difference."""
+    with reader(workspace.engine).begin() as connection:
+        standing = records.standing(connection, question.id)
+    answers = [each for each in task.annotations if not each.skipped]
+    if task.annotations and not answers:
+        result.skipped += 1
+    new, problems = [], []
+    for annotation in answers:
+        if (annotation.id, annotation.updated_at) in standing:
+            continue
+        try:
+            answer = read_answer(annotation, read_grey(workspace.store, question.mask_blob) > 127)
+        except UnusableAnswerError as error:
+            problems.append(str(error))
+        else:
+            new.append(_review(workspace, question, annotation, answer))
+    valid = {(each.id, each.updated_at) for each in answers}
+    gone = [review_id for state, review_id in standing.items() if state not in valid]
+    where = f"{gateway.url}/projects/{project.server_id}/data?task={task.id}"
+    problem = f"portrait {question.portrait_id}: {'; '.join(problems)}; see {where}"
+    with workspace.engine.begin() as connection:
+        written = records.write(
+            connection, question, task.id, new, gone, problem if problems else None
+        )
+    result.decisions.update(str(each) for each in written.decisions)
+    result.withdrawn += written.withdrawn
+    if written.is_new_problem:
+        result.problems.append(problem)
+
+
+def _review(
+    workspace: Workspace, question: Question, annotation: Annotation, answer: Answer
+) -> NewReview:
+    """What to write for an answer; the mask of a fix goes into the store first."""
+    drawn = None
+    if answer.drawn is not None:
+        drawn = records.store_drawn(
+            workspace, question.portrait_id, answer.drawn, annotation.reviewer
+        )
+    return NewReview(
+        decision=answer.decision,
+        reviewer=annotation.reviewer,
+        decided_at=annotation.updated_at,
+        seconds=annotation.seconds,
+        reasons=answer.reasons,
+        comment=annotation.comment,
+        annotation_id=annotation.id,
+        drawn=drawn,
+    )
+
+
+def _is_superfluous(question: Question, task: UpdatedTask) -> bool:
+    """Whether the task is there a second time, or came after its question was withdrawn."""
+    if question.state == RequestState.SUPERSEDED and not task.annotations:
+        return True
+    return question.task_id is not None and question.task_id != task.id
+
+
+def _is_waiting(question: Question, task: UpdatedTask) -> bool:
+    """Whether we know that this task has no answer."""
+    known = (question.state, question.task_id, question.problem)
+    return known == (RequestState.SENT, task.id, None)
+
+
+def _remove(gateway: Gateway, question: Question, task: UpdatedTask, result: PullResult) -> None:
+    """Take back a task that nobody needs, unless somebody has worked on it."""
+    if task.annotations:
+        result.problems.append(
+            f"portrait {question.portrait_id}: task {task.id} repeats task {question.task_id} and "
+            "both were worked on; delete one of them"
+        )
+        return
+    gateway.delete_task(task.id)
+    result.removed += 1
+
+
+def _advance(workspace: Workspace, project: Project, until: datetime) -> None:
+    """Remember how far we are; never go back, since another pull may be further."""
+    with workspace.engine.begin() as connection:
+        connection.execute(
+            sa.update(ReviewProject)
+            .where(
+                ReviewProject.id == project.id,
+                sa.or_(ReviewProject.pulled_until.is_(None), ReviewProject.pulled_until < until),
+            )
+            .values(pulled_until=until)
+        )

@@ -1,0 +1,117 @@
+"""How review stands: what was asked, what was answered, by whom, how fast, how unanimously."""
+
+import statistics
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db import Decision, RequestState, Review, ReviewRequest
+from pipelines.review.decisions import decided
+
+
+@dataclass(frozen=True)
+class ReviewerCounts:
+    """One person's work.
+
+    Attributes:
+        decisions: that hold, by kind.
+        median_seconds: per decision, as the browser measured it; None if it never did.
+        shared: decisions of others on masks this person decided about too.
+        agreed: how many of those are the same.
+    """
+
+    decisions: dict[str, int]
+    median_seconds: float | None
+    shared: int
+    agreed: int
+
+
+@dataclass(frozen=True)
+class ReviewCounts:
+    """The state of review.
+
+    Attributes:
+        pushed: requests whose task was sent.
+        waiting: those without an answer.
+        unsent: requests that an interrupted push has not sent.
+        superseded: requests withdrawn since the portrait has a newer mask.
+        accepted: masks, by the majority of their decisions; likewise the next three.
+        rejected: masks.
+        fixed: masks that people replaced.
+        disagreed: masks without a majority; the next push asks again.
+        problems: answers that cannot be used, in words.
+        reviewers: by e-mail address.
+    """
+
+    pushed: int
+    waiting: int
+    unsent: int
+    superseded: int
+    accepted: int
+    rejected: int
+    fixed: int
+    disagreed: int
+    problems: list[str]
+    reviewers: dict[str, ReviewerCounts]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def review_counts(connection: Connection) -> ReviewCounts:
+    """Count everything, in one consistent read."""
+    by_state = sa.select(ReviewRequest.state, sa.func.count()).group_by(ReviewRequest.state)
+    states: Counter[RequestState] = Counter()
+    for state, number in connection.execute(by_state):
+        states[state] = number
+    outcomes = Counter(decided(connection).values())
+    problems = sa.select(ReviewRequest.problem).where(ReviewRequest.problem.is_not(None))
+    return ReviewCounts(
+        pushed=states[RequestState.SENT] + states[RequestState.ANSWERED],
+        waiting=states[RequestState.SENT],
+        unsent=states[RequestState.OPEN],
+        superseded=states[RequestState.SUPERSEDED],
+        accepted=outcomes[Decision.ACCEPT],
+        rejected=outcomes[Decision.REJECT],
+        fixed=outcomes[Decision.FIX],
+        disagreed=outcomes[None],
+        problems=[str(each) for each in connection.scalars(problems.order_by(ReviewRequest.id))],
+        reviewers=_reviewers(connection),
+    )
+
+
+def _reviewers(connection: Connection) -> dict[str, ReviewerCounts]:
+    query = (
+        sa.select(Review.reviewer, Review.mask_id, Review.decision, Review.seconds)
+        .where(Review.withdrawn_at.is_(None), Review.request_id.is_not(None))
+        .order_by(Review.id)
+    )
+    kinds: dict[str, Counter[str]] = defaultdict(Counter)
+    seconds: dict[str, list[float]] = defaultdict(list)
+    votes: dict[int, dict[str, Decision]] = defaultdict(dict)
+    for row in connection.execute(query):
+        kinds[row.reviewer][str(row.decision)] += 1
+        votes[row.mask_id][row.reviewer] = row.decision
+        if row.seconds is not None:
+            seconds[row.reviewer].append(row.seconds)
+    shared: Counter[str] = Counter()
+    agreed: Counter[str] = Counter()
+    for of_mask in votes.values():
+        for (one, first), (other, second) in combinations(of_mask.items(), 2):
+            shared.update((one, other))
+            if first == second:
+                agreed.update((one, other))
+    return {
+        name: ReviewerCounts(
+            dict(kinds[name]),
+            round(statistics.median(seconds[name]), 1) if seconds[name] else None,
+            shared[name],
+            agreed[name],
+        )
+        for name in sorted(kinds)
+    }

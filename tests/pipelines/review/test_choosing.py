@@ -1,0 +1,116 @@
+"""Which masks are asked about, in which order, and how much chance decides."""
+
+import pytest
+
+from db import Decision, MaskSource, Verdict
+from pipelines.review.choosing import Order, Proposal, draw, proposals, ranking
+from pipelines.review.decisions import majority
+from pipelines.review.fake import FakeGateway
+from pipelines.review.pull import pull
+from pipelines.workspace import Workspace
+from tests.pipelines.review.conftest import ALL, Ask, add_revision, masks, requests
+
+
+def some(number: int) -> list[Proposal]:
+    return [Proposal(i, 1000 + i, f"blob{i}", i / number, 0) for i in range(number)]
+
+
+def by_confidence(each: Proposal) -> float:
+    return each.confidence
+
+
+def test_a_share_is_drawn_at_random_and_marked() -> None:
+    picks = draw(some(1000), 200, 0.1, by_confidence)
+    drawn = [pick.proposal.mask_id for pick in picks if pick.at_random]
+    ranked = sorted(pick.proposal.mask_id for pick in picks if not pick.at_random)
+    assert (len(drawn), len(ranked)) == (20, 180)
+    assert max(ranked) < 200, "the least sure ones"
+    assert max(drawn) > 200, "20 of 1000 are not among the first 200 by chance"
+    assert len({pick.proposal.mask_id for pick in picks}) == 200
+
+
+def test_the_order_of_a_push_says_nothing_about_rank() -> None:
+    picks = draw(some(1000), 200, 0.0, by_confidence)
+    ids = [pick.proposal.mask_id for pick in picks]
+    assert set(ids) == set(range(200))
+    assert ids != sorted(ids)
+    assert sum(ids[:100]) == pytest.approx(sum(ids[100:]), rel=0.4)
+
+
+@pytest.mark.parametrize(
+    ("limit", "share", "chosen", "drawn"),
+    [(None, 0.1, 10, 1), (3, 0.1, 3, 1), (3, 0.0, 3, 0), (3, 1.0, 3, 3), (50, 0.25, 10, 3)],
+)
+def test_how_many(limit: int | None, share: float, chosen: int, drawn: int) -> None:
+    picks = draw(some(10), limit, share, by_confidence)
+    assert (len(picks), sum(pick.at_random for pick in picks)) == (chosen, drawn)
+
+
+def test_nothing_to_draw_from() -> None:
+    assert draw([], 10, 0.1, by_confidence) == []
+
+
+def test_the_random_order_is_all_chance() -> None:
+    assert all(pick.at_random for pick in draw(some(10), 5, 0.1, None))
+
+
+def chosen(workspace: Workspace, order: Order) -> int:
+    """The portrait that comes first."""
+    with workspace.engine.begin() as connection:
+        found = proposals(connection, ALL)
+        rank = ranking(order, connection, workspace.store, found)
+    (pick,) = draw(found, 1, 0.0, rank)
+    return pick.proposal.portrait_id
+
+
+def test_orders(workspace: Workspace) -> None:
+    first, second, third = (mask.portrait_id for mask in masks(workspace))
+    assert chosen(workspace, Order.ID) == first
+    add_revision(workspace, second, MaskSource.STUDENT)
+    assert chosen(workspace, Order.DISAGREEMENT) == second
+    assert chosen(workspace, Order.UNCERTAIN) == second, "a mask without a confidence"
+    assert chosen(workspace, Order.RANDOM) in (first, second, third)
+
+
+def test_only_the_verdicts_asked_for(workspace: Workspace) -> None:
+    with workspace.engine.begin() as connection:
+        found = {verdict: proposals(connection, [verdict]) for verdict in Verdict}
+    for verdict, some_of in found.items():
+        of_it = [mask.id for mask in masks(workspace) if mask.verdict == verdict]
+        assert [each.mask_id for each in some_of] == of_it
+
+
+def test_peoples_masks_are_not_asked_about(workspace: Workspace) -> None:
+    first, second, third = (mask.portrait_id for mask in masks(workspace))
+    add_revision(workspace, first, MaskSource.IMPORT)
+    add_revision(workspace, second, MaskSource.HUMAN)  # somebody drew it, and it was not accepted
+    with workspace.engine.begin() as connection:
+        found = proposals(connection, ALL)
+    assert [each.portrait_id for each in found] == [second, third]
+
+
+@pytest.mark.parametrize("decision", ["accept", "reject"])
+def test_a_better_mask_of_a_rejected_portrait_is_asked_about(
+    workspace: Workspace, gateway: FakeGateway, ask: Ask, decision: str
+) -> None:
+    ask(limit=1)
+    (request,) = requests(workspace)
+    gateway.answer(request.task_id, decision, reasons=["rough_edge"])
+    pull(workspace, gateway)
+    newer = add_revision(workspace, request.portrait_id, MaskSource.STUDENT)
+    with workspace.engine.begin() as connection:
+        asked = [each.mask_id for each in proposals(connection, ALL)]
+    assert request.mask_id not in asked
+    assert (newer in asked) == (decision == "reject")
+
+
+@pytest.mark.parametrize(
+    ("votes", "expected"),
+    [
+        ("a", "accept"), ("aa", "accept"), ("ar", None), ("aar", "accept"), ("arf", None),
+        ("ffra", None), ("rrrfa", "reject"),
+    ],
+)  # fmt: skip
+def test_majority(votes: str, expected: str | None) -> None:
+    kinds = {"a": Decision.ACCEPT, "r": Decision.REJECT, "f": Decision.FIX}
+    assert majority([kinds[vote] for vote in votes]) == expected
