@@ -1,0 +1,69 @@
+"""The weights that come with the package, and what the README says of them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sinet import load_model
+from sinet.bundled import BUNDLED, FOLDER, weights_file
+from sinet.data import find_samples
+from sinet.evaluate import evaluate
+from sinet.models import cost, load_person_model
+from sinet.predict import predict
+from sinet.training import TrainingConfig
+
+ROOT = Path(__file__).parents[2]
+LARGEST_BYTES = {"sinet:bundled": 500_000, "bundled": 6_000_000}
+
+
+def readme_table() -> dict[str, dict[str, str]]:
+    """Column → row → cell of the README's table of results."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("| | `sinet:b"))
+    rows = []
+    for line in lines[start:]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip(" `") for cell in line.strip("|").split("|")])
+    columns = rows[0][1:]
+    return {
+        column: {row[0]: row[number] for row in rows[2:]}
+        for number, column in enumerate(columns, 1)
+    }
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_they_are_small_and_say_how_they_were_made(name: str) -> None:
+    assert weights_file(name).stat().st_size < LARGEST_BYTES[name]
+    training = load_model(name).training
+    TrainingConfig.model_validate(training["config"])
+    assert training["samples"] == 1057
+    assert "research use only" in (FOLDER / "LICENSE-WEIGHTS.txt").read_text()
+
+
+def test_a_path_stands_for_itself(tmp_path: Path) -> None:
+    assert weights_file(tmp_path / "bundled") == tmp_path / "bundled"
+
+
+def test_sinet_finds_the_astronaut(astronaut: np.ndarray) -> None:
+    person = predict(load_model("sinet:bundled"), astronaut) > 0.5
+    assert person[100:160, 190:260].mean() > 0.99  # the face
+    assert person[:150, 400:].mean() < 0.01  # the wall
+
+
+@pytest.mark.parametrize("column", ["sinet:bundled", "authors' checkpoint", "bundled"])
+def test_the_readme_tells_what_is_measured(shared: Path, column: str) -> None:
+    told = readme_table()[column]
+    name = {"authors' checkpoint": shared / "weights/sinet_official.pth"}.get(column, column)
+    model = load_person_model(name)
+    known = cost(model)
+    assert told["parameters"] == f"{known.parameters:,}"
+    assert known.macs is not None
+    assert told["MACs at 224 × 224"] == f"{known.macs / 1e6:,.2f} M"
+    mean = evaluate(model, find_samples(shared / "data/eg1800", "val")).mean
+    for row, value in (("IoU", mean.iou), ("boundary F1", mean.boundary_f1)):
+        said = re.match(r"[\d.]+", told[row])
+        assert said is not None
+        assert float(said[0]) == pytest.approx(100 * value, abs=0.02)
