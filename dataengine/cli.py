@@ -14,6 +14,7 @@ from dataengine.commands import (
     ingest,
     init,
     listing,
+    models,
     predict,
     show,
     status,
@@ -69,6 +70,7 @@ app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.command("list", epilog=listing.EPILOG)(listing.list_)
 app.command("show", epilog=show.EPILOG)(show.show)
+app.command("models", epilog=models.EPILOG)(models.models)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
