@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dataengine.commands import (
+    bench,
     convert,
     demo,
     evaluate,
@@ -75,6 +76,7 @@ app.command("train", epilog=train.EPILOG)(train.train)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

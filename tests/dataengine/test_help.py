@@ -23,6 +23,7 @@ DOCUMENTED = {
     "status": ["--json"],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
     "show": ["ID", "OUT.png"],
+    "bench": ["models"],
     "models": ["--json", "224"],
     "train": [
         "--data", "--model", "--backbone", "--output-stride", "--pretrained", "--config", "paper",
