@@ -49,11 +49,7 @@ def run_bench(request: BenchRequest) -> None:
         network_class(name)
     if request.side < 32 or request.side % 32:
         raise ConfigError(f"--side is {request.side}: a multiple of 32 is needed.")
-    listed = [
-        each
-        for each in list_networks(request.side)
-        if not request.names or each.name in request.names
-    ]
+    listed = list_networks(request.side, request.names)
     request.out.mkdir(parents=True, exist_ok=True)
     rows = []
     for each in listed:

@@ -1,6 +1,7 @@
 """Any file with weights: ours, the authors', or an exported network; and what it costs to run."""
 
 import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class ListedNetwork:
         name: for `train --model`.
         backbone: for `train --backbone`; None if there is no choice.
         parameters: number of weights, two classes.
-        macs: multiply-accumulates for one image of 224 × 224; None, like `parameters`, where a
+        macs: multiply-accumulates for one image; None, like `parameters`, where a
             package that the network needs is not installed.
         source: the paper.
         licence: of the authors' code and of pretrained weights.
@@ -66,10 +67,17 @@ class ListedNetwork:
     licence: str
 
 
-def list_networks(side: int = 224) -> list[ListedNetwork]:
-    """Return every network with each of its backbones, counted without any weights in memory."""
+def list_networks(side: int = 224, names: Collection[str] = ()) -> list[ListedNetwork]:
+    """Return networks with each of their backbones, counted without any weights in memory.
+
+    Args:
+        side: of the square image that MACs are counted for.
+        names: of the networks; none: all.
+    """
     listed = []
     for name, kind in NETWORKS.items():
+        if names and name not in names:
+            continue
         for backbone in kind.known_options.get("backbone", (None,)):
             parameters = macs = None
             with contextlib.suppress(NetworkError):  # an optional package is missing
