@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from dataengine.commands import (
+    bench,
     convert,
     demo,
     evaluate,
     ingest,
     init,
     listing,
+    models,
     predict,
     review,
     show,
@@ -70,11 +72,13 @@ app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.command("list", epilog=listing.EPILOG)(listing.list_)
 app.command("show", epilog=show.EPILOG)(show.show)
+app.command("models", epilog=models.EPILOG)(models.models)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
 app.add_typer(review.app, name="review")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -21,12 +21,11 @@ from pipelines.teachers import check_teacher, load_teacher
 from sinet.bundled import weights_file
 from sinet.data import Sample, hold_out, training_samples
 from sinet.errors import ConfigError
-from sinet.training import TrainingConfig, load_config, train, write_soft_masks
+from sinet.training import TrainingConfig, default_recipe, load_config, train, write_soft_masks
 from sinet.training.records import LOG_FILE, OVERLAY_FOLDER, TENSORBOARD_FOLDER, read_log
 from sinet.training.run import CONFIG_FILE, WEIGHTS_FILE
 from sinet.training.state import RESUME_FILE
 
-_DEFAULT_RECIPE = "portrait"
 _SOFT_MASKS = "soft_masks"
 # Weight of the teacher's soft masks where the recipe gives none.
 _DISTILLATION = 0.5
@@ -122,7 +121,7 @@ def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
         if not (out / RESUME_FILE).is_file():
             raise ConfigError(f"{out}: there is no run to resume; name its folder with --out.")
         recipe = str(out / CONFIG_FILE)
-    config = load_config(recipe or _DEFAULT_RECIPE, request.overrides)
+    config = load_config(recipe or default_recipe(request.overrides["model"]), request.overrides)
     if request.teacher and not config.losses.distillation:
         losses = config.losses.model_copy(update={"distillation": _DISTILLATION})
         config = config.model_copy(update={"losses": losses})

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sinet.bundled import weights_file
-from sinet.errors import CheckpointError
+from sinet.errors import CheckpointError, NetworkError
 from sinet.networks import NETWORKS, SegmentationNetwork, build_network
 from sinet.normalisation import InputSpec
 from sinet.official import OFFICIAL_INPUT, load_official
@@ -64,6 +64,7 @@ def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> No
         "format": FORMAT,
         "network": model.network.name,
         "classes": model.network.classes,
+        "options": model.network.options,
         "input": model.input.model_dump(mode="json"),
         "training": model.training,
     }
@@ -106,6 +107,7 @@ def load_checkpoint(
         name, count = str(description["network"]), int(description["classes"])
         spec = InputSpec.model_validate(description["input"])
         training = dict(description.get("training") or {})
+        options = dict(description.get("options") or {})  # not in the files of older versions
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise CheckpointError(f"{path}: its metadata is damaged ({_line(error)}).") from error
     if name not in NETWORKS:
@@ -114,7 +116,10 @@ def load_checkpoint(
         raise CheckpointError(f"{path}: holds the network `{name}`, not `{network}`.")
     if classes is not None and count != classes:
         raise CheckpointError(f"{path}: has {count} classes, not {classes}.")
-    built = build_network(name, count)
+    try:
+        built = build_network(name, count, options)
+    except NetworkError as error:
+        raise CheckpointError(f"{path}: cannot be used: {error}") from error
     _fill(built, tensors, path)
     return Model(built.eval(), spec, training)
 

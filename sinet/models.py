@@ -1,11 +1,15 @@
 """Any file with weights: ours, the authors', or an exported network; and what it costs to run."""
 
+import contextlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from sinet.checkpoint import Model, load_model
+from sinet.errors import NetworkError
+from sinet.networks import NETWORKS, SegmentationNetwork, outline_network
 from sinet.onnx_model import OnnxModel
 
 
@@ -38,10 +42,58 @@ def cost(model: Model | OnnxModel) -> Cost:
     """Count a model's weights and, for PyTorch networks, its multiply-accumulates."""
     if isinstance(model, OnnxModel):
         return Cost(model.parameters, None)
+    return _network_cost(model.network, model.input.height, model.input.width)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedNetwork:
+    """A network that can be trained.
+
+    Attributes:
+        name: for `train --model`.
+        backbone: for `train --backbone`; None if there is no choice.
+        parameters: number of weights, two classes.
+        macs: multiply-accumulates for one image; None, like `parameters`, where a
+            package that the network needs is not installed.
+        source: the paper.
+        licence: of the authors' code and of pretrained weights.
+    """
+
+    name: str
+    backbone: str | None
+    parameters: int | None
+    macs: int | None
+    source: str
+    licence: str
+
+
+def list_networks(side: int = 224, names: Collection[str] = ()) -> list[ListedNetwork]:
+    """Return networks with each of their backbones, counted without any weights in memory.
+
+    Args:
+        side: of the square image that MACs are counted for.
+        names: of the networks; none: all.
+    """
+    listed = []
+    for name, kind in NETWORKS.items():
+        if names and name not in names:
+            continue
+        for backbone in kind.known_options.get("backbone", (None,)):
+            parameters = macs = None
+            with contextlib.suppress(NetworkError):  # an optional package is missing
+                options = {} if backbone is None else {"backbone": backbone}
+                found = _network_cost(outline_network(name, 2, options).eval(), side, side)
+                parameters, macs = found.parameters, found.macs
+            shown = None if backbone is None else str(backbone)
+            listed.append(ListedNetwork(name, shown, parameters, macs, kind.source, kind.licence))
+    return listed
+
+
+def _network_cost(network: SegmentationNetwork, height: int, width: int) -> Cost:
     from torch.utils.flop_counter import FlopCounterMode
 
-    image = torch.zeros(1, 3, model.input.height, model.input.width)
+    image = torch.zeros(1, 3, height, width, device=next(network.parameters()).device)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model.network(image)
-    parameters = sum(value.numel() for value in model.network.parameters())
+        network(image)
+    parameters = sum(value.numel() for value in network.parameters())
     return Cost(parameters, counter.get_total_flops() // 2)

@@ -1,6 +1,5 @@
 """`dataengine train`."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,15 +16,9 @@ EPILOG = """
     dataengine train --data ./eg1800 --config paper --device cuda
     dataengine train --data ./eg1800 --teacher onnx:deeplabv3.onnx
     dataengine train --data ./eg1800 --init sinet:bundled --epochs 30
+    dataengine train --data ./eg1800 --model liteseg --backbone mobilenet_v2 --pretrained
     dataengine train --data ./eg1800 --config mine.toml --json
 """
-
-
-class Network(StrEnum):
-    """What can be trained; a test holds it equal to the configuration's."""
-
-    SINET = "sinet"
-    DEEPLAB = "deeplab"
 
 
 def train(
@@ -40,14 +33,42 @@ def train(
         ),
     ],
     model: Annotated[
-        Network | None, typer.Option(help="Network.", show_default="the recipe's, sinet")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Network; `dataengine models` lists them.",
+            show_default="the recipe's, sinet",
+        ),
     ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Backbone of a network that has a choice.",
+            show_default="the network's first",
+        ),
+    ] = None,
+    output_stride: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="How far LiteSeg's backbone shrinks the image: 8, 16 or 32.",
+            show_default="the paper's",
+        ),
+    ] = None,
+    pretrained: Annotated[
+        bool,
+        typer.Option(
+            "--pretrained", help="Start with a backbone trained on ImageNet; downloaded once."
+        ),
+    ] = False,
     config: Annotated[
         str | None,
         typer.Option(
             metavar="RECIPE",
-            help="paper, portrait, or a TOML or JSON file of settings.",
-            show_default="portrait; with --resume the run's",
+            help="paper, portrait, NAME (a network's paper), NAME-portrait, or a TOML or JSON "
+            "file of settings.",
+            show_default="portrait or the network's; with --resume the run's",
         ),
     ] = None,
     epochs: Annotated[
@@ -119,7 +140,13 @@ def train(
         root=root_of(context),
         recipe=config,
         overrides={
-            "model": model and model.value,
+            "model": model,
+            "options": {
+                name: value
+                for name, value in (("backbone", backbone), ("output_stride", output_stride))
+                if value is not None
+            },
+            "pretrained": pretrained or None,
             "epochs": epochs,
             "encoder_epochs": stage_epochs,
         },

@@ -88,7 +88,7 @@ def convert(
     try:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
             draft = Path(folder) / out.name
-            network, description = _to_export(model, fold=fold and not int8)
+            network, description = to_export(model, fold=fold and not int8)
             _write(network, description, draft, to, ranges)
             agreement = compare(model, open_converted(draft), samples)
             demand(agreement, str(out), int8=int8)
@@ -123,7 +123,8 @@ def _check_options(out: Path, to: str, int8: bool, calibration: Path | str | Non
         import_openvino()
 
 
-def _to_export(model: Model, *, fold: bool) -> tuple[nn.Module, Description]:
+def to_export(model: Model, *, fold: bool) -> tuple[nn.Module, Description]:
+    """Return what is exported of a model, a SINet rewritten if `fold`, and its description."""
     network, spec = model.network.eval(), model.input
     # A FoldedSINet's channels are of very different sizes, which 8 bits cannot hold together.
     fits = spec.height % SIDE_MULTIPLE == spec.width % SIDE_MULTIPLE == 0

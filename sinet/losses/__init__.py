@@ -1,5 +1,6 @@
 """What training minimises."""
 
+from sinet.losses.auxiliary import consistency_loss, edge_loss, presence_loss
 from sinet.losses.boundary import boundary_band, kernel_at
 from sinet.losses.segmentation import (
     IGNORED,
@@ -15,10 +16,13 @@ __all__ = [
     "LossWeights",
     "Target",
     "boundary_band",
+    "consistency_loss",
     "distillation_loss",
+    "edge_loss",
     "kernel_at",
     "lovasz_hinge_loss",
     "pixel_losses",
+    "presence_loss",
     "soft_jaccard_loss",
     "targets_of",
     "total_loss",

@@ -1,7 +1,7 @@
 """The training loss: a weighted sum over the outputs of a network."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -17,6 +17,9 @@ from sinet.losses.segmentation import (
     soft_jaccard_loss,
 )
 
+EXTRA_LOSSES: Final = ("categorical", "edge", "perturbed", "consistency")
+"""Fields of `LossWeights` for what `SegmentationNetwork.training_step` returns."""
+
 
 class LossWeights(BaseModel):
     """Weights of the parts; the defaults are the paper's: cross-entropy and boundary loss."""
@@ -29,8 +32,24 @@ class LossWeights(BaseModel):
     lovasz: float = Field(default=0.0, ge=0, description="Lovász hinge.")
     distillation: float = Field(default=0.0, ge=0, description="Against the teacher's soft mask.")
     coarse: float = Field(
-        default=0.0, ge=0, description="Of all of it at the encoder's head, beside the decoder's."
+        default=0.0,
+        ge=0,
+        description="Of all of it at a network's coarser outputs: SINet's encoder head, SANet's "
+        "dense output (β).",
     )
+    categorical: float = Field(default=0.0, ge=0, description="SANet's α: which classes there are.")
+    edge: float = Field(default=0.0, ge=0, description="PortraitNet: focal loss of the outline.")
+    perturbed: float = Field(
+        default=0.0, ge=0, description="PortraitNet: cross-entropy with disturbed colours."
+    )
+    consistency: float = Field(
+        default=0.0, ge=0, description="PortraitNet: disturbed colours change nothing (KL)."
+    )
+
+    @property
+    def extra(self) -> dict[str, float]:
+        """Weights above 0 of the losses that only some networks have, by name."""
+        return {name: weight for name in EXTRA_LOSSES if (weight := getattr(self, name))}
 
 
 class Target(NamedTuple):

@@ -1,25 +1,90 @@
 """The networks: pure `torch.nn`, no files, no normalisation."""
 
+from collections.abc import Mapping
 from typing import Final
 
+import torch
+
+from sinet.errors import NetworkError
 from sinet.networks.base import SegmentationNetwork
+from sinet.networks.cgnet import CGNet
 from sinet.networks.deeplab import DeepLab
+from sinet.networks.deeplab_plus import DeepLabPlus
+from sinet.networks.extremec3net import ExtremeC3Net
+from sinet.networks.liteseg import LiteSeg
+from sinet.networks.options import Option, suggestion
+from sinet.networks.portraitnet import PortraitNet
+from sinet.networks.sanet import SANet
 from sinet.networks.sinet import SINet
 
 NETWORKS: Final[dict[str, type[SegmentationNetwork]]] = {
-    SINet.name: SINet,
-    DeepLab.name: DeepLab,
+    network.name: network
+    for network in (
+        SINet,
+        ExtremeC3Net,
+        CGNet,
+        PortraitNet,
+        LiteSeg,
+        DeepLab,
+        SANet,
+        DeepLabPlus,
+    )
 }
 """By the name a checkpoint carries."""
 
 
-def build_network(name: str, classes: int = 2) -> SegmentationNetwork:
-    """Return a network with random weights, drawn from PyTorch's global generator.
+def network_class(name: str) -> type[SegmentationNetwork]:
+    """Return the class of a network.
 
     Raises:
-        KeyError: there is no network of that name.
+        NetworkError: there is none of that name; the message suggests the nearest.
     """
-    return NETWORKS[name](classes)
+    if name not in NETWORKS:
+        hint = suggestion(name, NETWORKS)
+        raise NetworkError(f"no network `{name}`{hint or ';'} Known are {', '.join(NETWORKS)}.")
+    return NETWORKS[name]
 
 
-__all__ = ["NETWORKS", "DeepLab", "SINet", "SegmentationNetwork", "build_network"]
+def build_network(
+    name: str, classes: int = 2, options: Mapping[str, Option] | None = None
+) -> SegmentationNetwork:
+    """Return a network with random weights, drawn from PyTorch's global generator.
+
+    Args:
+        name: one of `NETWORKS`.
+        classes: number of output channels.
+        options: of the network's `known_options`; the others have their defaults.
+
+    Raises:
+        NetworkError: no such network, option or value, or a package that it needs is missing.
+    """
+    return network_class(name)(classes, options)
+
+
+def outline_network(
+    name: str, classes: int = 2, options: Mapping[str, Option] | None = None
+) -> SegmentationNetwork:
+    """Return a network without weights (on the `meta` device): quick, draws no random number.
+
+    Raises:
+        NetworkError: as `build_network`.
+    """
+    with torch.device("meta"):
+        return build_network(name, classes, options)
+
+
+__all__ = [
+    "NETWORKS",
+    "CGNet",
+    "DeepLab",
+    "DeepLabPlus",
+    "ExtremeC3Net",
+    "LiteSeg",
+    "PortraitNet",
+    "SANet",
+    "SINet",
+    "SegmentationNetwork",
+    "build_network",
+    "network_class",
+    "outline_network",
+]

@@ -1,13 +1,15 @@
 """A small DeepLabv3 (arXiv 1706.05587): MobileNetV3 backbone, atrous pyramid, output stride 16."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torchvision.models import mobilenet_v3_small
 
 from sinet.networks.base import SegmentationNetwork
+from sinet.networks.layers import convolution, resize
+from sinet.networks.options import Option
 
 _BACKBONE_CHANNELS: Final = 576
 _PYRAMID_CHANNELS: Final = 160
@@ -19,10 +21,11 @@ class DeepLab(SegmentationNetwork):
     """DeepLabv3 of 1.5 million parameters, from random weights; logits from 1/16 of the size."""
 
     name: ClassVar[str] = "deeplab"
-    strides: ClassVar[tuple[int, ...]] = (1,)
+    source: ClassVar[str] = "DeepLabv3 with MobileNetV3 (small), arXiv 1706.05587 and 1905.02244"
+    licence: ClassVar[str] = "torchvision BSD-3"
 
-    def __init__(self, classes: int = 2) -> None:
-        super().__init__(classes)
+    def __init__(self, classes: int = 2, options: Mapping[str, Option] | None = None) -> None:
+        super().__init__(classes, options)
         # Dilated: the last stage keeps the size and spreads its kernels instead.
         self.backbone = mobilenet_v3_small(weights=None, dilated=True).features
         self.pyramid = AtrousPyramid(_BACKBONE_CHANNELS, _PYRAMID_CHANNELS, _RATES)
@@ -30,16 +33,9 @@ class DeepLab(SegmentationNetwork):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map float (N, 3, H, W), normalised, any size, to logits (N, classes, H, W)."""
+        self.check_images(images)
         logits = self.classifier(self.pyramid(self.backbone(images)))  # at 1/16
-        return functional.interpolate(
-            logits, images.shape[-2:], mode="bilinear", align_corners=False
-        )
-
-    def training_logits(self, images: Tensor, *, encoder_only: bool = False) -> tuple[Tensor, ...]:
-        """Return the logits; there is no encoder head, so `encoder_only` is an error."""
-        if encoder_only:
-            raise ValueError("DeepLab has no encoder head: set encoder_epochs to 0.")
-        return (self(images),)
+        return resize(logits, like=images)
 
 
 class AtrousPyramid(nn.Module):
@@ -64,11 +60,8 @@ class AtrousPyramid(nn.Module):
 
 
 def _unit(inputs: int, outputs: int, kernel: int, *, rate: int = 1, groups: int = 1) -> nn.Module:
-    padding = rate * (kernel // 2)
     return nn.Sequential(
-        nn.Conv2d(
-            inputs, outputs, kernel, padding=padding, dilation=rate, groups=groups, bias=False
-        ),
+        convolution(inputs, outputs, kernel, rate=rate, groups=groups),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     )

@@ -1,8 +1,7 @@
-"""What SINet is built from (arXiv 1911.09099, section 3; facts of the authors' code).
+"""What the networks are built from; SINet's modules (arXiv 1911.09099, section 3) come last.
 
-All convolutions are free of bias, every PReLU has one slope a channel, and every upsampling maps
-corner pixels on corner pixels (`align_corners=True`). Shapes in comments: N images, C channels,
-H × W pixels.
+All convolutions are free of bias and every PReLU has one slope a channel. Shapes in comments:
+N images, C channels, H × W pixels.
 """
 
 import torch
@@ -13,15 +12,30 @@ BATCH_NORM_EPSILON = 1e-3
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Return the batch normalisation that SINet uses throughout."""
+    """Return the batch normalisation of SINet, CGNet and ExtremeC3Net."""
     return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON, momentum=0.1)
 
 
 def upsample(features: Tensor, factor: int) -> Tensor:
-    """Enlarge (N, C, H, W) bilinearly to (N, C, factor · H, factor · W)."""
+    """Enlarge (N, C, H, W) bilinearly to (N, C, factor · H, factor · W), corners on corners."""
     return functional.interpolate(
         features, scale_factor=factor, mode="bilinear", align_corners=True
     )
+
+
+def resize(features: Tensor, like: Tensor, *, align_corners: bool = False) -> Tensor:
+    """Resize (N, C, h, w) bilinearly to the size of `like`, (…, H, W): (N, C, H, W)."""
+    return functional.interpolate(
+        features, like.shape[-2:], mode="bilinear", align_corners=align_corners
+    )
+
+
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Repeat the right and bottom edge of (N, C, H, W) until both sides are multiples."""
+    right, bottom = -images.shape[-1] % multiple, -images.shape[-2] % multiple
+    if right == 0 and bottom == 0:
+        return images
+    return functional.pad(images, (0, right, 0, bottom), mode="replicate")
 
 
 def shuffle_channels(features: Tensor, groups: int) -> Tensor:
@@ -48,14 +62,36 @@ class NormalisedActivation(nn.Module):
         return activated
 
 
+def convolution(
+    inputs: int, outputs: int, kernel: int, *, stride: int = 1, rate: int = 1, groups: int = 1
+) -> nn.Conv2d:
+    """Return a convolution without bias that keeps the size, or divides it by `stride`.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        kernel: odd side.
+        stride: of the steps.
+        rate: dilation, the distance of the kernel's taps.
+        groups: of channels that see only each other; as many as inputs: depthwise.
+    """
+    padding = rate * (kernel // 2)
+    return nn.Conv2d(
+        inputs, outputs, kernel, stride, padding, dilation=rate, groups=groups, bias=False
+    )
+
+
+def depthwise(channels: int, kernel: int = 3, *, stride: int = 1, rate: int = 1) -> nn.Conv2d:
+    """Return a depthwise convolution, one kernel a channel."""
+    return convolution(channels, channels, kernel, stride=stride, rate=rate, groups=channels)
+
+
 class ConvolutionUnit(nn.Module):
     """Dense convolution, batch normalisation, PReLU."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(
-            inputs, outputs, kernel, stride, padding=kernel // 2, bias=False
-        )
+        self.convolution = convolution(inputs, outputs, kernel, stride=stride)
         self.post = NormalisedActivation(outputs)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -100,9 +136,7 @@ class GatedDownsampling(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, gate_hidden: int | None) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(
-            inputs, inputs, 3, stride=2, padding=1, groups=inputs, bias=False
-        )
+        self.depthwise = depthwise(inputs, stride=2)
         self.gate = ChannelGate(inputs, gate_hidden)
         self.pointwise = nn.Conv2d(inputs, outputs, 1, bias=False)
         self.post = NormalisedActivation(outputs)
@@ -123,9 +157,7 @@ class SpatialSqueezeBlock(nn.Module):
     def __init__(self, channels: int, kernel: int, pool: int) -> None:
         super().__init__()
         self.pool = pool
-        self.depthwise = nn.Conv2d(
-            channels, channels, kernel, padding=kernel // 2, groups=channels, bias=False
-        )
+        self.depthwise = depthwise(channels, kernel)
         self.inner = NormalisedActivation(channels)
         self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
         self.norm = batch_norm(channels)

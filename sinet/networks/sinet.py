@@ -8,11 +8,11 @@ The decoder blocks information: what the coarse prediction is sure of, the finer
 change. 63.87 M multiply-adds at 224 × 224 with two classes.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from sinet.networks.base import SegmentationNetwork
 from sinet.networks.layers import (
@@ -21,8 +21,10 @@ from sinet.networks.layers import (
     NormalisedActivation,
     SpatialSqueezeModule,
     batch_norm,
+    pad_to_multiple,
     upsample,
 )
+from sinet.networks.options import Option
 
 SIDE_MULTIPLE: Final = 32
 """The encoder halves three times, and its S2 blocks look at a quarter of that."""
@@ -81,13 +83,17 @@ class SINet(SegmentationNetwork):
 
     Args:
         classes: number of output channels; 0 is the background, 1 the person.
+        options: none.
     """
 
     name: ClassVar[str] = "sinet"
-    strides: ClassVar[tuple[int, ...]] = (1, 8)
+    strides: tuple[int, ...] = (1, 8)
+    encoder_head: bool = True
+    source: ClassVar[str] = "SINet, WACV 2020, arXiv 1911.09099"
+    licence: ClassVar[str] = "authors' code MIT"
 
-    def __init__(self, classes: int = 2) -> None:
-        super().__init__(classes)
+    def __init__(self, classes: int = 2, options: Mapping[str, Option] | None = None) -> None:
+        super().__init__(classes, options)
         self.encoder = Encoder(classes)
         self.coarse_norm = batch_norm(classes)
         self.skip = ConvolutionUnit(48, classes, kernel=1)
@@ -103,8 +109,11 @@ class SINet(SegmentationNetwork):
         Returns:
             Logits, float (N, classes, H, W).
         """
+        self.check_images(images)
         height, width = images.shape[-2:]
-        return self._decode(self.encoder(_pad(images)))[..., :height, :width]
+        return self._decode(self.encoder(pad_to_multiple(images, SIDE_MULTIPLE)))[
+            ..., :height, :width
+        ]
 
     def training_logits(self, images: Tensor, *, encoder_only: bool = False) -> tuple[Tensor, ...]:
         """Return what the losses are taken of: the logits, then the encoder's at 1/8.
@@ -116,6 +125,7 @@ class SINet(SegmentationNetwork):
         Returns:
             (N, classes, H, W), unless `encoder_only`, and (N, classes, H / 8, W / 8).
         """
+        self.check_images(images)
         encoding = self.encoder(images)
         if encoder_only:
             return (encoding.logits,)
@@ -137,11 +147,3 @@ def _modules(
     widen = SpatialSqueezeModule(inputs, outputs, views[0], residual=False)
     rest = [SpatialSqueezeModule(outputs, outputs, pair, residual=True) for pair in views[1:]]
     return nn.Sequential(widen, *rest)
-
-
-def _pad(images: Tensor) -> Tensor:
-    """Repeat the right and bottom edge until both sides are multiples of 32."""
-    right, bottom = (-images.shape[-1] % SIDE_MULTIPLE, -images.shape[-2] % SIDE_MULTIPLE)
-    if right == 0 and bottom == 0:
-        return images
-    return functional.pad(images, (0, right, 0, bottom), mode="replicate")

@@ -1,7 +1,7 @@
 """Training: `train` and what configures it."""
 
 from sinet.training.config import TrainingConfig
-from sinet.training.recipes import load_config, recipe_names
+from sinet.training.recipes import default_recipe, load_config, recipe_names
 from sinet.training.records import EpochRecord
 from sinet.training.run import Progress, train
 from sinet.training.soft_masks import Teacher, write_soft_masks
@@ -11,6 +11,7 @@ __all__ = [
     "Progress",
     "Teacher",
     "TrainingConfig",
+    "default_recipe",
     "load_config",
     "recipe_names",
     "train",

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sinet.data.augment import Augmentation
 from sinet.losses.total import LossWeights
+from sinet.networks import outline_network
 from sinet.normalisation import InputSpec
 
 
@@ -14,7 +15,13 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: Literal["sinet", "deeplab"] = "sinet"
+    model: str = Field(default="sinet", description="Name of the network.")
+    options: dict[str, str | int | bool] = Field(
+        default={}, description="Of the network: its backbone, its output stride, …"
+    )
+    pretrained: bool = Field(
+        default=False, description="Start with a backbone trained on ImageNet; downloaded once."
+    )
     seed: int = Field(default=0, ge=0)
     input: InputSpec = InputSpec()
     encoder_epochs: int = Field(default=300, ge=0, description="First stage: encoder alone.")
@@ -28,8 +35,9 @@ class TrainingConfig(BaseModel):
         description="Smaller training images at the start of the second stage, for speed.",
     )
     early_part: float = Field(default=0.5, ge=0, le=1, description="Part of the stage they last.")
-    optimiser: Literal["adam", "adamw"] = Field(
-        default="adam", description="`adamw` decays the weights apart from the gradient."
+    optimiser: Literal["adam", "adamw", "sgd"] = Field(
+        default="adam",
+        description="`adamw` decays the weights apart from the gradient; `sgd` has momentum 0.9.",
     )
     learning_rate: float = Field(default=7.5e-3, gt=0)
     warmup_epochs: float = Field(default=0, ge=0, description="Rise linearly from 0 first.")
@@ -62,8 +70,13 @@ class TrainingConfig(BaseModel):
     def _check(self) -> Self:
         if self.encoder_epochs + self.epochs == 0:
             raise ValueError("encoder_epochs and epochs are both 0")
-        if self.model != "sinet" and self.encoder_epochs:
+        network = outline_network(self.model, options=self.options)
+        if self.encoder_epochs and not network.encoder_head:
             raise ValueError(f"{self.model} has no encoder head: set encoder_epochs to 0")
+        if self.batch < network.smallest_training_batch:
+            raise ValueError(f"{self.model} normalises over the batch: set batch to at least 2")
+        if foreign := [name for name in self.losses.extra if name not in network.extra_losses]:
+            raise ValueError(f"{self.model} with these options has no loss `{foreign[0]}`")
         if self.input.height != self.input.width or self.input.height % 32:
             raise ValueError("training images are square, their side a multiple of 32")
         return self

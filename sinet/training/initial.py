@@ -9,6 +9,7 @@ from torch import Tensor
 from sinet.bundled import weights_file
 from sinet.checkpoint import load_model
 from sinet.errors import CheckpointError
+from sinet.networks import SegmentationNetwork
 
 
 class InitialWeights(NamedTuple):
@@ -23,19 +24,30 @@ class InitialWeights(NamedTuple):
     tensors: dict[str, Tensor]
 
 
-def read_initial(checkpoint: Path | str, network: str) -> InitialWeights:
+def read_initial(checkpoint: Path | str, network: SegmentationNetwork) -> InitialWeights:
     """Read a checkpoint for a network to start from.
 
     Args:
         checkpoint: as for `load_model`.
-        network: name of the network it must hold.
+        network: it must hold one of this name and with these options.
 
     Raises:
         CheckpointError: missing, damaged, or of another network.
     """
     model = load_model(checkpoint)
-    if model.network.name != network:
-        raise CheckpointError(f"{checkpoint}: holds `{model.network.name}`, not `{network}`.")
+    held = model.network
+    if held.name != network.name:
+        raise CheckpointError(f"{checkpoint}: holds `{held.name}`, not `{network.name}`.")
+    if (held.options, held.classes) != (network.options, network.classes):
+        raise CheckpointError(
+            f"{checkpoint}: holds `{held.name}` with {_described(held)}, "
+            f"not with {_described(network)}."
+        )
     path = weights_file(checkpoint)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return InitialWeights(f"{path.name}@sha256:{digest}", model.network.state_dict())
+
+
+def _described(network: SegmentationNetwork) -> str:
+    options = (f"{name} {value}" for name, value in network.options.items())
+    return ", ".join((f"{network.classes} classes", *options))

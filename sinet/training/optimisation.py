@@ -1,15 +1,18 @@
 """Optimiser, learning rate and averaged weights."""
 
 import math
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from sinet.training.config import TrainingConfig
 
+_MOMENTUM: Final = 0.9
+
 
 def build_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Return Adam over three groups of parameters, each with its own weight decay.
+    """Return the optimiser over three groups of parameters, each with its own weight decay.
 
     Ordinary convolutions decay as configured, depthwise ones (few weights, each of them needed)
     and all that is no convolution hardly or not at all.
@@ -19,9 +22,9 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.O
     small: list[Tensor] = []
     for module in network.modules():
         for parameter in module.parameters(recurse=False):
-            if not isinstance(module, nn.Conv2d) or parameter.dim() == 1:
+            if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d) or parameter.dim() == 1:
                 small.append(parameter)
-            elif module.groups == module.in_channels > 1:
+            elif module.in_channels > 1 and module.groups == module.in_channels:
                 depthwise.append(parameter)
             else:
                 dense.append(parameter)
@@ -30,8 +33,11 @@ def build_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.O
         {"params": depthwise, "weight_decay": config.depthwise_decay},
         {"params": small, "weight_decay": config.small_decay},
     ]
+    used = [group for group in groups if group["params"]]
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(used, lr=config.learning_rate, momentum=_MOMENTUM, fused=True)
     kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
+    return kind(used, lr=config.learning_rate, fused=True)
 
 
 def learning_rate(config: TrainingConfig, step: int, steps: int, warmup_steps: int) -> float:

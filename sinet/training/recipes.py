@@ -19,20 +19,32 @@ def recipe_names() -> list[str]:
     return sorted(file.stem for file in _RECIPES.glob("*.toml"))
 
 
+def default_recipe(model: str | None) -> str:
+    """Name of the recipe for portraits: the network's own, or else the one for all."""
+    return own if (own := f"{model}-portrait") in recipe_names() else "portrait"
+
+
 def load_config(recipe: str | Path, overrides: Mapping[str, Any] | None = None) -> TrainingConfig:
     """Read a training configuration.
 
     Args:
         recipe: name of a recipe in the package, or a file in TOML or JSON with the keys of
             `TrainingConfig`.
-        overrides: key → value, in place of the file's; None values are left out.
+        overrides: key → value, in place of the file's; None values are left out. A network's
+            `options` are added to the file's if the network stays the same.
 
     Raises:
         ConfigError: no such recipe or file, or an unknown key or a wrong value in it.
+        NetworkError: no such network or option.
     """
     file = _RECIPES / f"{recipe}.toml" if recipe in recipe_names() else Path(recipe)
     given = _read(file)
     changes = {key: value for key, value in (overrides or {}).items() if value is not None}
+    same = changes.get("model") in (None, given.get("model", "sinet"))
+    changes["options"] = {
+        **(given.get("options", {}) if same else {}),
+        **changes.get("options", {}),
+    }
     try:
         return TrainingConfig.model_validate({**given, **changes})
     except ValidationError as error:

@@ -86,6 +86,7 @@ def train(
         ConfigError: `out` holds a run already, or one of another configuration or data.
         CheckpointError: there is no run to resume, or it is damaged; or `initial` is, or holds
             another network.
+        NetworkError: pretrained weights cannot be downloaded, or there are none.
         TrainingError: the loss is not a number; the message names the files of the batch.
     """
     if not samples:
@@ -125,12 +126,17 @@ class _Run:
         self.samples = AugmentedSamples(cache, config.augmentation, config.seed)
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         torch.manual_seed(config.seed)
-        self.network = build_network(config.model).to(self.device).to(memory_format=self.layout)
+        network = build_network(config.model, options=config.options)
+        if min(config.batch, len(samples)) < network.smallest_training_batch:
+            raise DataError(f"{config.model} normalises over the batch: one sample is too few.")
         self.initial: str | None = None
         if initial is not None and state is None:
-            self.initial, tensors = read_initial(initial, config.model)
-            self.network.load_state_dict(tensors)
-        self.judge = build_network(config.model).to(self.device)
+            self.initial, tensors = read_initial(initial, network)
+            network.load_state_dict(tensors)
+        elif config.pretrained and state is None:
+            network.load_pretrained()
+        self.network = network.to(self.device).to(memory_format=self.layout)
+        self.judge = build_network(config.model, options=config.options).to(self.device)
         self.optimiser = build_optimiser(self.network, config)
         self.average = self._averaged()
         self.records: list[EpochRecord] = []
@@ -242,9 +248,18 @@ class _Run:
     def _loss_of(self, images: Tensor, targets: tuple[Target, ...], encoder_only: bool) -> Tensor:
         pixels = self.config.input.normalise(images).contiguous(memory_format=self.layout)
         mixed = self.config.mixed_precision and self.device.type == "cuda"
+        weights = self.config.losses
+        extra: dict[str, Tensor] = {}
         with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            outputs = self.network.training_logits(pixels, encoder_only=encoder_only)
-        return total_loss(outputs, targets, self.config.losses)
+            if encoder_only:
+                outputs = self.network.training_logits(pixels, encoder_only=True)
+            else:
+                labels = targets[0].labels
+                outputs, extra = self.network.training_step(pixels, labels, weights.extra)
+        loss = total_loss(outputs, targets, weights)
+        for name, value in extra.items():
+            loss = loss + weights.extra[name] * value
+        return loss
 
     def _judge(self, stage: _Stage) -> float:
         """Return the held-out score of the averaged weights."""

@@ -24,8 +24,11 @@ DOCUMENTED = {
     "status": ["--json"],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
     "show": ["ID", "OUT.png"],
+    "bench": ["models"],
+    "models": ["--json", "224"],
     "train": [
-        "--data", "--model", "<sinet|deeplab>", "--config", "paper", "portrait", "--epochs",
+        "--data", "--model", "--backbone", "--output-stride", "--pretrained", "--config", "paper",
+        "portrait", "--epochs",
         "--stage-epochs", "--device", "<auto|cpu|cuda>", "--resume", "--out", "runs/MODEL",
         "--held-out", "--json", "TrainingConfig", "--init", "--teacher",
     ],

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 from dataengine import training, training_progress
-from dataengine.commands.train import Network
 from sinet.checkpoint import load_checkpoint
-from sinet.networks import NETWORKS
 from tests.dataengine.conftest import Run
 from tests.dataengine.test_cli_errors import assert_one_line_error
 from tests.dataengine.training_data import make_checkpoint, make_config, make_data
@@ -150,19 +148,51 @@ def test_a_recipe_that_distils_needs_a_teacher(run: Run, data: Path, tmp_path: P
     assert_one_line_error(answer, "the recipe distils from a teacher; name it with --teacher")
 
 
-def test_the_choice_of_networks_is_sinets() -> None:
-    assert {choice.value for choice in Network} == set(NETWORKS)
+def test_another_network_trains_evaluates_predicts_and_converts(
+    run: Run, data: Path, config: Path
+) -> None:
+    options = ["--model", "liteseg", "--backbone", "shufflenet", "--epochs", "1"]
+    answer = run("train", "--data", data, "--config", config, *options)
+    assert answer.code == 0, answer.err
+    weights = "runs/liteseg/last.safetensors"
+    network = load_checkpoint(weights).network
+    assert network.options == {"backbone": "shufflenet", "output_stride": "published"}
+    assert run("evaluate", weights, "--data", data).code == 0
+    assert run("predict", weights, data / "images", "--out", "masks").code == 0
+    assert run("convert", weights, "network.onnx").code == 0
+    other = run("train", "--data", data, "--config", config, "--out", "b", "--init", weights)
+    assert_last_line(other.err, "holds `liteseg`, not `sinet`")
+    same = ["--model", "liteseg", "--init", weights, "--out", "b"]
+    other = run("train", "--data", data, "--config", config, *same)
+    assert_last_line(other.err, "with 2 classes, backbone shufflenet, output_stride published, not")
+
+
+def test_pretrained_without_internet_is_one_line(
+    run: Run, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    arguments = ["--data", data, "--config", config, "--pretrained"]
+    answer = run("train", *arguments, "--model", "liteseg")
+    assert_last_line(answer.err, "of mobilenet_v2 cannot be downloaded (no route to host): put")
+    answer = run("train", *arguments, "--model", "cgnet")
+    assert_last_line(answer.err, "there are no pretrained weights for cgnet")
 
 
 @pytest.mark.parametrize(
     ("arguments", "pattern"),
     [
         (["--data", "missing"], "missing: no such folder: give one with `images` and `masks`"),
-        (["--data", "{data}", "--config", "shiny"], r"shiny: no such file, .*\(paper, portrait\)"),
+        (["--data", "{data}", "--config", "shiny"], r"shiny: no such file, .*paper, portrait"),
         (["--data", "{data}", "--resume"], "runs/sinet: there is no run to resume"),
         (["--data", "{data}", "--out", "{data}/val.txt"], "val.txt: not a folder"),
         (["--data", "{data}", "--epochs", "0"], "encoder_epochs and epochs are both 0"),
         (["--data", "{data}", "--model", "deeplab", "--stage-epochs", "1"], "deeplab has no"),
+        (["--data", "{data}", "--model", "cgnett"], "no network `cgnett`; did you mean cgnet"),
+        (["--data", "{data}", "--backbone", "x"], "sinet has no option `backbone`"),
         (["--data", "{data}", "--device", "cuda"], "no CUDA device"),
         (["--data", "{data}", "--teacher", "onnx:gone.onnx"], "gone.onnx: no such ONNX file"),
         (["--data", "{data}", "--init", "gone.safetensors"], "gone.safetensors: no such file"),

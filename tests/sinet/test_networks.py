@@ -5,7 +5,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sinet import SINet, load_official
 from sinet.errors import CheckpointError
-from sinet.networks import NETWORKS, DeepLab, build_network
+from sinet.networks import DeepLab, outline_network
 
 
 def parameters(network):
@@ -13,8 +13,9 @@ def parameters(network):
 
 
 def multiply_adds(network, side):
+    device = next(network.parameters()).device
     with FlopCounterMode(display=False) as counter:
-        network(torch.zeros(1, 3, side, side))
+        network.eval()(torch.zeros(1, 3, side, side, device=device))
     return counter.get_total_flops() / 2
 
 
@@ -53,23 +54,72 @@ def test_another_checkpoint_is_not_taken_for_the_official_one(tmp_path):
         load_official(path)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("size", [(224, 224), (208, 240), (33, 65), (1, 1), (50, 31)])
-def test_any_size_goes_in_and_comes_out(name, size):
-    network = build_network(name).eval()
-    with torch.inference_mode():
-        assert network(torch.rand(1, 3, *size)).shape == (1, 2, *size)
+@pytest.mark.parametrize("classes", [1, 2])
+def test_extremec3net_has_the_published_size(classes):
+    network = outline_network("extremec3net", classes)
+    assert parameters(network) == 37_714 + 24 * classes
+    assert multiply_adds(network, 224) / 1e9 == pytest.approx(0.1278, abs=0.0013)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_batch_of_one_trains_every_weight(name):
-    torch.manual_seed(0)
-    network = build_network(name).train()
-    outputs = network.training_logits(torch.rand(1, 3, 64, 64))
-    assert [output.shape[-1] for output in outputs] == [64 // s for s in network.strides]
-    sum(output.square().mean() for output in outputs).backward()
-    idle = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
-    assert not idle
+@pytest.mark.parametrize(
+    ("classes", "blocks", "whole"),
+    [(19, 21, 496_306), (11, 21, 494_258), (2, 21, 491_954), (19, 15, 423_682)],
+)
+def test_cgnet_has_the_published_size(classes, blocks, whole):
+    assert parameters(outline_network("cgnet", classes, {"blocks": blocks})) == whole
+
+
+def test_what_cgnet_computes():
+    assert multiply_adds(outline_network("cgnet"), 224) / 1e9 == pytest.approx(0.644, abs=0.001)
+
+
+@pytest.mark.parametrize(("edge", "whole"), [(False, 2_080_760), (True, 2_080_904)])
+def test_portraitnet_has_the_published_size(edge, whole):
+    network = outline_network("portraitnet", 2, {"edge_head": edge})
+    assert parameters(network) == whole
+    assert multiply_adds(network, 224) / 1e9 == pytest.approx(0.361, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "measured", "unused", "gigamacs"),
+    [
+        # The measured counts hold the classifier of ImageNet.
+        ("mobilenet_v2", 4_382_707, 1_281_000, 0.412),
+        # And 19,584 biases before normalisations, but no normalisation of the stem (48).
+        ("shufflenet", 3_508_451, 1_537_000 + 19_584 - 48, 0.215),
+        # Measured were 6.10 G: those of a last block whose map is 16 × 16 instead of 14 × 14.
+        ("darknet19", 20_545_459, 0, 5.19),
+    ],
+)
+def test_liteseg_has_the_published_size(backbone, measured, unused, gigamacs):
+    network = outline_network("liteseg", 19, {"backbone": backbone})
+    assert parameters(network) + unused == measured
+    assert multiply_adds(network, 224) / 1e9 == pytest.approx(gigamacs, abs=0.005)
+
+
+def test_liteseg_of_two_classes():
+    network = outline_network("liteseg")
+    assert parameters(network) == 3_100_058
+    assert multiply_adds(network, 224) / 1e9 == pytest.approx(0.407, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "size"), [("resnet50", 23_508_032), ("resnet101", 42_500_160)]
+)
+def test_sanets_parts_have_their_size(backbone, size):
+    network = outline_network("sanet", 2, {"backbone": backbone})
+    assert parameters(network.stages) == size
+    assert parameters(network.heads) == 4_720_640
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet_v2", "shufflenet", "darknet19"])
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_litesegs_backbones_stop_shrinking(backbone, stride):
+    options = {"backbone": backbone, "output_stride": stride}
+    _, deep = outline_network("liteseg", 2, options).backbone(
+        torch.zeros(1, 3, 64, 64, device="meta")
+    )
+    assert deep.shape[-2:] == (64 // stride, 64 // stride)
 
 
 def test_the_encoder_trains_alone():

@@ -3,14 +3,35 @@
 import pytest
 
 from sinet.errors import ConfigError
-from sinet.training import TrainingConfig, load_config, recipe_names
+from sinet.networks import NETWORKS
+from sinet.training import TrainingConfig, default_recipe, load_config, recipe_names
 
 
 def test_the_recipes_in_the_package():
-    assert recipe_names() == ["paper", "portrait"]
+    others = set(NETWORKS) - {"sinet", "deeplab"}  # theirs are `paper` and `portrait`
+    expected = {"paper", "portrait", *others, *(f"{name}-portrait" for name in others)}
+    assert set(recipe_names()) == expected
     # The defaults follow the paper; only the machine's part differs.
     assert load_config("paper").model_copy(update={"workers": 1}) == TrainingConfig()
     assert load_config("portrait").ema_decay == 0.998
+
+
+@pytest.mark.parametrize("recipe", recipe_names())
+def test_a_recipe_is_for_its_network(recipe):
+    config = load_config(recipe)
+    name = recipe.removesuffix("-portrait")
+    assert config.model == (name if name in NETWORKS else "sinet")
+    assert default_recipe(config.model).endswith("portrait")
+
+
+def test_options_belong_to_their_network():
+    config = load_config("sanet", {"options": {"backbone": "resnet50"}})
+    assert config.options == {"backbone": "resnet50", "categorical": True}
+    assert load_config("liteseg-portrait", {"model": "cgnet"}).options == {}
+    with pytest.raises(ConfigError, match="has no loss `categorical`"):
+        load_config("sanet", {"options": {"categorical": False}})
+    with pytest.raises(ConfigError, match="liteseg normalises over the batch: set batch"):
+        load_config("liteseg", {"batch": 1})
 
 
 def test_toml_json_and_overrides(tmp_path):
@@ -31,7 +52,8 @@ def test_a_saved_configuration_is_read_back(tmp_path):
     ("text", "pattern"),
     [
         ("epoch = 5", r"x\.toml: unknown key `epoch`"),
-        ("[losses]\nedge = 1", r"x\.toml: unknown key `losses.edge`"),
+        ("[losses]\nedges = 1", r"x\.toml: unknown key `losses.edges`"),
+        ("[losses]\nedge = 1", r"x\.toml: sinet with these options has no loss `edge`"),
         ("epochs = 'many'", r"x\.toml: `epochs`: .* valid integer.*, not 'many'"),
         ("[augmentation]\nflip_probability = 2", r"`augmentation\.flip_probability`: .*, not 2"),
         ("schedule = 'linear'", r"`schedule`: .*'poly'.*, not 'linear'"),

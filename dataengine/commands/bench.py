@@ -1,0 +1,60 @@
+"""`dataengine bench`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataengine.choices import Device
+
+EPILOG = """
+**Examples**
+
+    dataengine bench models
+    dataengine bench models sinet cgnet --data ./eg1800 --epochs 20 --out bench
+"""
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+
+
+@app.callback(epilog=EPILOG)
+def bench() -> None:
+    """Measure what there is to choose from."""
+
+
+@app.command("models", epilog=EPILOG)
+def models(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...",
+            help="Networks; `dataengine models` lists them.",
+            show_default="all",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Data set to train all of them on, with the splits train and val.",
+            show_default="nothing is trained",
+        ),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Of every training.")] = 20,
+    side: Annotated[int, typer.Option(metavar="PX", help="Of the square images.")] = 224,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each kind.")] = 20,
+    device: Annotated[Device, typer.Option(help="Where they are trained.")] = Device.AUTO,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results.")] = Path(
+        "bench"
+    ),
+) -> None:
+    """Compare the networks in one table, measured in one run.
+
+    Parameters, MACs, latency in PyTorch and exported, on one thread and on two, peak memory and,
+    with --data, IoU and boundary F1 after the same number of epochs. Writes models.md, models.json
+    and, if something was trained, models.png. Networks of more than 2 G MACs are trained on a GPU
+    only. The same command goes on with trainings that were interrupted.
+    """
+    from dataengine.benchmarking import BenchRequest, run_bench
+
+    run_bench(BenchRequest(names or [], data, epochs, side, rounds, out, device.value))

@@ -1,0 +1,165 @@
+"""CGNet: context-guided segmentation (arXiv 1811.08201, TIP 2020), M = 3, N = 21.
+
+    image ─▶ stem 1/2 ─▶ M blocks at 1/4 ─▶ N blocks at 1/8 ─▶ 1×1 ─▶ ×8
+        └─ ½ ──┴── ¼ ─────────┘   (the shrunk image is joined to the features)
+
+Every block looks at a pixel, at its surroundings with a spread kernel, and at the whole image,
+whose summary gates the channels. 496,306 parameters with 19 classes, 491,954 with two; 0.644 G
+multiply-adds at 224 × 224.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sinet.networks.base import SegmentationNetwork
+from sinet.networks.layers import (
+    ConvolutionUnit,
+    NormalisedActivation,
+    convolution,
+    depthwise,
+    resize,
+)
+from sinet.networks.options import Option
+
+
+class CGNet(SegmentationNetwork):
+    """The whole network, for images of any size.
+
+    Args:
+        classes: number of output channels; 0 is the background, 1 the person.
+        options: `residual`, `global` (the input is added after the gate: GRL, the paper's choice)
+            or `local` (before it: LRL); `blocks`, N, 21 or 15.
+    """
+
+    name: ClassVar[str] = "cgnet"
+    known_options: ClassVar[Mapping[str, tuple[Option, ...]]] = {
+        "residual": ("global", "local"),
+        "blocks": (21, 15),
+    }
+    source: ClassVar[str] = "CGNet, TIP 2020, arXiv 1811.08201"
+    licence: ClassVar[str] = "authors' code MIT"
+
+    def __init__(self, classes: int = 2, options: Mapping[str, Option] | None = None) -> None:
+        super().__init__(classes, options)
+        after_gate = self.options["residual"] == "global"
+        self.stem = nn.Sequential(
+            ConvolutionUnit(3, 32, 3, stride=2),
+            ConvolutionUnit(32, 32, 3),
+            ConvolutionUnit(32, 32, 3),
+        )
+        self.join_half = NormalisedActivation(32 + 3)
+        self.to_quarter = GuidedDownsampling(32 + 3, 64, rate=2, reduction=8)
+        self.quarter = nn.Sequential(
+            *(GuidedBlock(64, rate=2, reduction=8, after_gate=after_gate) for _ in range(2))
+        )
+        self.join_quarter = NormalisedActivation(2 * 64 + 3)
+        self.to_eighth = GuidedDownsampling(2 * 64 + 3, 128, rate=4, reduction=16)
+        self.eighth = nn.Sequential(
+            *(
+                GuidedBlock(128, rate=4, reduction=16, after_gate=after_gate)
+                for _ in range(int(self.options["blocks"]) - 1)
+            )
+        )
+        self.join_eighth = NormalisedActivation(2 * 128)
+        self.classifier = nn.Conv2d(2 * 128, classes, 1, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map float (N, 3, H, W), normalised, any size, to logits (N, classes, H, W)."""
+        self.check_images(images)
+        half_image = _halve(images)
+        half = self.join_half(torch.cat((self.stem(images), half_image), dim=1))
+        first = self.to_quarter(half)  # (N, 64, H / 4, W / 4)
+        last = self.quarter(first)
+        joined = self.join_quarter(torch.cat((last, first, _halve(half_image)), dim=1))
+        first = self.to_eighth(joined)  # (N, 128, H / 8, W / 8)
+        last = self.eighth(first)
+        logits = self.classifier(self.join_eighth(torch.cat((first, last), dim=1)))
+        return resize(logits, like=images)
+
+
+class ContextGuide(nn.Module):
+    """Gate every channel by a summary of all channels over the whole image (global context)."""
+
+    def __init__(self, channels: int, reduction: int) -> None:
+        super().__init__()
+        self.gate = nn.Sequential(
+            nn.Linear(channels, channels // reduction),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels // reduction, channels),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scale every channel of (N, C, H, W) by a factor of 0..1."""
+        gates = self.gate(features.mean(dim=(2, 3)))  # (N, C)
+        scaled: Tensor = features * gates[:, :, None, None]
+        return scaled
+
+
+class LocalAndSurrounding(nn.Module):
+    """See every channel close up and spread, both depthwise: (N, C, H, W) to (N, 2·C, H, W)."""
+
+    def __init__(self, channels: int, rate: int) -> None:
+        super().__init__()
+        self.local = depthwise(channels)
+        self.surrounding = depthwise(channels, rate=rate)
+        self.post = NormalisedActivation(2 * channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Concatenate both views, normalise, activate."""
+        views = torch.cat((self.local(features), self.surrounding(features)), dim=1)
+        joined: Tensor = self.post(views)
+        return joined
+
+
+class GuidedBlock(nn.Module):
+    """CG block: halve the channels, see them close up and spread, gate; residual.
+
+    No 1×1 convolution follows the depthwise pair: the next block's reduction mixes the channels.
+
+    Args:
+        channels: in and out.
+        rate: dilation of the surrounding's kernel.
+        reduction: of the gate's hidden layer.
+        after_gate: add the input after the gate (GRL) or before it (LRL).
+    """
+
+    def __init__(self, channels: int, *, rate: int, reduction: int, after_gate: bool) -> None:
+        super().__init__()
+        self.after_gate = after_gate
+        self.reduce = ConvolutionUnit(channels, channels // 2, 1)
+        self.views = LocalAndSurrounding(channels // 2, rate)
+        self.guide = ContextGuide(channels, reduction)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape."""
+        joined = self.views(self.reduce(features))
+        if self.after_gate:
+            gated: Tensor = features + self.guide(joined)
+            return gated
+        guided: Tensor = self.guide(features + joined)
+        return guided
+
+
+class GuidedDownsampling(nn.Module):
+    """CG block that halves the size and changes the number of channels; not residual."""
+
+    def __init__(self, inputs: int, outputs: int, *, rate: int, reduction: int) -> None:
+        super().__init__()
+        self.shrink = ConvolutionUnit(inputs, outputs, 3, stride=2)
+        self.views = LocalAndSurrounding(outputs, rate)
+        self.reduce = convolution(2 * outputs, outputs, 1)
+        self.guide = ContextGuide(outputs, reduction)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, ⌈H / 2⌉, ⌈W / 2⌉)."""
+        guided: Tensor = self.guide(self.reduce(self.views(self.shrink(features))))
+        return guided
+
+
+def _halve(images: Tensor) -> Tensor:
+    return functional.avg_pool2d(images, 3, stride=2, padding=1)
