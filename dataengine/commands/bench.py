@@ -14,12 +14,16 @@ EPILOG = """
     dataengine bench models sinet cgnet --data ./eg1800 --epochs 20 --out bench
 """
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(
+    help="Measure what there is to choose from.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
 
 
-@app.callback(epilog=EPILOG)
-def bench() -> None:
-    """Measure what there is to choose from."""
+@app.callback()
+def _bench() -> None:
+    """Keep `models` a command of its own: typer makes a single command the whole app."""
 
 
 @app.command("models", epilog=EPILOG)

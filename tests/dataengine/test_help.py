@@ -24,7 +24,7 @@ DOCUMENTED = {
     "status": ["--json"],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
     "show": ["ID", "OUT.png"],
-    "bench": ["models"],
+    "bench models": ["[NAME]...", "--data", "--epochs", "--out", "--device"],
     "models": ["--json", "224"],
     "train": [
         "--data", "--model", "--backbone", "--output-stride", "--pretrained", "--config", "paper",
