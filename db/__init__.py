@@ -20,10 +20,12 @@ from db.models import (
     Purpose,
     RequestState,
     Source,
+    Split,
     Stage,
     Verdict,
 )
 from db.queue import Job, Pending
+from db.release_models import Forgotten, Release, ReleaseItem, Run, Trust
 from db.review_models import Review, ReviewProject, ReviewRequest
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "DatabaseError",
     "Decision",
     "Face",
+    "Forgotten",
     "Image",
     "Job",
     "JobRow",
@@ -42,13 +45,18 @@ __all__ = [
     "Pending",
     "Portrait",
     "Purpose",
+    "Release",
+    "ReleaseItem",
     "RequestState",
     "Review",
     "ReviewProject",
     "ReviewRequest",
+    "Run",
     "SchemaError",
     "Source",
+    "Split",
     "Stage",
+    "Trust",
     "Verdict",
     "explain",
     "open_engine",

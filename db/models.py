@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -76,6 +77,14 @@ class Outcome(StrEnum):
 
     PORTRAITS = "portraits"  # at least one face was cropped to a portrait
     NO_FACE = "no_face"  # the detector worked and no face was worth a portrait
+
+
+class Split(StrEnum):
+    """What a portrait is used for; decided once for a group of near-duplicates."""
+
+    TRAIN = "train"  # to learn from
+    VAL = "val"  # scored while learning
+    TEST = "test"  # scored when all is decided; what is here stays here
 
 
 class Stage(StrEnum):
@@ -149,7 +158,7 @@ def strings(enum: type[StrEnum], name: str) -> Enum:
 # SQLite counts up only a primary key that is declared exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
 # Without `none_as_null` a missing value would be the JSON text "null", which IS NOT NULL.
-_Json = JSON(none_as_null=True)
+json_column = JSON(none_as_null=True)
 # Jobs, releases and people's notes name rows by id: an id must not come back after `forget`.
 NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
 
@@ -169,12 +178,12 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012  (SQLAlchemy's own spelling)
         datetime: UtcDateTime(),
         float: Double(),
-        dict[str, float]: _Json,
-        list[str]: _Json,
-        list[int]: _Json,
-        list[float]: _Json,
-        list[list[float]]: _Json,
-        list[Face]: _Json,
+        dict[str, float]: json_column,
+        list[str]: json_column,
+        list[int]: json_column,
+        list[float]: json_column,
+        list[list[float]]: json_column,
+        list[Face]: json_column,
     }
 
 
@@ -214,6 +223,12 @@ class Image(Base):
     """Perceptual hash: 64 bits read as a signed integer."""
     phash_mirror: Mapped[int | None] = mapped_column(BigInteger)
     """The same of the mirrored image."""
+    descriptor: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """What near-duplicates are told by: `pipelines.near_duplicates.descriptor`."""
+    group_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"), index=True)
+    """First image of its group of near-duplicates, maybe itself; null until it was looked for."""
+    split: Mapped[Split | None] = mapped_column(strings(Split, "split"))
+    """Null until it is decided; then for ever."""
     faces: Mapped[list[Face] | None]
     """Every face the detector saw, also those not cropped; null until detection."""
     outcome: Mapped[Outcome | None] = mapped_column(strings(Outcome, "outcome"))
