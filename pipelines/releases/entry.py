@@ -1,0 +1,108 @@
+"""A portrait on its way into a release."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from db import MaskSource, Split, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A portrait with the mask that is released, and where both came from.
+
+    Attributes:
+        name: of its files, without suffix: the same in every workspace.
+        split: what it is used for.
+        trust: why its mask is trusted.
+        portrait_id: in the workspace.
+        mask_id: in the workspace.
+        group_id: of its near-duplicates.
+        image_blob: store key of the crop, a JPEG.
+        mask_blob: store key of the mask, a 1-bit PNG of 0 and 255.
+        width: of both, in pixels.
+        height: likewise.
+        raw_sha256: of the photo it was cropped from.
+        crop_box: x0, y0, x1, y1 in the upright photo; right and bottom exclusive.
+        face_height: in pixels.
+        mask_source: who made the mask.
+        mask_revision: which of the portrait's masks it is.
+        producer: name and weights of the network, or who drew it.
+        verdict: of the automatic checks.
+        reasons: of the verdict.
+        scores: of the mask.
+        decided_by: who accepted or drew it; empty for an import.
+        decided_at: when; None for an import.
+    """
+
+    name: str
+    split: Split
+    trust: Trust
+    portrait_id: int
+    mask_id: int
+    group_id: int
+    image_blob: str
+    mask_blob: str
+    width: int
+    height: int
+    raw_sha256: str
+    crop_box: tuple[int, int, int, int]
+    face_height: float
+    mask_source: MaskSource
+    mask_revision: int
+    producer: str
+    verdict: str
+    reasons: tuple[str, ...]
+    scores: dict[str, float]
+    decided_by: tuple[str, ...]
+    decided_at: datetime | None
+
+    @property
+    def image_file(self) -> str:
+        """Path of the picture in a release of the format `folder` or `coco`."""
+        return f"images/{self.name}.jpg"
+
+    @property
+    def mask_file(self) -> str:
+        """Path of the mask in a release of the format `folder`."""
+        return f"masks/{self.name}.png"
+
+    @property
+    def image_sha256(self) -> str:
+        """Of the picture's bytes: a blob is named by its content."""
+        return Path(self.image_blob).stem
+
+    @property
+    def mask_sha256(self) -> str:
+        """Of the mask's bytes."""
+        return Path(self.mask_blob).stem
+
+    def manifest(self) -> dict[str, Any]:
+        """Its line of manifest.jsonl: what it is, its files, and where they came from.
+
+        Nothing in it depends on the workspace's folder or the time of the export.
+        """
+        return {
+            "id": self.name,
+            "image": self.image_file,
+            "mask": self.mask_file,
+            "split": str(self.split),
+            "width": self.width,
+            "height": self.height,
+            "image_sha256": self.image_sha256,
+            "mask_sha256": self.mask_sha256,
+            "trust": str(self.trust),
+            "mask_source": str(self.mask_source),
+            "producer": self.producer,
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "scores": self.scores,
+            "decided_at": self.decided_at.isoformat() if self.decided_at else None,
+            "raw_sha256": self.raw_sha256,
+            "crop_box": list(self.crop_box),
+            "portrait_id": self.portrait_id,
+            "mask_id": self.mask_id,
+            "mask_revision": self.mask_revision,
+            "group_id": self.group_id,
+        }

@@ -1,0 +1,1 @@
+"""How a release is laid out on disk; one module a format."""
