@@ -12,6 +12,7 @@ from dataengine.commands import (
     convert,
     demo,
     evaluate,
+    export,
     ingest,
     init,
     listing,
@@ -72,6 +73,7 @@ app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.command("list", epilog=listing.EPILOG)(listing.list_)
 app.command("show", epilog=show.EPILOG)(show.show)
+app.command("export", epilog=export.EPILOG)(export.export)
 app.command("models", epilog=models.EPILOG)(models.models)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)

@@ -50,8 +50,7 @@ class Store:
         Raises:
             WorkspaceError: the blob could not be written, for instance because the disk is full.
         """
-        digest = hashlib.sha256(data).hexdigest()
-        key = f"{kind}/{digest[:2]}/{digest}.{_SUFFIX[kind]}"
+        key = blob_key(kind, hashlib.sha256(data).hexdigest())
         target = self.root / key
         temporary = self.root / _TEMPORARY / f"{self._owner}.{next(self._serial)}"
         try:
@@ -107,6 +106,11 @@ class Store:
         if folder.is_dir():
             for leftover in folder.glob(f"{owner}.*"):
                 leftover.unlink(missing_ok=True)
+
+
+def blob_key(kind: BlobKind, sha256: str) -> str:
+    """Key of the blob with this content."""
+    return f"{kind}/{sha256[:2]}/{sha256}.{_SUFFIX[kind]}"
 
 
 def storage_message(path: Path, error: OSError) -> str:
