@@ -43,3 +43,10 @@ class MinSourceChoice(StrEnum):
     HUMAN = "human"
     CERTIFIED = "certified"
     ANY = "any"
+
+
+class MethodChoice(StrEnum):
+    """How `relabel` makes masks, as `pipelines.relabel.Method`."""
+
+    STUDENT = "student"
+    MEAN = "mean"

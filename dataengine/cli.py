@@ -18,7 +18,9 @@ from dataengine.commands import (
     listing,
     models,
     predict,
+    relabel,
     review,
+    rounds,
     show,
     status,
     train,
@@ -76,6 +78,8 @@ app.command("show", epilog=show.EPILOG)(show.show)
 app.command("export", epilog=export.EPILOG)(export.export)
 app.command("models", epilog=models.EPILOG)(models.models)
 app.command("train", epilog=train.EPILOG)(train.train)
+app.command("relabel", epilog=relabel.EPILOG)(relabel.relabel)
+app.command("rounds", epilog=rounds.EPILOG)(rounds.rounds)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)

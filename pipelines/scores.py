@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from pipelines.geometry import Face
 from pipelines.subject import Mask, Probability, face_window
 
+DISAGREEMENT = "disagreement"
+"""Name of the score that needs a second opinion: share of the union of two networks' masks that
+only one covers, in [0, 1]."""
+
 _WORKING_SIDE_PX = 256
 _BAND_PX = 7
 _FACE_SIDE_PX = 128

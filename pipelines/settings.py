@@ -103,6 +103,9 @@ class TeacherSettings(_Section):
 
     name: str = Field(default="auto", description="As `ingest --teacher`.")
     weights: str | None = Field(default=None, description="As `ingest --teacher-weights`.")
+    second_opinion: str | None = Field(
+        default=None, description="As `ingest --second-opinion`; default none."
+    )
     onnx: OnnxSettings = OnnxSettings()
 
 

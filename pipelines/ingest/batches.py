@@ -117,8 +117,10 @@ class BatchRunner:
         with self._workspace.engine.begin() as connection:
             found = records.portraits(connection, ids=[job.item_id for job in jobs])
         inputs = [portrait_input(self._workspace.store, found[job.item_id]) for job in jobs]
-        teacher = self._models.teacher
-        judged = _through(inputs, lambda batch: label_portraits(batch, teacher, self._settings))
+        teacher, second = self._models.teacher, self._models.second_opinion
+        judged = _through(
+            inputs, lambda batch: label_portraits(batch, teacher, self._settings, second)
+        )
         outcomes = [
             item
             if isinstance(item, ItemError)

@@ -4,7 +4,6 @@ Its rows are written just before the renaming and sealed just after it, so that 
 dies, the next one can tell from the folder which of the two is true.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from sqlalchemy.engine import Connection
 
 from db import Release, ReleaseItem
 from pipelines.errors import PipelineError, WorkspaceError
+from pipelines.exclusive import AlreadyLockedError, exclusive
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, write
 from pipelines.store import storage_message
@@ -43,15 +43,14 @@ def alone(workspace: Workspace) -> Iterator[None]:
     Raises:
         PipelineError: another one is being written.
     """
-    with (workspace.paths.locks / "release").open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PipelineError(
-                f"{workspace.paths.root}: another release is being written; wait for its end"
-            ) from None
-        _settle(workspace)
-        yield
+    try:
+        with exclusive(workspace.paths.locks / "release"):
+            _settle(workspace)
+            yield
+    except AlreadyLockedError:
+        raise PipelineError(
+            f"{workspace.paths.root}: another release is being written; wait for its end"
+        ) from None
 
 
 def check_target(target: Path) -> None:

@@ -56,9 +56,11 @@ def card_text(facts: CardFacts) -> str:
     photos, groups = ({getattr(e, name) for e in entries} for name in ("raw_sha256", "group_id"))
     parts = [
         "# Portraits with masks\n",
-        f"{len(entries):,} portraits from {len(photos):,} photos in {len(groups):,} groups of "
-        "near-duplicates. A group is in one split only, and what is in `test` stays there in "
-        "every release.\n",
+        (
+            f"{len(entries):,} portraits from {len(photos):,} photos in {len(groups):,} groups of "
+            "near-duplicates. A group is in one split only, and what is in `test` stays there in "
+            "every release.\n"
+        ),
         _splits(entries),
         "## The test split\n",
         _about_test(selection.test),
@@ -71,8 +73,10 @@ def card_text(facts: CardFacts) -> str:
     if reasons:
         parts.append(_table("what the checks doubted", reasons))
     parts += [
-        f"Not in it: {selection.untrusted:,} portraits without a trusted mask"
-        f"{_left_out(selection.left_out)}.\n",
+        (
+            f"Not in it: {selection.untrusted:,} portraits without a trusted mask"
+            f"{_left_out(selection.left_out)}.\n"
+        ),
         "## Sizes\n",
         f"![Sizes of portraits and faces]({PICTURE_FOLDER}/{_SIZES_FILE})\n",
         "## Reviewers\n",
@@ -80,8 +84,10 @@ def card_text(facts: CardFacts) -> str:
         "## Licence\n",
         f"{facts.licence or _NO_LICENCE}\n",
         "## Made by\n",
-        f"```sh\n{facts.command}\n```\n\nThe same state of the workspace makes the same bytes; "
-        "`sha256sum -c checksums.txt` checks them.\n",
+        (
+            f"```sh\n{facts.command}\n```\n\nThe same state of the workspace makes the same "
+            "bytes; `sha256sum -c checksums.txt` checks them.\n"
+        ),
     ]
     return "\n".join(parts)
 

@@ -2,6 +2,7 @@
 
 import shlex
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,14 +88,25 @@ def export_round(workspace: Workspace, target: Path, form: Format, number: int) 
     return Exported(row, target, entries, len(members) - len(entries))
 
 
-def freeze_round(workspace: Workspace, number: int, min_source: MinSource) -> tuple[Release, bool]:
+def freeze_round(
+    workspace: Workspace,
+    number: int,
+    min_source: MinSource,
+    check: Callable[[Selection], None],
+) -> tuple[Release, bool]:
     """The release `round-N`, made now if it does not exist; unchanged for ever after.
+
+    Args:
+        workspace: opened.
+        number: of the round.
+        min_source: what a mask needs.
+        check: raises `PipelineError` if the selection is not worth freezing.
 
     Returns:
         Its row, and whether it was made now.
 
     Raises:
-        PipelineError: nothing is trusted.
+        PipelineError: nothing is trusted, or `check` says no.
         WorkspaceError: as `export`.
     """
     with alone(workspace):
@@ -103,6 +115,7 @@ def freeze_round(workspace: Workspace, number: int, min_source: MinSource) -> tu
             return frozen, False
         command = f"dataengine train --round {number} --min-source {min_source}"
         selection, facts = _current(workspace, min_source, command)
+        check(selection)
         target = workspace.paths.releases / f"round-{number}"
         row = build(
             workspace,
