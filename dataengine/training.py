@@ -29,8 +29,8 @@ from sinet.training.state import RESUME_FILE
 _SOFT_MASKS = "soft_masks"
 # Weight of the teacher's soft masks where the recipe gives none.
 _DISTILLATION = 0.5
-# Images times epochs; compiling takes a minute or more, about what it saves on so many.
-_WORTH_COMPILING = 20_000
+# Images times epochs: compiling takes a minute or more, which a short training does not win back.
+_WORTH_COMPILING = 8_000
 
 
 @dataclass(frozen=True)

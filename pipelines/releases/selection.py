@@ -67,7 +67,8 @@ def select(connection: Connection, min_source: MinSource) -> Selection:
     """
     placed = places(connection)
     found = standings(connection, min_source)
-    image_of = dict(connection.execute(sa.select(Portrait.id, Portrait.image_id)).tuples().all())
+    photos = connection.execute(sa.select(Portrait.id, Portrait.image_id))
+    image_of = {row.id: row.image_id for row in photos}
     chosen: dict[int, tuple[TrustedMask, Placed]] = {}
     test: Counter[str] = Counter()
     left_out = untrusted = 0
