@@ -18,7 +18,8 @@ from pipelines.detect import FaceDetector
 from pipelines.errors import ItemError
 from pipelines.geometry import CropBox, Face, portrait_box
 from pipelines.masks import difference
-from pipelines.perceptual import perceptual_hashes
+from pipelines.near_duplicates.descriptor import descriptor
+from pipelines.perceptual import perceptual_hashes, reduced
 from pipelines.scores import DISAGREEMENT, MaskScores, mask_scores
 from pipelines.settings import DetectorSettings, PortraitSettings, Settings
 from pipelines.subject import Mask, main_subject
@@ -61,6 +62,7 @@ class DetectedImage:
         format: Pillow's name of the file format.
         phash: perceptual hash, signed 64-bit.
         phash_mirror: the same of the mirrored image.
+        descriptor: what near-duplicates are told by.
         faces: every face seen, largest first.
         portraits: those that became portraits.
         outcome: whether there are any.
@@ -72,6 +74,7 @@ class DetectedImage:
     format: str
     phash: int
     phash_mirror: int
+    descriptor: bytes
     faces: list[Face]
     portraits: list[PortraitCrop]
     outcome: Outcome
@@ -229,13 +232,15 @@ def _attempt_decode(data: bytes, max_pixels: int) -> tuple[Rgb, str] | ItemError
 def _crop(rgb: Rgb, file_format: str, faces: list[Face], settings: Settings) -> DetectedImage:
     height, width = rgb.shape[:2]
     kept, reasons = choose_faces(faces, settings.detector)
-    phash, phash_mirror = perceptual_hashes(rgb)
+    small = reduced(rgb)
+    phash, phash_mirror = perceptual_hashes(small)
     return DetectedImage(
         width=width,
         height=height,
         format=file_format,
         phash=phash,
         phash_mirror=phash_mirror,
+        descriptor=descriptor(small),
         faces=faces,
         portraits=[_portrait(rgb, face, settings.portrait) for face in kept],
         outcome=Outcome.PORTRAITS if kept else Outcome.NO_FACE,

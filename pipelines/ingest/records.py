@@ -241,6 +241,9 @@ def save_detection(
             format=found.format,
             phash=found.phash,
             phash_mirror=found.phash_mirror,
+            descriptor=found.descriptor,
+            # Looked for again: hashes of another version may have put it elsewhere.
+            group_id=None,
             faces=[_face_json(face) for face in found.faces],
             outcome=found.outcome,
             reasons=found.reasons,
