@@ -12,6 +12,7 @@ from pipelines.funnel import latest_masks
 from pipelines.ingest.records import portraits, save_mask
 from pipelines.ingest.revisions import portrait_input, stored_mask
 from pipelines.masks import difference, read_grey
+from pipelines.settings_used import settings_id
 from pipelines.stages import judge_probability
 from pipelines.teachers import Teacher
 from pipelines.workspace import Workspace
@@ -59,6 +60,7 @@ def refine(workspace: Workspace, second: Teacher) -> Iterator[Refined]:
     Raises:
         WorkspaceError: a blob is missing or damaged, or cannot be written.
     """
+    used = settings_id(workspace)
     for proposed in _proposals(workspace):
         with reader(workspace.engine).begin() as connection:
             record = portraits(connection, ids=[proposed.portrait_id])[proposed.portrait_id]
@@ -71,7 +73,7 @@ def refine(workspace: Workspace, second: Teacher) -> Iterator[Refined]:
         judged = judge_probability(item, rgb, mean, workspace.settings)
         producer = f"mean of {proposed.producer} and {second.name}"
         mask = stored_mask(
-            workspace.store, proposed.portrait_id, judged, MaskSource.STUDENT, producer
+            workspace.store, proposed.portrait_id, judged, MaskSource.STUDENT, producer, used
         )
         with workspace.engine.begin() as connection:
             if not _is_latest(connection, proposed.mask_id):
