@@ -16,6 +16,7 @@ from pipelines.ingest.revisions import portrait_input, stored_mask
 from pipelines.masks import difference, read_grey
 from pipelines.releases.trusted import MinSource, standings
 from pipelines.review.decisions import majority, votes
+from pipelines.settings_used import settings_id
 from pipelines.stages import judge_probability
 from pipelines.teachers import Teacher
 from pipelines.workspace import Workspace
@@ -127,6 +128,7 @@ def relabel(
     Raises:
         WorkspaceError: a blob is missing or damaged, or cannot be written.
     """
+    used = settings_id(workspace)
     for old in portraits_to_do:
         with reader(workspace.engine).begin() as connection:
             record = portraits(connection, ids=[old.portrait_id])[old.portrait_id]
@@ -137,7 +139,7 @@ def relabel(
             probability = _mean(probability, read_grey(workspace.store, old.probability_blob))
         judged = judge_probability(item, rgb, probability, workspace.settings)
         mask = stored_mask(
-            workspace.store, old.portrait_id, judged, MaskSource.STUDENT, old.producer
+            workspace.store, old.portrait_id, judged, MaskSource.STUDENT, old.producer, used
         )
         with workspace.engine.begin() as connection:
             if not _is_latest(connection, old.mask_id):
