@@ -51,19 +51,28 @@ class Plan:
     Attributes:
         images: of train.txt, in all three crawls; None: every one.
         epochs: of each round's training.
+        recipe: of the trainings, as JSON; None: `portrait`.
         settings: of the workspace, as environment variables.
     """
 
     images: int | None
     epochs: tuple[int, int, int]
+    recipe: dict[str, Any] | None
     settings: dict[str, str]
 
 
-FULL = Plan(None, (60, 45, 60), {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
-# So few photos that a tenth of them might be none.
+FULL = Plan(None, (60, 45, 60), None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
 SMALL = Plan(
     90,
-    (3, 3, 3),
+    (12, 8, 8),
+    {
+        "encoder_epochs": 0,
+        "batch": 4,
+        "workers": 0,
+        "cache_px": 160,
+        "input": {"height": 96, "width": 96},
+    },
+    # So few photos that a tenth of them might be none.
     {"DATAENGINE_RELEASE__VAL_SHARE": "0.1", "DATAENGINE_RELEASE__TEST_SHARE": "0.2"},
 )
 
@@ -174,6 +183,10 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
     root, results = out / "workspace", _results(out)
     teacher = shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
     reviewer = Reviewer(shared)
+    recipe = []
+    if plan.recipe is not None:
+        (out / "recipe.json").write_text(json.dumps(plan.recipe))
+        recipe = ["--config", str(out / "recipe.json")]
     if not results:
         results.append({"name": "DeepLabv3, the teacher", **_evaluate(teacher, shared)})
         _save(out, results)
@@ -192,7 +205,7 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
             workspace.close()
         epochs = ["--epochs", str(plan.epochs[number - 1])]
         trained = json.loads(
-            _dataengine(root, "train", "--round", str(number), *epochs, *begin, "--json")
+            _dataengine(root, "train", "--round", str(number), *recipe, *epochs, *begin, "--json")
         )
         student = root / f"runs/round-{number}/last.safetensors"
         results.append(

@@ -91,6 +91,7 @@ def _schema() -> Any:
         *((name, pa.int64(), _value("int64")) for name in _NUMBERS),
         ("reasons", pa.list_(pa.string()), _list("string")),
         ("crop_box", pa.list_(pa.int64()), _list("int64")),
+        ("face_height", pa.float64(), _value("float64")),
     ]
     features = {name: feature for name, _, feature in fields}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}

@@ -75,7 +75,6 @@ def _entry(number: int, photo: Path, store: Store) -> Entry:
         verdict="candidate",
         reasons=() if imported else ("blurry", "holes"),
         scores={"area": 0.5} if imported else {"confidence": 0.25 / (number + 1), "area": 0.5},
-        decided_by=() if imported else ("ann@example.org",),
         decided_at=None if imported else datetime(2026, 3, 1, 12, tzinfo=UTC),
     )
 
