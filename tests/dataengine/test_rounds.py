@@ -1,0 +1,225 @@
+"""`train --round`, `rounds`, `relabel`, `export`: the engine turns once."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from dataengine import training
+from dataengine.cli import app
+from pipelines.rounds import gate
+from sinet.checkpoint import load_checkpoint
+from tests.conftest import FAST_INGEST
+from tests.dataengine.conftest import Answer, Run
+from tests.dataengine.test_cli_errors import assert_one_line_error
+from tests.dataengine.training_data import make_config
+
+COUNT = 30
+
+
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of portraits that came with masks: bright people before blotchy, blue walls."""
+    root = tmp_path_factory.mktemp("imported")
+    for folder in ("raw", "masks"):
+        (root / folder).mkdir()
+    rows, columns = np.mgrid[:200, :150]
+    for number in range(COUNT):
+        rng = np.random.default_rng(number)
+        width, height = rng.integers(30, 45), rng.integers(60, 90)
+        person = ((columns - rng.integers(60, 90)) / width) ** 2 + ((rows - 110) / height) ** 2 < 1
+        # Blotches, or all would be near-duplicates of each other.
+        blotches = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
+        wall = np.asarray(Image.fromarray(blotches).resize((150, 200), Image.Resampling.BICUBIC))
+        picture = np.where(person[..., None], [230, 160 + number, 30], wall // [4, 1, 1])
+        Image.fromarray(picture.astype(np.uint8)).save(root / f"raw/{number:02}.png")
+        Image.fromarray(person.astype(np.uint8) * 255).save(root / f"masks/{number:02}.png")
+    arguments = ["-w", str(root / "workspace"), "ingest", str(root / "raw")]
+    arguments += ["--masks", str(root / "masks")]
+    environment = {
+        **FAST_INGEST,
+        "DATAENGINE_RELEASE__TEST_SHARE": "0.3",
+        "DATAENGINE_RELEASE__VAL_SHARE": "0.1",
+    }
+    result = CliRunner().invoke(app, arguments, env=environment)
+    assert result.exit_code == 0, result.output
+    return root / "workspace"
+
+
+@pytest.fixture
+def workspace(imported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(imported, tmp_path / "workspace")
+    for name, value in FAST_INGEST.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATAENGINE_RELEASE__TEST_SHARE", "0.3")
+    monkeypatch.setenv("DATAENGINE_RELEASE__VAL_SHARE", "0.1")
+    # A test of thirty portraits cannot have a hundred test images.
+    monkeypatch.setattr(gate, "MIN_GROUPS", 5)
+    return tmp_path / "workspace"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return make_config(tmp_path, epochs=12, learning_rate=5e-3, schedule="cosine")
+
+
+def trained(run: Run, workspace: Path, *arguments: str | Path) -> Answer:
+    answer = run("-w", workspace, "train", *arguments)
+    assert answer.code == 0, answer.err
+    return answer
+
+
+def table(run: Run, workspace: Path) -> list[dict[str, Any]]:
+    return list(json.loads(run("-w", workspace, "rounds", "--json").out))
+
+
+def test_the_users_example(run: Run, workspace: Path, config: Path) -> None:
+    """Round 3 with no round before it: frozen, trained, measured, promoted, recorded."""
+    answer = trained(run, workspace, "--round", "3", "--config", config)
+    assert "Froze the trusted portraits as round-3" in answer.err
+    assert "promoted: better than an untrained network" in answer.out
+    assert "--teacher sinet:current" in answer.out
+    weights = workspace / "runs/round-3/last.safetensors"
+    release = workspace / "releases/round-3"
+    (line,) = table(run, workspace)
+    assert line["round"] == 3
+    assert line["is_current"]
+    assert sum(line["splits"].values()) == COUNT
+    assert line["metrics"]["images"] == line["splits"]["test"]
+    assert line["metrics"]["iou"] > 0.5, "it learnt something"
+    assert load_checkpoint(weights).training["samples"] == line["splits"]["train"]
+    assert (release / "checksums.txt").is_file()
+    per_image = json.loads((workspace / "runs/round-3/test.json").read_text())
+    mean = np.mean([each["student"]["iou"] for each in per_image.values()])
+    assert mean == pytest.approx(line["metrics"]["iou"])
+    shown = run("-w", workspace, "rounds").out
+    assert "round 3* sinet" in shown
+    assert "* the current student" in shown
+
+
+def test_the_same_command_does_nothing_twice(run: Run, workspace: Path, config: Path) -> None:
+    first = trained(run, workspace, "--round", "1", "--config", config, "--json")
+    again = trained(run, workspace, "--round", "1", "--config", config, "--json")
+    assert "was trained with these options; nothing was done" in again.err
+    assert json.loads(again.out) == json.loads(first.out)
+
+
+def test_an_interrupted_round_goes_on_with_the_same_command(
+    run: Run, workspace: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    straight = trained(run, workspace, "--round", "1", "--config", config, "--json")
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        kwargs["stop_after"] = 5
+        real(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    real = training.train
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", interrupted)
+        answer = run("-w", workspace, "train", "--round", "2", "--config", config)
+    assert answer.code == 130
+    assert "5 epochs are kept; to go on: the same command" in answer.err
+    line = table(run, workspace)[-1]
+    assert (line["round"], line["metrics"], line["promoted"]) == (2, None, False)
+    assert "not finished; the same `train` command goes on" in run("-w", workspace, "rounds").out
+    resumed = trained(run, workspace, "--round", "2", "--config", config, "--json")
+    assert json.loads(resumed.out)["metrics"] == json.loads(straight.out)["metrics"]
+
+
+def test_a_student_that_is_not_better_is_recorded_but_not_current(
+    run: Run, workspace: Path, tmp_path: Path, config: Path
+) -> None:
+    trained(run, workspace, "--round", "1", "--config", config)
+    (tmp_path / "short").mkdir()
+    short = make_config(tmp_path / "short", epochs=1)
+    answer = trained(run, workspace, "--round", "2", "--config", short)
+    assert "not promoted: may be worse than the student of round 1" in answer.out
+    assert [line["is_current"] for line in table(run, workspace)] == [True, False]
+    forced = trained(run, workspace, "--round", "2", "--config", short, "--force")
+    assert "Promoted by hand" in forced.err
+    lines = table(run, workspace)
+    assert [line["is_current"] for line in lines] == [False, True]
+    assert lines[1]["forced"]
+    assert "promoted by hand: may be worse" in run("-w", workspace, "rounds").out
+
+
+def test_other_options_train_another_student_on_the_same_data(
+    run: Run, workspace: Path, tmp_path: Path, config: Path
+) -> None:
+    trained(run, workspace, "--round", "1", "--config", config)
+    trained(run, workspace, "--round", "1", "--config", config, "--epochs", "1")
+    folders = [line["folder"] for line in table(run, workspace)]
+    assert folders == ["runs/round-1", "runs/round-1-2"]
+    assert [path.name for path in (workspace / "releases").iterdir()] == ["round-1"]
+
+
+def test_the_student_labels_and_judges_the_next_crawl(
+    run: Run, workspace: Path, config: Path, ingested: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = run("-w", workspace, "ingest", ingested.raw, "--teacher", "sinet:current")
+    assert_one_line_error(refused, "there is no promoted student yet; `dataengine train --round 1`")
+    trained(run, workspace, "--round", "1", "--config", config)
+    answer = run("-w", workspace, "ingest", ingested.raw, "--second-opinion", "sinet:current")
+    assert answer.code == 0, answer.err
+    lines = [json.loads(line) for line in run("-w", workspace, "list", "--jsonl").out.splitlines()]
+    new = [line for line in lines if line["mask_source"] == "teacher"]
+    assert len(new) == 3
+    assert all(0 < line["scores"]["disagreement"] <= 1 for line in new)
+    relabelled = run("-w", workspace, "relabel", "--json")
+    assert json.loads(relabelled.out)["portraits"] == 3
+    assert json.loads(relabelled.out)["round"] == 1
+    again = run("-w", workspace, "relabel")
+    assert "Nothing to relabel" in again.out
+
+
+def test_export_writes_and_says_what(run: Run, workspace: Path) -> None:
+    answer = run("-w", workspace, "export", "out")
+    assert answer.code == 0, answer.err
+    assert f"Wrote {COUNT} portraits to out: " in answer.out
+    assert "out/card.md" in answer.out
+    found = json.loads(run("-w", workspace, "export", "more", "--json").out)
+    assert found["trust"] == {"imported": COUNT}
+    assert_one_line_error(run("-w", workspace, "export", "out"), "never overwrites anything")
+    human = run("-w", workspace, "export", "human", "--min-source", "human")
+    assert_one_line_error(human, "none of 30 portraits has a trusted mask")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "give either --round N or --data DIR"),
+        (("--round", "1", "--data", "x"), "give either --round N or --data DIR"),
+        (("--round", "1", "--resume"), "resumes by itself"),
+        (("--round", "1", "--held-out", "0.2"), "resumes by itself"),
+        (("--data", "x", "--force"), "go with --round"),
+        (("--round", "0"), "0 is not in"),
+    ],
+)
+def test_wrong_usage(run: Run, arguments: tuple[str, ...], message: str) -> None:
+    answer = run("train", *arguments)
+    assert answer.code == 2
+    assert message in answer.err
+
+
+def test_an_empty_workspace_says_what_to_do(run: Run, tmp_path: Path) -> None:
+    run("init", tmp_path / "empty")
+    for command in (("train", "--round", "3"), ("export", "out")):
+        answer = run("-w", tmp_path / "empty", *command)
+        assert_one_line_error(answer, "no portraits yet; bring photos with `dataengine ingest`")
+    assert "No round was trained yet" in run("-w", tmp_path / "empty", "rounds").out
+
+
+def test_without_a_test_split_nothing_is_frozen(
+    run: Run, workspace: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATAENGINE_RELEASE__TEST_SHARE", "0")
+    answer = run("-w", workspace, "train", "--round", "1", "--config", config)
+    assert_one_line_error(answer, "`test` is empty; none of the 30 trusted portraits falls to it")
+    assert not (workspace / "releases").exists()
+    assert table(run, workspace) == []
