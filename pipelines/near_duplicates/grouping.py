@@ -63,7 +63,7 @@ def group(images: Sequence[Fingerprint]) -> dict[int, int]:
         for image in ordered
     ]
     features = Features.of([(key[0], key[1]) for key in equal], [key[2] for key in equal])
-    first = _join_weakly(find_links(features))
+    first = join_weakly(find_links(features))
     ids: dict[int, int] = {}
     for image, row in zip(ordered, rows, strict=True):
         ids.setdefault(row, image.image_id)
@@ -102,25 +102,32 @@ def update_groups(connection: Connection) -> dict[int, int]:
     return changed
 
 
-def _join_weakly(links: Links) -> list[int]:
-    """Apply the rule of weak links; return the first row of each row's group."""
+def join_weakly(links: Links) -> list[int]:
+    """Apply the rule of weak links.
+
+    Args:
+        links: between N rows.
+
+    Returns:
+        For each row the first row of its group.
+    """
     _, firsts, inverse = np.unique(links.clusters, return_index=True, return_inverse=True)
-    groups = {int(first): [int(first)] for first in firsts}
-    """Representatives by the group's smallest one."""
-    group_of = {int(first): int(first) for first in firsts}
+    # Groups by their first row; a cluster is stood for by its first row.
+    groups = {first: [first] for first in firsts.tolist()}
+    group_of = {first: first for first in groups}
     ends = np.sort(firsts[inverse[links.weak]], axis=1)
-    order = np.lexsort((ends[:, 1], ends[:, 0], -links.likeness))
-    for a, b in dict.fromkeys(map(tuple, ends[order].tolist())):
+    strongest_first = np.lexsort((ends[:, 1], ends[:, 0], -links.likeness))
+    for a, b in dict.fromkeys(map(tuple, ends[strongest_first].tolist())):
         one, other = sorted((group_of[a], group_of[b]))
-        if one == other or not _all_linked(links.features, groups[one], groups[other]):
+        if one == other or not _all_linked(links, groups[one], groups[other]):
             continue
         groups[one] += groups.pop(other)
         group_of.update(dict.fromkeys(groups[one], one))
-    return [group_of[int(first)] for first in firsts[inverse]]
+    return [group_of[first] for first in firsts[inverse].tolist()]
 
 
-def _all_linked(features: Features, some: Sequence[int], others: Sequence[int]) -> bool:
+def _all_linked(links: Links, some: Sequence[int], others: Sequence[int]) -> bool:
     if len(some) * len(others) > _MOST_COMPARISONS:
         return False
     pairs = np.array([(a, b) for a in some for b in others])
-    return bool((likeness(features, pairs) >= WEAK).all())
+    return bool((likeness(links.features, pairs) >= WEAK).all())
