@@ -1,10 +1,11 @@
 """How many near-duplicates are found and how many strangers are taken for some, and how fast.
 
-    python benchmarks/near_duplicates.py --shared ../shared --part search|quality|speed
+    python benchmarks/near_duplicates.py --shared ../shared --part PART
 
 `search` looks for all pairs within 10 bits among a million hashes, random ones and such as photos
-have. `quality` groups all photos of EG1800 with copies of each. `speed` groups made-up photos; and
-measures what the descriptor adds to decoding.
+have. `quality` groups all photos of EG1800 with copies of each, `strangers` windows of them with
+less in common. `speed` groups made-up photos, and measures what the descriptor adds to decoding;
+`crowds` groups many of a kind.
 """
 
 import argparse
@@ -12,14 +13,17 @@ import multiprocessing
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from db import Image, open_engine, schema
 from pipelines.decode import decode
-from pipelines.near_duplicates import Fingerprint, descriptor, group
-from pipelines.near_duplicates.descriptor import SIDE_PX, thumbnails, window_hashes
+from pipelines.near_duplicates import Fingerprint, descriptor, group, update_groups
+from pipelines.near_duplicates.descriptor import SIDE_PX, resampling, thumbnails, window_hashes
 from pipelines.near_duplicates.search import near_pairs
 from pipelines.perceptual import perceptual_hashes, reduced
 from tests.pipelines.near_duplicates.copies import COPIES, cropped, fingerprint, photos
@@ -27,6 +31,7 @@ from tests.pipelines.near_duplicates.copies import COPIES, cropped, fingerprint,
 RADIUS = 10
 SEED = 20261124
 FIRST_COPY = 10_000
+WINDOWS_A_PHOTO = 8
 
 
 def gigabytes() -> float:
@@ -104,6 +109,7 @@ def measure_quality(shared: Path) -> None:
     """Print what is found of each kind of copy, and which photos are grouped without copies."""
     rng = np.random.default_rng(SEED)
     kinds = {name: copy for name, (copy, _) in COPIES.items()}
+    kinds["another crop by 5 %"] = cropped
     kinds["cropped by 8 %"] = lambda rgb, rng: cropped(rgb, rng, 0.08)
     kinds["cropped by 10 %"] = lambda rgb, rng: cropped(rgb, rng, 0.10)
     names, originals = [], []
@@ -120,10 +126,35 @@ def measure_quality(shared: Path) -> None:
         found = sum(groups[number] == groups[FIRST_COPY + number] for number in alone)
         wrong = sum(groups[number] != alone[number] for number in alone)
         print(f"| {kind} | {found / len(names):.2%} | {len(names)} | {wrong} |", flush=True)
+    shifted = [
+        replace(image, image_id=image.image_id + FIRST_COPY)
+        for image in copies["another crop by 5 %"]
+    ]
+    groups = group(copies["cropped by 5 %"] + shifted)
+    found = sum(groups[FIRST_COPY + n] == groups[2 * FIRST_COPY + n] for n in alone)
+    print(f"\nTwo crops by 5 % without their photo: {found / len(names):.2%}")
     members = defaultdict(list)
     for name, first in zip(names, alone.values(), strict=True):
         members[first].append(name)
     print("\nGroups among the photos:", [some for some in members.values() if len(some) > 1])
+
+
+def measure_strangers(shared: Path) -> None:
+    """Print which photos come together when eight windows of each are grouped."""
+    rng = np.random.default_rng(SEED)
+    owners, images = [], []
+    for name, rgb in photos(shared):
+        for share in rng.uniform(0.3, 0.65, WINDOWS_A_PHOTO):
+            owners.append(name)
+            images.append(fingerprint(len(owners), cropped(rgb, rng, share)))
+    together = {
+        (owners[first - 1], owners[number - 1])
+        for number, first in group(images).items()
+        if owners[first - 1] != owners[number - 1]
+    }
+    pairs = (len(images) ** 2 - len(images) * WINDOWS_A_PHOTO) // 2
+    print(f"{len(images):,} windows, {pairs:,} pairs from different photos")
+    print("Photos with windows in one group:", sorted(together))
 
 
 def measure_speed(shared: Path, counts: list[int]) -> None:
@@ -144,14 +175,70 @@ def measure_speed(shared: Path, counts: list[int]) -> None:
     print(f"decoding {decoding:.2f} ms, hashes {hashing:.2f} ms, descriptor {describing:.3f} ms\n")
     thumbs = thumbnails([descriptor(rgb) for _, rgb in photos(shared)])
     group(made_up(thumbs, 100))
-    print("| images | of them copies | groups | s | processor s | GB |\n|---|---|---|---|---|---|")
+    print("| images | copies | groups | s | processor s | GB | update_groups, s | again, s |")
+    print("|---|---|---|---|---|---|---|---|")
     for count in counts:
         images = made_up(thumbs, count)
         started, before = time.perf_counter(), time.process_time()
         groups = len(set(group(images).values()))
         wall, cpu = time.perf_counter() - started, time.process_time() - before
         line = f"| {count:,} | {count // 5:,} | {groups:,} | {wall:.1f} | {cpu:.1f}"
-        print(f"{line} | {gigabytes():.2f} |", flush=True)
+        print(f"{line} | {gigabytes():.2f} | {update_seconds(images)} |", flush=True)
+
+
+def measure_crowds(shared: Path) -> None:
+    """Print how long it takes to group many images that are nearly the same, or hashed the same."""
+    thumbs = thumbnails([descriptor(rgb) for _, rgb in photos(shared, 100)])
+    group(made_up(thumbs, 100))
+    rng = np.random.default_rng(SEED)
+    one = made_up(thumbs, 1)[0]
+    low = rng.uniform(0, 0.05, (2, 20_000)).astype(np.float32)
+    rows, columns = (resampling(part, part + np.float32(0.95)) for part in low)
+    crops = rows @ thumbs[0].astype(np.float32) @ columns.transpose(0, 2, 1)
+    crowds = {
+        "equal": [replace(one, image_id=i) for i in range(1, 100_001)],
+        "crops by 5 % of one photo": fingerprints(crops.astype(np.uint8)),
+        "strangers with one hash": [
+            replace(image, phash=one.phash, phash_mirror=one.phash_mirror)
+            for image in made_up(thumbs, 20_000)
+        ],
+    }
+    print("| images | | groups | processor s |\n|---|---|---|---|")
+    for name, images in crowds.items():
+        before = time.process_time()
+        groups = len(set(group(images).values()))
+        cpu = time.process_time() - before
+        print(f"| {name} | {len(images):,} | {groups:,} | {cpu:.1f} |", flush=True)
+
+
+def update_seconds(images: list[Fingerprint]) -> str:
+    """Seconds of `update_groups` in a new database, and again with nothing new."""
+    rows = [
+        {
+            "id": image.image_id,
+            "sha256": f"{image.image_id:064x}",
+            "size_bytes": 1,
+            "reasons": [],
+            # The columns are signed.
+            "phash": image.phash - (image.phash >> 63 << 64),
+            "phash_mirror": image.phash_mirror - (image.phash_mirror >> 63 << 64),
+            "descriptor": image.descriptor,
+        }
+        for image in images
+    ]
+    times = []
+    with tempfile.TemporaryDirectory() as folder:
+        engine = open_engine(f"sqlite:///{folder}/dataengine.db")
+        schema.upgrade(engine)
+        with engine.begin() as connection:
+            connection.execute(sa.insert(Image), rows)
+        for _ in range(2):
+            started = time.perf_counter()
+            with engine.begin() as connection:
+                update_groups(connection)
+            times.append(time.perf_counter() - started)
+        engine.dispose()
+    return f"{times[0]:.1f} | {times[1]:.4f}"
 
 
 def made_up(thumbs: NDArray[np.uint8], count: int) -> list[Fingerprint]:
@@ -165,18 +252,23 @@ def made_up(thumbs: NDArray[np.uint8], count: int) -> list[Fingerprint]:
             mixed = share * first + (1 - share) * np.roll(second, rng.integers(8, size=2), (0, 1))
         noisy = mixed + rng.normal(0, 1.5, mixed.shape) * (i % 5 == 4)
         images.append(noisy.clip(0, 255).astype(np.uint8))
-    pictures = np.stack(images)
+    return fingerprints(np.stack(images))
+
+
+def fingerprints(pictures: NDArray[np.uint8]) -> list[Fingerprint]:
+    """Of pictures as small as descriptors are."""
     plain = window_hashes(pictures)[:, 0].tolist()
     mirror = window_hashes(np.ascontiguousarray(pictures[:, :, ::-1]))[:, 0].tolist()
-    rows = zip(plain, mirror, images, strict=True)
-    return [Fingerprint(i, a, b, image.tobytes()) for i, (a, b, image) in enumerate(rows, 1)]
+    rows = zip(plain, mirror, pictures, strict=True)
+    return [Fingerprint(i, a, b, own.tobytes()) for i, (a, b, own) in enumerate(rows, 1)]
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
-    parser.add_argument("--part", choices=["search", "quality", "speed"], required=True)
+    parts = ["search", "quality", "strangers", "speed", "crowds"]
+    parser.add_argument("--part", choices=parts, required=True)
     parser.add_argument("--hashes", type=int, default=1_000_000)
     parser.add_argument("--images", type=int, nargs="+", default=[2_000, 20_000, 100_000])
     options = parser.parse_args()
@@ -185,6 +277,10 @@ def main() -> None:
             measure_search(options.shared, options.hashes, Path(scratch))
     elif options.part == "quality":
         measure_quality(options.shared)
+    elif options.part == "strangers":
+        measure_strangers(options.shared)
+    elif options.part == "crowds":
+        measure_crowds(options.shared)
     else:
         measure_speed(options.shared, options.images)
 

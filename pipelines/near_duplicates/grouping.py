@@ -73,14 +73,32 @@ def group(images: Sequence[Fingerprint]) -> dict[int, int]:
 def update_groups(connection: Connection) -> dict[int, int]:
     """Group all images that have been hashed, if any is new, and remember the groups.
 
-    Does nothing if no hashed image lacks a group: whoever removes an image or changes its hashes
-    sets `group_id` to null, in the rows of its group too if it was the first.
+    The caller's transaction stays open while it groups, some 20 seconds for 100,000 images: where
+    others wait to write, call `changed_groups` and `save_groups` in transactions of their own.
 
     Args:
         connection: in a transaction that may write.
 
     Returns:
-        The images whose group changed, with their new groups; images new to the column included.
+        As `changed_groups`.
+    """
+    changed = changed_groups(connection)
+    save_groups(connection, changed)
+    return changed
+
+
+def changed_groups(connection: Connection) -> dict[int, int]:
+    """Group all images that have been hashed, if any is new.
+
+    Whether any is new is told by `group_id`: whoever removes an image or changes its hashes sets it
+    to null in that row, or in the rows of its group.
+
+    Args:
+        connection: in a transaction; reading will do.
+
+    Returns:
+        The images whose group changed, with their new groups; new images included. Empty, at once,
+        if every hashed image has a group.
     """
     hashed = Image.phash.is_not(None) & Image.phash_mirror.is_not(None)
     new = sa.select(Image.id).where(hashed, Image.group_id.is_(None)).limit(1)
@@ -92,14 +110,16 @@ def update_groups(connection: Connection) -> dict[int, int]:
     for row in connection.execute(sa.select(*columns).where(hashed)):
         before[row.id] = row.group_id
         images.append(Fingerprint(row.id, row.phash, row.phash_mirror, row.descriptor))
-    after = group(images)
-    changed = {image: first for image, first in after.items() if before[image] != first}
+    return {image: first for image, first in group(images).items() if before[image] != first}
+
+
+def save_groups(connection: Connection, groups: dict[int, int]) -> None:
+    """Write the groups of images, by image id."""
     update = sa.update(Image).where(Image.id == sa.bindparam("image"))
     update = update.values(group_id=sa.bindparam("first"))
-    values = [{"image": image, "first": first} for image, first in changed.items()]
+    values = [{"image": image, "first": first} for image, first in groups.items()]
     for start in range(0, len(values), _UPDATES):
         connection.execute(update, values[start : start + _UPDATES])
-    return changed
 
 
 def join_weakly(links: Links) -> list[int]:
