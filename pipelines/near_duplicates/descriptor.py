@@ -94,7 +94,8 @@ def resampling(low: NDArray[np.float32], high: NDArray[np.float32]) -> NDArray[n
     """
     centres = (np.arange(SIDE_PX, dtype=np.float32) + 0.5) / SIDE_PX
     at = (low[:, None] + (high - low)[:, None] * centres) * SIDE_PX - 0.5
-    weights = 1 - np.abs(np.clip(at, 0, SIDE_PX - 1)[..., None] - np.arange(SIDE_PX))
+    pixels = np.arange(SIDE_PX, dtype=np.float32)
+    weights = 1 - np.abs(np.clip(at, 0, SIDE_PX - 1)[..., None] - pixels)
     return np.asarray(np.maximum(weights, 0), np.float32)
 
 

@@ -63,7 +63,7 @@ def group(images: Sequence[Fingerprint]) -> dict[int, int]:
         for image in ordered
     ]
     features = Features.of([(key[0], key[1]) for key in equal], [key[2] for key in equal])
-    first = _join_weakly(find_links(features))
+    first = join_weakly(find_links(features))
     ids: dict[int, int] = {}
     for image, row in zip(ordered, rows, strict=True):
         ids.setdefault(row, image.image_id)
@@ -73,14 +73,32 @@ def group(images: Sequence[Fingerprint]) -> dict[int, int]:
 def update_groups(connection: Connection) -> dict[int, int]:
     """Group all images that have been hashed, if any is new, and remember the groups.
 
-    Does nothing if no hashed image lacks a group: whoever removes an image or changes its hashes
-    sets `group_id` to null, in the rows of its group too if it was the first.
+    The caller's transaction stays open while it groups, some 20 seconds for 100,000 images: where
+    others wait to write, call `changed_groups` and `save_groups` in transactions of their own.
 
     Args:
         connection: in a transaction that may write.
 
     Returns:
-        The images whose group changed, with their new groups; images new to the column included.
+        As `changed_groups`.
+    """
+    changed = changed_groups(connection)
+    save_groups(connection, changed)
+    return changed
+
+
+def changed_groups(connection: Connection) -> dict[int, int]:
+    """Group all images that have been hashed, if any is new.
+
+    Whether any is new is told by `group_id`: whoever removes an image or changes its hashes sets it
+    to null in that row, or in the rows of its group.
+
+    Args:
+        connection: in a transaction; reading will do.
+
+    Returns:
+        The images whose group changed, with their new groups; new images included. Empty, at once,
+        if every hashed image has a group.
     """
     hashed = Image.phash.is_not(None) & Image.phash_mirror.is_not(None)
     new = sa.select(Image.id).where(hashed, Image.group_id.is_(None)).limit(1)
@@ -92,35 +110,44 @@ def update_groups(connection: Connection) -> dict[int, int]:
     for row in connection.execute(sa.select(*columns).where(hashed)):
         before[row.id] = row.group_id
         images.append(Fingerprint(row.id, row.phash, row.phash_mirror, row.descriptor))
-    after = group(images)
-    changed = {image: first for image, first in after.items() if before[image] != first}
+    return {image: first for image, first in group(images).items() if before[image] != first}
+
+
+def save_groups(connection: Connection, groups: dict[int, int]) -> None:
+    """Write the groups of images, by image id."""
     update = sa.update(Image).where(Image.id == sa.bindparam("image"))
     update = update.values(group_id=sa.bindparam("first"))
-    values = [{"image": image, "first": first} for image, first in changed.items()]
+    values = [{"image": image, "first": first} for image, first in groups.items()]
     for start in range(0, len(values), _UPDATES):
         connection.execute(update, values[start : start + _UPDATES])
-    return changed
 
 
-def _join_weakly(links: Links) -> list[int]:
-    """Apply the rule of weak links; return the first row of each row's group."""
+def join_weakly(links: Links) -> list[int]:
+    """Apply the rule of weak links.
+
+    Args:
+        links: between N rows.
+
+    Returns:
+        For each row the first row of its group.
+    """
     _, firsts, inverse = np.unique(links.clusters, return_index=True, return_inverse=True)
-    groups = {int(first): [int(first)] for first in firsts}
-    """Representatives by the group's smallest one."""
-    group_of = {int(first): int(first) for first in firsts}
+    # Groups by their first row; a cluster is stood for by its first row.
+    groups = {first: [first] for first in firsts.tolist()}
+    group_of = {first: first for first in groups}
     ends = np.sort(firsts[inverse[links.weak]], axis=1)
-    order = np.lexsort((ends[:, 1], ends[:, 0], -links.likeness))
-    for a, b in dict.fromkeys(map(tuple, ends[order].tolist())):
+    strongest_first = np.lexsort((ends[:, 1], ends[:, 0], -links.likeness))
+    for a, b in dict.fromkeys(map(tuple, ends[strongest_first].tolist())):
         one, other = sorted((group_of[a], group_of[b]))
-        if one == other or not _all_linked(links.features, groups[one], groups[other]):
+        if one == other or not _all_linked(links, groups[one], groups[other]):
             continue
         groups[one] += groups.pop(other)
         group_of.update(dict.fromkeys(groups[one], one))
-    return [group_of[int(first)] for first in firsts[inverse]]
+    return [group_of[first] for first in firsts[inverse].tolist()]
 
 
-def _all_linked(features: Features, some: Sequence[int], others: Sequence[int]) -> bool:
+def _all_linked(links: Links, some: Sequence[int], others: Sequence[int]) -> bool:
     if len(some) * len(others) > _MOST_COMPARISONS:
         return False
     pairs = np.array([(a, b) for a in some for b in others])
-    return bool((likeness(features, pairs) >= WEAK).all())
+    return bool((likeness(links.features, pairs) >= WEAK).all())

@@ -5,7 +5,6 @@ pairs of a crowd: images of one hash are compared with the first of them, and a 
 images are joined already is not compared at all.
 """
 
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -24,24 +23,25 @@ _PER_HASH = 8
 Indices = NDArray[np.int64]
 
 
-@dataclass(eq=False)
 class Links:
-    """What is known of N images, filled by `find_links`.
+    """What is known of N images.
 
     Attributes:
-        clusters: (N,), equal for images that strong links join, directly or through others.
-        weak: (K, 2) pairs of images that a weak link joins, maybe inside of a cluster.
-        likeness: (K,) of the weak links.
+        clusters: int64 (N,), equal for images that strong links join, directly or through others.
+        weak: int64 (K, 2), pairs that a weak link joins, maybe inside of a cluster.
+        likeness: float32 (K,), of the weak links.
     """
 
-    features: Features
-    clusters: Indices
-    weak: Indices = field(default_factory=lambda: np.empty((0, 2), np.int64))
-    likeness: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
-    _refused: Indices = field(default_factory=lambda: np.empty(0, np.int64))
+    def __init__(self, features: Features) -> None:
+        """Nothing is known yet: each image is a cluster."""
+        self.features = features
+        self.clusters: Indices = np.arange(len(features.hashes))
+        self.weak: Indices = np.empty((0, 2), np.int64)
+        self.likeness: NDArray[np.float32] = np.empty(0, np.float32)
+        self._compared: Indices = np.empty(0, np.int64)
 
     def compare(self, pairs: Indices) -> NDArray[np.float32]:
-        """Compare pairs (P, 2) and note the links."""
+        """Compare pairs (P, 2) and note the links; return how alike they are."""
         found = likeness(self.features, pairs)
         self._join(pairs[found >= STRONG])
         weak = (found >= WEAK) & (found < STRONG)
@@ -61,15 +61,15 @@ class Links:
             rank = np.arange(len(pairs)) - np.searchsorted(pairs[:, 0], pairs[:, 0])
             chosen = rank < limit
             self.compare(pairs[chosen])
-            self._refused = np.union1d(self._refused, self._code(pairs[chosen]))
+            self._compared = np.union1d(self._compared, self._code(pairs[chosen]))
             pairs = pairs[~chosen]
             pairs = pairs[self._apart(pairs)]
             limit *= 2
 
     def _open(self, pairs: Indices) -> Indices:
-        """Candidates in order, each once, without those that are joined or were compared before."""
+        """Candidates in order, each once, without those joined or compared already."""
         pairs = np.sort(pairs[self._apart(pairs)], axis=1)
-        codes = np.setdiff1d(self._code(pairs), self._refused)
+        codes = np.setdiff1d(self._code(pairs), self._compared)
         return np.stack(np.divmod(codes, len(self.clusters)), axis=1)
 
     def _apart(self, pairs: Indices) -> NDArray[np.bool_]:
@@ -103,7 +103,7 @@ def find_links(features: Features) -> Links:
     Args:
         features: of N images, no two of them equal in everything.
     """
-    links = Links(features, np.arange(len(features.hashes)))
+    links = Links(features)
     searched = _compare_equal_hashes(links)
     hashes, hashed = _per_hash(features.hashes[searched], searched)
     windows, seen_in = _per_hash(features.windows[searched], searched)

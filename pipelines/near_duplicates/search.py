@@ -166,7 +166,11 @@ def _kernel() -> Callable[..., Any]:
     # Numba takes a second to import; compiled code is kept in its cache between runs.
     from numba import njit
 
-    compiled: Callable[..., Any] = njit(nogil=True, cache=True)(_compare)
+    compiled: Callable[..., Any]
+    try:
+        compiled = njit(nogil=True, cache=True)(_compare)
+    except RuntimeError:  # no folder that the cache could be written to
+        compiled = njit(nogil=True)(_compare)
     return compiled
 
 

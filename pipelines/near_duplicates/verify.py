@@ -27,16 +27,17 @@ STRONG: Final = 0.95
 WEAK: Final = 0.90
 """From this likeness on, they may be: the next photo of a series, a heavily edited copy."""
 
-_BATCH = 1024
+# So few fit into the processor's cache.
+_BATCH = 128
 _STEPS = 4
 # A step larger than this would leave the slope it was computed on; in shares of the side.
 _LARGEST_STEP = 0.03
 _OUTSIDE = 0.04
 # Likeness before refinement: copies reach 0.68 at least, and 0.97 will not become less.
-_HOPELESS, _CERTAIN = 0.5, 0.97
+_HOPELESS, _CERTAIN = 0.6, 0.97
 # Root mean square of the gradients, in grey levels a pixel, of a picture with nothing to see on it.
 _STRUCTURELESS = 0.75
-_SAME_GREY = 3.0
+_SAME_GREY = 1.0
 _BLUR_SIGMA_PX = 0.8
 _SAME_HASH_BITS = 2
 _BLACK = bytes(SIDE_PX**2)
