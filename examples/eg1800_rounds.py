@@ -61,7 +61,7 @@ class Plan:
     settings: dict[str, str]
 
 
-FULL = Plan(None, (60, 45, 60), None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
+FULL = Plan(None, (60, 20, 20), None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
 SMALL = Plan(
     90,
     (12, 8, 8),

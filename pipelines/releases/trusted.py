@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Decision, Mask, MaskSource, Trust, Verdict
+from db import Decision, Mask, MaskSource, Trust
 from pipelines.review.decisions import Vote, majority, votes
+from pipelines.verdict import Reason
 
 
 class MinSource(StrEnum):
@@ -34,6 +36,7 @@ ALLOWED: dict[MinSource, frozenset[Trust]] = {
 BY_A_PERSON = frozenset({Trust.ACCEPTED, Trust.FIXED, Trust.IMPORTED})
 """Whose masks a person has decided on or drawn: only these may stand in `test`."""
 
+_OF_SOMEBODY_ELSE = frozenset({Reason.EMPTY_MASK, Reason.FACE_OUTSIDE_MASK})
 _TRUST = {Decision.ACCEPT: Trust.ACCEPTED, Decision.CERTIFIED: Trust.CERTIFIED}
 
 
@@ -67,6 +70,13 @@ class Standing:
     looked_at: bool
 
 
+class _Revision(NamedTuple):
+    """A mask, and whether it is trusted as an import as long as nobody says otherwise."""
+
+    mask_id: int
+    is_import: bool
+
+
 def standings(connection: Connection, min_source: MinSource) -> dict[int, Standing]:
     """How every portrait with a mask stands, by portrait id.
 
@@ -75,12 +85,14 @@ def standings(connection: Connection, min_source: MinSource) -> dict[int, Standi
         min_source: what counts as trusted.
     """
     cast = votes(connection)
-    columns = sa.select(Mask.id, Mask.portrait_id, Mask.source, Mask.verdict)
-    revisions: dict[int, list[tuple[int, MaskSource, Verdict]]] = defaultdict(list)
-    for mask_id, portrait_id, source, verdict in connection.execute(
+    columns = sa.select(Mask.id, Mask.portrait_id, Mask.source, Mask.reasons)
+    revisions: dict[int, list[_Revision]] = defaultdict(list)
+    for mask_id, portrait_id, source, reasons in connection.execute(
         columns.order_by(Mask.portrait_id, Mask.revision)
     ):
-        revisions[portrait_id].append((mask_id, source, verdict))
+        # A person's mask may be of another person in the photo: then it misses this face.
+        is_import = source is MaskSource.IMPORT and _OF_SOMEBODY_ELSE.isdisjoint(reasons or ())
+        revisions[portrait_id].append(_Revision(mask_id, is_import))
     return {
         portrait_id: _standing(of_portrait, cast, ALLOWED[min_source])
         for portrait_id, of_portrait in revisions.items()
@@ -88,14 +100,14 @@ def standings(connection: Connection, min_source: MinSource) -> dict[int, Standi
 
 
 def _standing(
-    revisions: list[tuple[int, MaskSource, Verdict]],
+    revisions: list[_Revision],
     cast: Mapping[int, list[Vote]],
     allowed: frozenset[Trust],
 ) -> Standing:
     """Judge a portrait by its revisions, oldest first."""
     trusted: dict[int, TrustedMask] = {}
     outcomes = []
-    for mask_id, source, verdict in revisions:
+    for mask_id, is_import in revisions:
         of_mask = cast.get(mask_id, [])
         outcome = majority(vote.decision for vote in of_mask) if of_mask else None
         if of_mask:
@@ -109,12 +121,11 @@ def _standing(
         elif outcome in _TRUST:
             when = max(vote.decided_at for vote in of_mask if vote.decision is outcome)
             trusted[mask_id] = TrustedMask(mask_id, _TRUST[outcome], when)
-        elif source is MaskSource.IMPORT and not of_mask and verdict is not Verdict.REJECTED:
-            # A person's mask may be of another person in the photo: then it misses this face.
+        elif is_import and not of_mask:
             trusted[mask_id] = TrustedMask(mask_id, Trust.IMPORTED, None)
     usable = [
         trusted[mask_id]
-        for mask_id, _, _ in revisions
+        for mask_id, _ in revisions
         if mask_id in trusted and trusted[mask_id].trust in allowed
     ]
     return Standing(
