@@ -43,7 +43,8 @@ def run_forget(workspace: "Workspace", names: list[str], *, yes: bool, as_json: 
         say(_done(done))
     tasks = _delete_tasks(workspace, say)
     if as_json:
-        print_json({**vars(planned), **vars(done), **tasks, "known": sorted(chosen.before)})
+        outcome = {"forgotten": done.photos, "blobs": done.blobs, "spared": done.spared}
+        print_json({**vars(planned), **outcome, **tasks, "known": sorted(chosen.before)})
 
 
 def _ask(number: int) -> None:

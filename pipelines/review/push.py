@@ -316,6 +316,6 @@ def alone(workspace: Workspace) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ReviewError(
-                f"{workspace.paths.root}: another push is at work; wait for its end"
+                f"{workspace.paths.root}: a push is at work; wait for its end"
             ) from None
         yield
