@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dataengine.reviewing import connect
-from dataengine.tables import print_json, printable
+from dataengine.tables import number_of, print_json, printable
 from db import reader
 from pipelines.errors import PipelineError
 from pipelines.lineage.choosing import choose
@@ -61,14 +61,14 @@ def _print_plan(planned: Plan, say: Callable[[str], None]) -> None:
         for file in files[1:]:
             say(f"  also {file}")
         counts = [
-            _number(photo.portraits, "portrait"),
-            _number(photo.masks, "mask"),
-            _number(photo.reviews, "decision"),
-            _number(photo.tasks, "task in Label Studio", "tasks in Label Studio"),
+            number_of(photo.portraits, "portrait"),
+            number_of(photo.masks, "mask"),
+            number_of(photo.reviews, "decision"),
+            number_of(photo.tasks, "task in Label Studio", "tasks in Label Studio"),
         ]
         say(f"  {', '.join(counts)}")
         if photo.near_duplicates:
-            alike = _number(photo.near_duplicates, "near-duplicate")
+            alike = number_of(photo.near_duplicates, "near-duplicate")
             say(f"  {alike} of it in the workspace: forget them too, by name")
     if planned.photos:
         say("Your raw files stay where they are.")
@@ -81,10 +81,10 @@ def _print_plan(planned: Plan, say: Callable[[str], None]) -> None:
 
 
 def _done(done: Forgot) -> str:
-    line = f"Forgot {_number(done.photos, 'photo')}, removed {_number(done.blobs, 'blob')}"
+    line = f"Forgot {number_of(done.photos, 'photo')}, removed {number_of(done.blobs, 'blob')}"
     if done.spared:
         line += (
-            f"; {_number(len(done.spared), 'blob')} may be in the hands of a process at work: run "
+            f"; kept {number_of(len(done.spared), 'blob')} that a process at work may need: run "
             "`dataengine gc` when it has ended"
         )
     return line
@@ -101,18 +101,14 @@ def _delete_tasks(workspace: "Workspace", say: Callable[[str], None]) -> dict[st
     try:
         gateway = connect(workspace)
         deleted = delete_forgotten(workspace, gateway)
-        say(f"Deleted {_number(deleted, 'task')} on {gateway.url}")
+        say(f"Deleted {number_of(deleted, 'task')} on {gateway.url}")
     except ReviewError as error:
         problem = f" ({error})"
     left = waiting(workspace)
     for url, number in left.items():
         typer.echo(
-            f"warning: {_number(number, 'task')} on {url} may still be there{problem}; the next "
+            f"warning: {number_of(number, 'task')} on {url} may still be there{problem}; the next "
             "`dataengine review pull` or `push` with that server deletes them",
             err=True,
         )
     return {"tasks_deleted": deleted, "tasks_waiting": left}
-
-
-def _number(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from dataengine.context import opened, root_of
-from dataengine.tables import print_json, printable
+from dataengine.tables import number_of, print_json, printable
 from pipelines.lineage.report import Observer, Report
 from pipelines.lineage.verifying import verify_folder, verify_release, verify_workspace
 from pipelines.workspace import WorkspacePaths
@@ -52,21 +52,22 @@ def _print(report: Report, seconds: float) -> None:
     for note in report.notes:
         typer.echo(f"note: {printable(note)}")
     parts = [
-        f"{number:,} {what}"
-        for number, what in (
-            (report.blobs, "blobs"),
-            (report.references, "kinds of references"),
-            (report.releases, "releases"),
-            (report.files, "released files"),
-            (report.runs, "runs"),
+        number_of(number, *nouns)
+        for number, *nouns in (
+            (report.blobs, "blob"),
+            (report.references, "kind of references", "kinds of references"),
+            (report.releases, "release"),
+            (report.files, "released file"),
+            (report.runs, "run"),
         )
         if number
     ]
     read = f"{report.bytes / 1e6:,.1f} MB in {seconds:.1f} s"
-    verdict = "all is well" if report.ok else f"{len(report.problems):,} problems"
+    verdict = "all is well" if report.ok else number_of(len(report.problems), "problem")
     typer.echo(f"{verdict}: {', '.join(parts) or 'nothing to check'}; {read}")
     if report.unnamed:
-        typer.echo(f"{report.unnamed:,} blobs that no row names: `dataengine gc` removes them")
+        unnamed = number_of(report.unnamed, "blob")
+        typer.echo(f"{unnamed} that no row names: `dataengine gc` removes what nobody needs")
 
 
 @contextmanager

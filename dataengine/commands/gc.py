@@ -25,7 +25,7 @@ def gc(
     is spared, because the row that will name it may not be committed yet.
     """
     from dataengine.context import opened
-    from dataengine.tables import print_json
+    from dataengine.tables import number_of, print_json
     from pipelines.lineage.collecting import collect
 
     with opened(context) as workspace:
@@ -34,9 +34,10 @@ def gc(
         print_json({**vars(found), "dry_run": dry_run})
         return
     done = "Would remove" if dry_run else "Removed"
-    typer.echo(f"{done} {found.blobs:,} blobs, {found.blob_bytes / 1e6:,.1f} MB")
+    typer.echo(f"{done} {number_of(found.blobs, 'blob')}, {found.blob_bytes / 1e6:,.1f} MB")
     if found.temporaries:
         size = f"{found.temporary_bytes / 1e6:,.1f} MB"
-        typer.echo(f"{done} {found.temporaries:,} temporary files of dead processes, {size}")
+        files = number_of(found.temporaries, "temporary file")
+        typer.echo(f"{done} {files} of dead processes, {size}")
     if found.spared:
-        typer.echo(f"{found.spared:,} blobs may be in the hands of a process at work; kept")
+        typer.echo(f"Kept {number_of(found.spared, 'blob')} that a process at work may need")

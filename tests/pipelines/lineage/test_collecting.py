@@ -135,7 +135,7 @@ def test_the_command(workspace: Workspace, run: Command) -> None:
     workspace.store.put(BlobKind.MASK, b"x" * 1_500_000)
     workspace.close()
     root = workspace.paths.root
-    assert run("-w", root, "gc", "--dry-run").out == "Would remove 1 blobs, 1.5 MB\n"
+    assert run("-w", root, "gc", "--dry-run").out == "Would remove 1 blob, 1.5 MB\n"
     found = json.loads(run("-w", root, "gc", "--json").out)
     assert (found["blobs"], found["dry_run"]) == (1, False)
     assert run("-w", root, "gc").out == "Removed 0 blobs, 0.0 MB\n"

@@ -226,13 +226,13 @@ def test_the_command(workspace: Workspace, released: Path, run: Command, tmp_pat
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith("all is well: 9 blobs, ")
     copy = shutil.copytree(released, tmp_path / "copy")
-    assert run("verify", copy).out.startswith("all is well: 1 releases, "), "without a workspace"
+    assert run("verify", copy).out.startswith("all is well: 1 release, "), "without a workspace"
     assert f"note: {copy}: is the release round-1\n" in run(*here, "verify", copy).out
     flip(copy / "train.txt")
     answer = run("verify", copy)
     assert answer.code == 1
     assert answer.out.startswith(f"{copy}/train.txt: its content is not what was released")
-    assert "\n1 problems: " in answer.out
+    assert "\n1 problem: " in answer.out
     found = json.loads(run("verify", copy, "--json").out)
     assert (found["ok"], found["problems"][0]["fault"]) == (False, "damaged_file")
     assert run(*here, "verify", "round-1").code == 0
