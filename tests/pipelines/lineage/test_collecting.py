@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pipelines.store import BlobKind, is_key
 from pipelines.workspace import Workspace
 from tests.dataengine.conftest import Run as Command
 from tests.dataengine.conftest import run as run
+from tests.pipelines.ingest.conftest import small_crawl as small_crawl
+from tests.pipelines.ingest.runs import Run, ingest
 from tests.pipelines.ingest.snapshot import leftovers
 from tests.pipelines.lineage.conftest import Quiet, open_workspace
 
@@ -149,3 +152,27 @@ def test_what_is_no_key(text: str) -> None:
     assert not is_key(text)
     assert is_key(f"masks/00/{'0' * 64}.png")
     assert not is_key(f"masks/00/{'0' * 64}.jpg")
+
+
+def test_beside_an_ingest(tmp_path: Path, small_crawl: Path) -> None:
+    """Whatever gc sees half-done, no row ever names a blob that it took."""
+    root = tmp_path / "workspace"
+    ingest(root, next(small_crawl.glob("made/*.png")))
+    workspace = open_workspace(root)
+    # Blobs of a run that was lost before its rows: old, unnamed, and about to be asked for again.
+    shutil.copytree(root, tmp_path / "lost")
+    ingest(tmp_path / "lost", small_crawl)
+    shutil.copytree(tmp_path / "lost/store", root / "store", dirs_exist_ok=True)
+    for path in files(workspace):
+        os.utime(path, (1, 1))
+    run = Run(root, small_crawl, "--workers", "2")
+    assert run.wait_until(lambda: run.finished_jobs() > 5)
+    removed = 0
+    while run.is_running:
+        removed += collect(workspace).blobs
+    assert run.end().code == 0
+    assert removed > 0
+    assert verify_workspace(workspace, Quiet()).problems == []
+    assert collect(workspace).spared == 0
+    workspace.close()
+    assert leftovers(root) == []
