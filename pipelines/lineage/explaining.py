@@ -111,7 +111,7 @@ def explain(workspace: Workspace, path: Path, point: Point | None = None) -> Exp
         photo = photo_history(connection, found.image_id) if found.image_id is not None else None
         histories = [portrait_history(connection, each) for each in found.portrait_ids]
         gone = releases(connection, _of_forgotten(found)) if found.forgotten_ids else []
-    if point is not None:
+    if point is not None and found.forgotten_at is None:
         _require_inside(path, point, _size(photo, histories))
     explained = [
         ExplainedPortrait(each, _trace(workspace.store, found.kind, each, point) if point else None)
