@@ -12,7 +12,10 @@ from dataengine.commands import (
     convert,
     demo,
     evaluate,
+    explain,
     export,
+    forget,
+    gc,
     ingest,
     init,
     listing,
@@ -24,6 +27,7 @@ from dataengine.commands import (
     show,
     status,
     train,
+    verify,
 )
 from dataengine.context import GlobalOptions
 
@@ -83,6 +87,10 @@ app.command("rounds", epilog=rounds.EPILOG)(rounds.rounds)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
+app.command("explain", epilog=explain.EPILOG)(explain.explain)
+app.command("verify", epilog=verify.EPILOG)(verify.verify)
+app.command("gc", epilog=gc.EPILOG)(gc.gc)
+app.command("forget", epilog=forget.EPILOG)(forget.forget)
 app.add_typer(review.app, name="review")
 app.add_typer(bench.app, name="bench")
 

@@ -105,6 +105,11 @@ def printable(path: str) -> str:
     return shown.replace("\n", "\\n").replace("\r", "\\r")
 
 
+def number_of(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: ``1 blob``, ``2,000 blobs``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def _by_field(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in fields(value)}
 

@@ -8,6 +8,7 @@ import fcntl
 import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -53,6 +54,32 @@ def dead_owners(folder: Path, names: Iterable[str]) -> list[str]:
 def abandoned_locks(folder: Path) -> list[str]:
     """Names of dead owners whose lock files still lie about."""
     return dead_owners(folder, [path.stem for path in folder.glob("*" + _SUFFIX)])
+
+
+def at_work_since(folder: Path, *, but: str) -> float:
+    """When the oldest process that may be at work was started; now if there is none.
+
+    What no row names and was written before that will never be named by one. Locks of other
+    machines are never called dead, so neither are the processes.
+
+    Args:
+        folder: of the workspace's lock files.
+        but: an owner that is left out: the one who asks.
+
+    Returns:
+        Unix time in seconds, by the clock of the file system.
+    """
+    # The clock of a network disk may differ from this machine's.
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        started = [os.fstat(probe.fileno()).st_mtime]
+    left_out = {*abandoned_locks(folder), but}
+    for path in folder.glob("*" + _SUFFIX):
+        if path.stem not in left_out:
+            try:
+                started.append(path.stat().st_mtime)
+            except FileNotFoundError:  # it has just ended: what it put is named, or never will be
+                continue
+    return min(started)
 
 
 def remove_lock(folder: Path, name: str) -> None:

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import itertools
 import os
+import re
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,8 +20,29 @@ class BlobKind(StrEnum):
     PROBABILITY = "probabilities"  # person probability × 255, 8-bit PNG
 
 
-_SUFFIX = {BlobKind.PORTRAIT: "jpg", BlobKind.MASK: "png", BlobKind.PROBABILITY: "png"}
+_SUFFIX: dict[str, str] = {
+    BlobKind.PORTRAIT: "jpg",
+    BlobKind.MASK: "png",
+    BlobKind.PROBABILITY: "png",
+}
 _TEMPORARY = "tmp"
+_KEY = re.compile(r"(\w+)/([0-9a-f]{2})/(\2[0-9a-f]{62})\.(\w+)")
+
+
+def blob_key(kind: BlobKind, digest: str) -> str:
+    """Key of the blob with this content: ``KIND/ab/abcd….SUFFIX``.
+
+    Args:
+        kind: of the blob.
+        digest: SHA-256 of its bytes, in lower-case hexadecimal.
+    """
+    return f"{kind}/{digest[:2]}/{digest}.{_SUFFIX[kind]}"
+
+
+def is_key(key: str) -> bool:
+    """Whether this can be the key of a blob."""
+    match = _KEY.fullmatch(key)
+    return match is not None and _SUFFIX.get(match[1]) == match[4]
 
 
 class Store:
@@ -55,7 +78,7 @@ class Store:
         target = self.root / key
         temporary = self.root / _TEMPORARY / f"{self._owner}.{next(self._serial)}"
         try:
-            if _has_size(target, len(data)):
+            if _is_there(target, len(data)):
                 return key
             temporary.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -111,17 +134,67 @@ class Store:
             raise WorkspaceError(f"{key!r} is not a key of the store {self.root}")
         return self._absolute / key
 
+    def remove(self, key: str, before: float) -> int | None:
+        """Remove a blob that no row names, unless it was written or asked for since a time.
+
+        A blob exists before the row that names it is committed, and `put` writes nothing where
+        one is there: so whoever removes blobs must know that nobody who is at work has put this
+        one. It is moved aside before its time is looked at: a `put` that comes later writes it
+        anew, one that came earlier has touched it, and then it is moved back.
+
+        Args:
+            key: of the blob.
+            before: Unix time in seconds: see `owners.at_work_since`.
+
+        Returns:
+            Bytes that were freed; None if it was spared, or was not there.
+
+        Raises:
+            WorkspaceError: the key leaves the store, or the blob cannot be removed.
+        """
+        target = self.path(key)
+        aside = self.root / _TEMPORARY / f"{self._owner}.{next(self._serial)}"
+        try:
+            aside.parent.mkdir(parents=True, exist_ok=True)
+            target.rename(aside)
+            found = aside.stat()
+            if found.st_mtime >= before:
+                aside.rename(target)
+                return None
+            aside.unlink()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise WorkspaceError(storage_message(target, error)) from error
+        return found.st_size
+
+    def size_before(self, key: str, before: float) -> int | None:
+        """Bytes that `remove` would free; None if it would spare the blob."""
+        try:
+            found = self.path(key).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_size if found.st_mtime < before else None
+
+    def keys(self) -> Iterator[str]:
+        """Of the blobs that are there, in no order; other files that lie about are none."""
+        for kind in BlobKind:
+            for folder in (self.root / kind).glob("[0-9a-f][0-9a-f]"):
+                keys = (f"{kind}/{folder.name}/{path.name}" for path in folder.iterdir())
+                yield from (key for key in keys if is_key(key))
+
+    def temporaries(self) -> list[tuple[str, Path]]:
+        """Files that are being written, or were when their owner died: owner and path."""
+        folder = self.root / _TEMPORARY
+        found = folder.iterdir() if folder.is_dir() else ()
+        return sorted((path.name.rpartition(".")[0], path) for path in found)
+
     def discard_temporaries(self, owner: str) -> None:
         """Remove what a dead process was writing."""
         folder = self.root / _TEMPORARY
         if folder.is_dir():
             for leftover in folder.glob(f"{owner}.*"):
                 leftover.unlink(missing_ok=True)
-
-
-def blob_key(kind: BlobKind, sha256: str) -> str:
-    """Key of the blob with this content."""
-    return f"{kind}/{sha256[:2]}/{sha256}.{_SUFFIX[kind]}"
 
 
 def _unreadable(path: Path, error: OSError) -> WorkspaceError:
@@ -137,8 +210,15 @@ def storage_message(path: Path, error: OSError) -> str:
     return f"{path}: cannot be written ({error.strerror or error}); check the folder's permissions"
 
 
-def _has_size(path: Path, size: int) -> bool:
+def _is_there(path: Path, size: int) -> bool:
+    """Whether a blob needs not be written; touched, so that nobody takes it for an old one.
+
+    Its row is not committed yet: see `Store.remove`.
+    """
     try:
-        return path.stat().st_size == size
+        if path.stat().st_size != size:
+            return False
+        os.utime(path)
     except FileNotFoundError:
         return False
+    return True

@@ -19,7 +19,7 @@ from pipelines.releases.building import (
 )
 from pipelines.releases.card import CARD_FILE, PICTURE_FOLDER, CardFacts, write_card
 from pipelines.releases.entry import Entry
-from pipelines.releases.formats import Format
+from pipelines.releases.formats import Format, check
 from pipelines.releases.selection import Selection, require_entries, select
 from pipelines.releases.splits import assign_splits
 from pipelines.releases.trusted import MinSource
@@ -48,10 +48,12 @@ def export(workspace: Workspace, target: Path, form: Format, min_source: MinSour
     """Write the trusted portraits as they are now.
 
     Raises:
-        PipelineError: there are none, or there is something at the target.
+        PipelineError: there are none, there is something at the target, or what the format needs is
+            not installed.
         WorkspaceError: a blob is missing or damaged, or the disk is full.
     """
     check_target(target)
+    check(form)
     with alone(workspace):
         command = ["dataengine", "export", "OUT", "--format", form, "--min-source", min_source]
         selection, facts = _current(workspace, min_source, shlex.join(command))
@@ -69,6 +71,7 @@ def export_round(workspace: Workspace, target: Path, form: Format, number: int) 
         WorkspaceError: as `export`.
     """
     check_target(target)
+    check(form)
     with alone(workspace):
         frozen = frozen_round(workspace, number)
         if frozen is None:
@@ -92,7 +95,7 @@ def freeze_round(
     workspace: Workspace,
     number: int,
     min_source: MinSource,
-    check: Callable[[Selection], None],
+    require: Callable[[Selection], None],
 ) -> tuple[Release, bool]:
     """The release `round-N`, made now if it does not exist; unchanged for ever after.
 
@@ -100,13 +103,13 @@ def freeze_round(
         workspace: opened.
         number: of the round.
         min_source: what a mask needs.
-        check: raises `PipelineError` if the selection is not worth freezing.
+        require: raises `PipelineError` if the selection is not worth freezing.
 
     Returns:
         Its row, and whether it was made now.
 
     Raises:
-        PipelineError: nothing is trusted, or `check` says no.
+        PipelineError: nothing is trusted, or `require` says no.
         WorkspaceError: as `export`.
     """
     with alone(workspace):
@@ -115,7 +118,7 @@ def freeze_round(
             return frozen, False
         command = f"dataengine train --round {number} --min-source {min_source}"
         selection, facts = _current(workspace, min_source, command)
-        check(selection)
+        require(selection)
         target = workspace.paths.releases / f"round-{number}"
         row = build(
             workspace,
@@ -140,8 +143,7 @@ def _current(
 ) -> tuple[Selection, CardFacts]:
     """Decide what has to be decided, and choose."""
     settings = workspace.settings.release
-    with workspace.engine.begin() as connection:
-        assign_splits(connection, settings)
+    assign_splits(workspace)
     with reader(workspace.engine).begin() as connection:
         selection = select(connection, min_source)
         reviewers = review_counts(connection).reviewers

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Base, Image, Outcome, Split
-from pipelines.near_duplicates import update_groups
+from db import Base, Image, Outcome, Split, reader
+from pipelines.near_duplicates import changed_groups, save_groups
 from pipelines.settings import ReleaseSettings
+from pipelines.workspace import Workspace
 
 _images = Base.metadata.tables["image"]
 _STRICTEST_FIRST = (Split.TEST, Split.VAL, Split.TRAIN)
@@ -36,19 +37,24 @@ class Placed:
     left_out: bool
 
 
-def assign_splits(connection: Connection, settings: ReleaseSettings) -> None:
-    """Group all photos, and decide the split of those with portraits that have none.
+def assign_splits(workspace: Workspace) -> None:
+    """Group all photos, and decide the split of those with portraits that have none."""
+    # Finding groups takes a while: meanwhile others may write.
+    with reader(workspace.engine).begin() as connection:
+        changed = changed_groups(connection)
+    with workspace.engine.begin() as connection:
+        save_groups(connection, changed)
+        _assign(connection, workspace.settings.release)
 
-    Args:
-        connection: in a transaction that may write.
-        settings: the shares of val and test.
-    """
-    update_groups(connection)
+
+def _assign(connection: Connection, settings: ReleaseSettings) -> None:
+    """Photos that came while the groups were found have none, and wait for the next time."""
     members: dict[int, list[tuple[int, str, Split | None]]] = defaultdict(list)
     query = sa.select(Image.id, Image.group_id, Image.sha256, Image.split)
-    query = query.where(Image.outcome == Outcome.PORTRAITS).order_by(Image.id)
-    for image_id, group_id, sha256, split in connection.execute(query):
-        members[image_id if group_id is None else group_id].append((image_id, sha256, split))
+    query = query.where(Image.outcome == Outcome.PORTRAITS, Image.group_id.is_not(None))
+    for image_id, group_id, sha256, split in connection.execute(query.order_by(Image.id)):
+        assert group_id is not None  # by the query
+        members[group_id].append((image_id, sha256, split))
     new = []
     for group in members.values():
         undecided = [image_id for image_id, _, split in group if split is None]

@@ -20,6 +20,7 @@ from pipelines.review.gateway import Annotation, Gateway, UpdatedTask
 from pipelines.review.ledger import Project, Question
 from pipelines.review.projects import check_project
 from pipelines.review.records import NewReview
+from pipelines.review.removals import delete_forgotten
 from pipelines.workspace import Workspace
 
 _PAGE_SIZE = 200
@@ -63,6 +64,7 @@ def pull(workspace: Workspace, gateway: Gateway) -> PullResult:
         WorkspaceError: a blob is missing or damaged, or cannot be written.
     """
     result = PullResult()
+    delete_forgotten(workspace, gateway)
     with reader(workspace.engine).begin() as connection:
         known = ledger.projects(connection, gateway.url)
     for project in known:

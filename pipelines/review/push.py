@@ -25,6 +25,7 @@ from pipelines.review.errors import AnswerLostError, ReviewError
 from pipelines.review.gateway import Brush, FoundTask, Gateway, NewTask
 from pipelines.review.ledger import Project, Question
 from pipelines.review.projects import open_project
+from pipelines.review.removals import delete_forgotten
 from pipelines.review.rle import encode_mask
 from pipelines.review.server_paths import image_url
 from pipelines.workspace import Workspace
@@ -98,11 +99,12 @@ def push(
     same command, run again, ends where it would have ended.
 
     Raises:
-        ReviewError: see `Gateway`; or another push is at work. What was sent is in the ledger, and
+        ReviewError: see `Gateway`; or a push is at work. What was sent is in the ledger, and
             the same command goes on.
         WorkspaceError: a blob is missing or damaged.
     """
-    with _alone(workspace):
+    with alone(workspace):
+        delete_forgotten(workspace, gateway)
         project = open_project(workspace, gateway, request.title)
         withdrawn = _withdraw(workspace, gateway, project, request.batch)
         with workspace.engine.begin() as connection:
@@ -255,8 +257,7 @@ def _prepare(workspace: Workspace, questions: Sequence[Question]) -> list[_Prepa
 
 def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[int]:
     """Write new requests down; their ids, in the order in which they will be sent."""
-    with workspace.engine.begin() as connection:
-        assign_splits(connection, workspace.settings.release)
+    assign_splits(workspace)
     with reader(workspace.engine).begin() as connection:
         found = proposals(connection, request.verdicts)
         rank = ranking(request.order, connection, workspace.store, found)
@@ -306,12 +307,14 @@ def _worth_keeping(task: FoundTask) -> tuple[bool, bool, int]:
 
 
 @contextmanager
-def _alone(workspace: Workspace) -> Iterator[None]:
-    """One push at a time in a workspace; the kernel frees a dead one's lock."""
+def alone(workspace: Workspace) -> Iterator[None]:
+    """One push at a time in a workspace; the kernel frees a dead one's lock.
+
+    Raises:
+        ReviewError: a push is at work.
+    """
     try:
         with exclusive(workspace.paths.locks / "review-push"):
             yield
     except AlreadyLockedError:
-        raise ReviewError(
-            f"{workspace.paths.root}: another push is at work; wait for its end"
-        ) from None
+        raise ReviewError(f"{workspace.paths.root}: a push is at work; wait for its end") from None

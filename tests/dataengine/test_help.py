@@ -44,6 +44,10 @@ DOCUMENTED = {
         "CHECKPOINT", "OUT", "--to", "<onnx|openvino|torch-export>", "--int8", "--calibrate",
         "--check", "--json",
     ],
+    "explain": ["FILE[:x,y]", "--json", "a copy of one"],
+    "verify": ["[RELEASE]", "--json", "exit code is 1", "the whole workspace"],
+    "gc": ["--dry-run", "--json", "spared"],
+    "forget": ["IMAGE...", "--yes", "--json", "portrait:ID", "review pull"],
     "review server": ["--port", "--data-dir", "Ctrl-C", "only on this machine"],
     "review push": [
         "--limit", "--order", "<uncertain|random|id|disagreement>", "--verdict", "--project",

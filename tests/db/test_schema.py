@@ -186,14 +186,20 @@ def test_a_workspace_from_before_lineage_is_upgraded(tmp_path: Path) -> None:
         command.upgrade(schema.alembic_config(connection), "0003")
         for line in (
             "image (sha256, size_bytes, reasons, added_at) VALUES ('a', 1, '[]', '2026-01-01')",
-            "portrait (image_id, ordinal, face_box, landmarks, face_confidence, crop_box, width,"
-            " height, blob, detector, created_at) VALUES"
-            " (1, 0, '[]', '[]', 0.9, '[]', 3, 4, 'portraits/a.jpg', 'x', '2026-01-01')",
-            "mask (portrait_id, revision, source, producer, blob, verdict, reasons, scores,"
-            " created_at) VALUES"
-            " (1, 1, 'teacher', 'x', 'masks/a.png', 'review', '[]', '{}', '2026-01-01')",
-            "review (mask_id, decision, reviewer, decided_at, reasons) VALUES"
-            " (1, 'accept', 'ann', '2026-01-02', '[]')",
+            (
+                "portrait (image_id, ordinal, face_box, landmarks, face_confidence, crop_box,"
+                " width, height, blob, detector, created_at) VALUES"
+                " (1, 0, '[]', '[]', 0.9, '[]', 3, 4, 'portraits/a.jpg', 'x', '2026-01-01')"
+            ),
+            (
+                "mask (portrait_id, revision, source, producer, blob, verdict, reasons, scores,"
+                " created_at) VALUES"
+                " (1, 1, 'teacher', 'x', 'masks/a.png', 'review', '[]', '{}', '2026-01-01')"
+            ),
+            (
+                "review (mask_id, decision, reviewer, decided_at, reasons) VALUES"
+                " (1, 'accept', 'ann', '2026-01-02', '[]')"
+            ),
         ):
             connection.exec_driver_sql(f"INSERT INTO {line}")
     assert schema.upgrade(engine) is True

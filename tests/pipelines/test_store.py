@@ -1,6 +1,7 @@
 """A key names a whole blob or none, whatever goes wrong while it is written."""
 
 import hashlib
+import os
 import resource
 import signal
 import subprocess
@@ -68,10 +69,12 @@ def test_a_key_is_kind_and_content(store: Store, kind: BlobKind, folder: str, su
 
 def test_equal_content_is_written_once(store: Store) -> None:
     key = store.put(BlobKind.MASK, BLOB)
+    os.utime(store.path(key), (1, 1))
     before = store.path(key).stat()
     assert store.put(BlobKind.MASK, BLOB) == key
     after = store.path(key).stat()
-    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert after.st_ino == before.st_ino
+    assert after.st_mtime > 1, "touched: it is needed, though its row is not there yet"
 
 
 def test_a_blob_of_the_wrong_length_is_written_again(store: Store) -> None:

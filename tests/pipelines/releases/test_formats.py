@@ -30,6 +30,7 @@ from pipelines.store import BlobKind, Store
 from sinet.data.listing import find_samples
 
 Pixels = npt.NDArray[np.uint8]
+DOCUMENT = Path(__file__).parents[3] / "docs/formats.md"
 
 
 @pytest.fixture(scope="module")
@@ -249,6 +250,25 @@ def _load_dataset(folder: Path) -> dict[str, Any]:
         env={**os.environ, **environment},
     )
     return dict(pickle.loads(out.read_bytes()))
+
+
+@pytest.mark.parametrize("chosen", list(Format))
+def test_the_examples_of_the_documentation(
+    chosen: Format, tmp_path: Path, entries: list[Entry], store: Store
+) -> None:
+    written(chosen, tmp_path / "round-3", entries, store)
+    section = DOCUMENT.read_text().partition(f"\n## {chosen}\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    shown = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "hf")},
+    )
+    for name in names(entries, Split.TRAIN):
+        assert shown.stdout.count(name) >= 1
 
 
 @pytest.mark.parametrize(

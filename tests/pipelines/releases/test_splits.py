@@ -15,7 +15,7 @@ from tests.pipelines.releases.conftest import COUNT, place
 @pytest.fixture(autouse=True)
 def _no_grouper(monkeypatch: pytest.MonkeyPatch) -> None:
     """The groups are as the tests make them."""
-    monkeypatch.setattr("pipelines.releases.splits.update_groups", lambda _: None)
+    monkeypatch.setattr("pipelines.releases.splits.changed_groups", lambda _: {})
 
 
 def placed(workspace: Workspace) -> dict[int, Placed]:
@@ -25,7 +25,11 @@ def placed(workspace: Workspace) -> dict[int, Placed]:
 
 def assign(workspace: Workspace, **shares: float) -> dict[int, Placed]:
     with workspace.engine.begin() as connection:
-        assign_splits(connection, ReleaseSettings(**shares))
+        alone = sa.update(Image).where(Image.group_id.is_(None)).values(group_id=Image.id)
+        connection.execute(alone)
+    release = ReleaseSettings(**shares)
+    workspace.settings = workspace.settings.model_copy(update={"release": release})
+    assign_splits(workspace)
     return placed(workspace)
 
 

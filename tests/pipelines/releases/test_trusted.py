@@ -117,7 +117,6 @@ def test_nothing_is_released_before_its_split_is_decided(
 ) -> None:
     certify(workspace, mask_ids(workspace)[1])
     assert released(workspace) == set()
-    with workspace.engine.begin() as connection:
-        assign_splits(connection, workspace.settings.release)
+    assign_splits(workspace)
     place(workspace, {1: Split.TRAIN})
     assert released(workspace) == {1}

@@ -299,7 +299,7 @@ def test_images_that_nobody_could_see_are_not_pushed(
 def test_one_push_at_a_time(workspace: Workspace, gateway: FakeGateway, ask: Ask) -> None:
     class Nosy(Silent):
         def pushing(self, total: int) -> None:
-            with pytest.raises(ReviewError, match="another push is at work"):
+            with pytest.raises(ReviewError, match="a push is at work"):
                 ask()
 
     push(workspace, gateway, PushRequest("portraits", list(Verdict), Order.ID, 1, 10), Nosy())

@@ -1,0 +1,87 @@
+"""Which rows name which blobs."""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from db import Base
+
+Digests = NDArray[np.uint64]
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBlob:
+    """A row's claim that a blob exists.
+
+    Attributes:
+        key: of the blob.
+        row: what names it, for people: ``mask 12``.
+    """
+
+    key: str
+    row: str
+
+
+def blob_columns() -> list[sa.Column[str]]:
+    """Every column that holds keys of blobs, of every table."""
+    return [
+        column
+        for table in Base.metadata.sorted_tables
+        for column in table.columns
+        if column.name == "blob" or column.name.endswith("_blob")
+    ]
+
+
+def count_named(connection: Connection) -> int:
+    """How often a row names a blob."""
+    return sum(
+        connection.scalar(sa.select(sa.func.count(column)).select_from(column.table)) or 0
+        for column in blob_columns()
+    )
+
+
+def named_blobs(connection: Connection) -> Iterator[NamedBlob]:
+    """Every blob that a row names, as often as one does, a page at a time."""
+    for column in blob_columns():
+        query = sa.select(column.table.c.id, column).where(column.is_not(None))
+        rows = connection.execution_options(yield_per=_PAGE).execute(query)
+        for number, key in rows:
+            yield NamedBlob(key, f"{column.table.name} {number}")
+
+
+def digests(keys: Iterable[str]) -> Digests:
+    """Sorted beginnings of the hashes in keys: eight bytes a blob, however many there are.
+
+    Two blobs may have the same; then one that nobody names counts as named.
+    """
+    return np.unique(np.fromiter(map(_digest, keys), np.uint64))
+
+
+def unnamed(keys: Iterable[str], named: Digests) -> Iterator[str]:
+    """Those of the keys whose blobs are not among the named ones."""
+    iterator = iter(keys)
+    while page := list(islice(iterator, _PAGE)):
+        found = np.isin(np.fromiter(map(_digest, page), np.uint64), named, kind="sort")
+        yield from (key for key, is_named in zip(page, found, strict=True) if not is_named)
+
+
+def still_named(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Those of some hundred keys that a row names."""
+    found: set[str] = set()
+    for column in blob_columns():
+        found.update(connection.scalars(sa.select(column).where(column.in_(keys))))
+    return found
+
+
+def _digest(key: str) -> int:
+    """Of a key in the store; of another text, zero."""
+    try:
+        return int(key.rpartition("/")[2][:16], 16)
+    except ValueError:
+        return 0

@@ -1,0 +1,69 @@
+"""Hashes of many files, as quickly as the disk or the cores allow, in bounded memory."""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
+
+# Small files come in pieces, so that handing them over costs little.
+_PIECE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Hashed(Generic[_T]):
+    """A file's hash.
+
+    Attributes:
+        item: what the file was asked for with.
+        sha256: of its bytes; None if it could not be read.
+        size_bytes: that were read.
+        error: why it could not be read; None for a file that is not there.
+    """
+
+    item: _T
+    sha256: str | None
+    size_bytes: int = 0
+    error: str | None = None
+
+
+def hash_files(files: Iterable[tuple[_T, Path]]) -> Iterator[Hashed[_T]]:
+    """Hash files in several threads (the interpreter's lock is not held while hashing).
+
+    Args:
+        files: anything that stands for a file, and its path; taken as they are needed.
+
+    Yields:
+        One result a file, in order.
+    """
+    threads = min(8, (os.cpu_count() or 1) + 1)
+    iterator = iter(files)
+    ahead: deque[Future[list[Hashed[_T]]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        while piece := list(islice(iterator, _PIECE)):
+            ahead.append(pool.submit(_hash_piece, piece))
+            if len(ahead) > 2 * threads:
+                yield from ahead.popleft().result()
+        while ahead:
+            yield from ahead.popleft().result()
+
+
+def _hash_piece(piece: list[tuple[_T, Path]]) -> list[Hashed[_T]]:
+    return [_hash(item, path) for item, path in piece]
+
+
+def _hash(item: _T, path: Path) -> Hashed[_T]:
+    try:
+        with path.open("rb", buffering=0) as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            return Hashed(item, digest, file.tell())
+    except FileNotFoundError:
+        return Hashed(item, None)
+    except OSError as error:
+        return Hashed(item, None, error=error.strerror or str(error))

@@ -1,0 +1,87 @@
+"""What a verification says: what is wrong, what was looked at, what is worth a note."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Fault(StrEnum):
+    """What can be wrong."""
+
+    MISSING_BLOB = "missing_blob"  # a row names a blob that is not there
+    DAMAGED_BLOB = "damaged_blob"  # a blob's content does not match its name
+    NO_KEY = "no_key"  # a row names something that cannot be a blob
+    DANGLING = "dangling_reference"  # a row refers to a row that is not there
+    REMEMBERED = "remembered"  # a forgotten photo is here again
+    MISSING_FILE = "missing_file"  # a release lacks a file that its checksums list
+    DAMAGED_FILE = "damaged_file"  # a file of a release has another checksum
+    UNLISTED_FILE = "unlisted_file"  # a release holds a file that its checksums do not list
+    CHECKSUMS = "checksums"  # a release's checksums.txt is missing, unreadable or another one
+    MISSING_RELEASE = "missing_release"  # a frozen release's folder is not there
+    CHECKPOINT = "checkpoint"  # a run's weights are missing, or others
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        fault: what kind.
+        what: the file or row.
+        message: one line that names it.
+    """
+
+    fault: Fault
+    what: str
+    message: str
+
+
+@dataclass
+class Report:
+    """The outcome of a verification.
+
+    Attributes:
+        problems: what is wrong.
+        notes: what is not wrong but worth knowing.
+        blobs: claims of rows on blobs that were checked.
+        references: columns whose references were checked.
+        releases: releases whose files were checked.
+        files: files of releases that were checked.
+        runs: runs whose weights were checked.
+        bytes: that were read.
+        unnamed: blobs that no row names: `gc` removes them.
+    """
+
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    blobs: int = 0
+    references: int = 0
+    releases: int = 0
+    files: int = 0
+    runs: int = 0
+    bytes: int = 0
+    unnamed: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+    def add(self, fault: Fault, what: str, message: str) -> None:
+        """Note something that is wrong."""
+        self.problems.append(Problem(fault, what, message))
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        problems = [{**vars(each), "fault": str(each.fault)} for each in self.problems]
+        return {"ok": self.ok, **vars(self), "problems": problems}
+
+
+class Observer(Protocol):
+    """Told how far a verification is; a console, or nothing."""
+
+    def checking(self, what: str, total: int) -> None:
+        """So many things of a kind are about to be checked."""
+
+    def checked(self, number: int, read_bytes: int) -> None:
+        """So many more of them were, and so many bytes read for it."""

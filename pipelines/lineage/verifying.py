@@ -1,0 +1,250 @@
+"""Whether everything a workspace says is still so: blobs, references, releases, runs."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import aliased
+
+from db import (
+    Base,
+    Forgotten,
+    Image,
+    JobRow,
+    Portrait,
+    Release,
+    ReleaseItem,
+    Run,
+    Source,
+    Stage,
+    reader,
+)
+from pipelines.errors import PipelineError
+from pipelines.lineage.blobs import NamedBlob, count_named, digests, named_blobs, unnamed
+from pipelines.lineage.checksums import CHECKSUMS_FILE, check_release, checksum_of
+from pipelines.lineage.hashing import hash_files
+from pipelines.lineage.report import Fault, Observer, Report
+from pipelines.store import is_key
+from pipelines.workspace import Workspace
+
+CHECKPOINT_FILE = "last.safetensors"
+_ITEM_TABLES: dict[Stage, Any] = {
+    Stage.READ: Source,
+    Stage.DETECT: Image,
+    Stage.IMPORT: Image,
+    Stage.LABEL: Portrait,
+}
+_NAMED_AT_MOST = 1000
+
+
+def verify_workspace(workspace: Workspace, observer: Observer) -> Report:
+    """Check every blob a row names, every reference, every sealed release and every run's weights.
+
+    May run beside an ingest: it sees the rows of one moment, whose blobs were written before.
+    """
+    report = Report()
+    with reader(workspace.engine).begin() as connection:
+        _check_references(connection, report)
+        _check_jobs(connection, report)
+        _check_tombstones(connection, report)
+        _check_blobs(connection, workspace, report, observer)
+        named = digests(blob.key for blob in named_blobs(connection))
+        report.unnamed = sum(1 for _ in unnamed(workspace.store.keys(), named))
+        releases = _releases(connection)
+        query = sa.select(Run.folder, Run.checkpoint_sha256).order_by(Run.id)
+        runs = [(row.folder, row.checkpoint_sha256) for row in connection.execute(query)]
+        tombstones = {row.id: _forgotten_items(connection, row.id) for row in releases}
+    for row in releases:
+        if row.sealed_at is None:
+            report.notes.append(f"{row.name}: was never finished; nothing was checked")
+            continue
+        _check_sealed(workspace, row, report, observer)
+        _note_forgotten(row.name, tombstones[row.id], report)
+    _check_runs(workspace, runs, report)
+    return report
+
+
+def verify_release(workspace: Workspace, name: str, observer: Observer) -> Report:
+    """Check one release by its name.
+
+    Raises:
+        PipelineError: there is no release of this name, or it was never finished.
+    """
+    report = Report()
+    with reader(workspace.engine).begin() as connection:
+        releases = {row.name: row for row in _releases(connection)}
+        row = releases.get(name)
+        if row is None:
+            known = ", ".join(releases) or "there are none"
+            raise PipelineError(f"{name}: no such release, and no such folder; releases: {known}")
+        forgotten = _forgotten_items(connection, row.id)
+    if row.sealed_at is None:
+        raise PipelineError(f"{name}: was never finished; run the command that makes it again")
+    _check_sealed(workspace, row, report, observer, must_exist=True)
+    _note_forgotten(name, forgotten, report)
+    return report
+
+
+def verify_folder(folder: Path, workspace: Workspace | None, observer: Observer) -> Report:
+    """Check the folder of a release, wherever it was copied to.
+
+    Args:
+        folder: with its checksums.txt.
+        workspace: the one that may have made it: then it must be a release of it in name, too, if
+            it lies where that one was written, and forgotten photos in it are noted.
+        observer: told about progress.
+
+    Raises:
+        PipelineError: the folder has no checksums.txt.
+    """
+    report = Report()
+    check_release(folder, report, observer)
+    if workspace is None:
+        return report
+    checksum = checksum_of(folder)
+    with reader(workspace.engine).begin() as connection:
+        for row in _releases(connection):
+            if row.checksum == checksum:
+                report.notes.append(f"{folder}: is the release {row.name}")
+                _note_forgotten(row.name, _forgotten_items(connection, row.id), report)
+            elif _folder(workspace, row.path) == folder.absolute():
+                _add_another(folder, row.name, report)
+    return report
+
+
+def _check_blobs(
+    connection: Connection, workspace: Workspace, report: Report, observer: Observer
+) -> None:
+    def files() -> Iterator[tuple[NamedBlob, Path]]:
+        for blob in named_blobs(connection):
+            if is_key(blob.key):
+                yield blob, workspace.store.path(blob.key)
+            else:
+                message = f"{blob.row}: names {blob.key!r}, which is no blob"
+                report.add(Fault.NO_KEY, blob.row, message)
+
+    observer.checking("blobs", count_named(connection))
+    for found in hash_files(files()):
+        blob = found.item
+        path = workspace.store.path(blob.key)
+        if found.sha256 is None:
+            problem = f"cannot be read ({found.error})" if found.error else "is missing"
+            message = f"{path}: this blob {problem}; {blob.row} names it"
+            report.add(Fault.MISSING_BLOB, blob.key, message)
+        elif found.sha256 != path.stem:
+            message = f"{path}: this blob is damaged: not what its name says; {blob.row} names it"
+            report.add(Fault.DAMAGED_BLOB, blob.key, message)
+        report.blobs += 1
+        report.bytes += found.size_bytes
+        observer.checked(1, found.size_bytes)
+
+
+def _check_references(connection: Connection, report: Report) -> None:
+    """Every foreign key by a join: SQLite enforces them only where it was told to."""
+    for table in Base.metadata.sorted_tables:
+        for key in sorted(table.foreign_keys, key=lambda key: key.parent.name):
+            target = key.column.table.alias()
+            there = sa.exists().where(target.c.id == key.parent)
+            query = sa.select(table.c.id, key.parent).where(key.parent.is_not(None), ~there)
+            for number, value in connection.execute(query.limit(_NAMED_AT_MOST)):
+                row = f"{table.name} {number}"
+                message = f"{row}: refers to {key.column.table.name} {value}, which is not there"
+                report.add(Fault.DANGLING, row, message)
+            report.references += 1
+
+
+def _check_jobs(connection: Connection, report: Report) -> None:
+    """Jobs name their items without a foreign key."""
+    for stage, table in _ITEM_TABLES.items():
+        item = aliased(table)
+        there = sa.exists().where(item.id == JobRow.item_id)
+        query = sa.select(JobRow.id, JobRow.item_id).where(JobRow.stage == stage, ~there)
+        for number, value in connection.execute(query.limit(_NAMED_AT_MOST)):
+            name = table.__tablename__
+            message = f"job {number}: is about {name} {value}, which is not there"
+            report.add(Fault.DANGLING, f"job {number}", message)
+        report.references += 1
+
+
+def _check_tombstones(connection: Connection, report: Report) -> None:
+    query = sa.select(Image.id, Image.sha256).join(Forgotten, Forgotten.sha256 == Image.sha256)
+    for number, sha256 in connection.execute(query):
+        message = f"image {number}: was forgotten and is here again: `dataengine forget {sha256}`"
+        report.add(Fault.REMEMBERED, f"image {number}", message)
+
+
+def _releases(connection: Connection) -> list[Any]:
+    return list(connection.execute(sa.select(Release.__table__).order_by(Release.id)))
+
+
+def _check_sealed(
+    workspace: Workspace,
+    row: Any,
+    report: Report,
+    observer: Observer,
+    *,
+    must_exist: bool = False,
+) -> None:
+    folder = _folder(workspace, row.path)
+    if not folder.is_dir():
+        if row.round is None and not must_exist:
+            # An export is its owner's to move or delete; a round's release is not.
+            where = "`dataengine verify FOLDER` checks it where it is now"
+            report.notes.append(f"{row.name}: is not at {folder} any more; {where}")
+        else:
+            message = f"{folder}: the folder of the release {row.name} is not there"
+            report.add(Fault.MISSING_RELEASE, row.name, message)
+        return
+    try:
+        is_same = checksum_of(folder) == row.checksum
+        check_release(folder, report, observer)
+    except PipelineError as error:
+        report.add(Fault.CHECKSUMS, row.name, str(error))
+        return
+    if not is_same:
+        _add_another(folder, row.name, report)
+
+
+def _add_another(folder: Path, name: str, report: Report) -> None:
+    path = str(folder / CHECKSUMS_FILE)
+    message = f"{path}: is not the one that the release {name} was sealed with"
+    report.add(Fault.CHECKSUMS, path, message)
+
+
+def _forgotten_items(connection: Connection, release_id: int) -> list[str]:
+    query = sa.select(ReleaseItem.name).where(
+        ReleaseItem.release_id == release_id, ReleaseItem.forgotten_id.is_not(None)
+    )
+    return list(connection.scalars(query.order_by(ReleaseItem.name)))
+
+
+def _note_forgotten(name: str, items: list[str], report: Report) -> None:
+    if items:
+        shown = ", ".join(items[:5]) + (", …" if len(items) > 5 else "")
+        report.notes.append(f"{name}: contains {len(items):,} forgotten since: {shown}")
+
+
+def _check_runs(workspace: Workspace, runs: list[tuple[str, str | None]], report: Report) -> None:
+    for folder, expected in runs:
+        if expected is None:
+            continue
+        path = workspace.paths.root / folder / CHECKPOINT_FILE
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                report.bytes += file.tell()
+        except OSError as error:
+            message = f"{path}: the weights of {folder} cannot be read ({error.strerror or error})"
+            report.add(Fault.CHECKPOINT, folder, message)
+        else:
+            if digest != expected:
+                message = f"{path}: are not the weights that {folder} ended with"
+                report.add(Fault.CHECKPOINT, folder, message)
+        report.runs += 1
+
+
+def _folder(workspace: Workspace, path: str) -> Path:
+    return workspace.paths.root / path
