@@ -19,7 +19,8 @@ DOCUMENTED = {
     "ingest": [
         "PATH...", "--teacher", "--teacher-weights", "--masks", "--device", "<auto|cpu|cuda>",
         "--batch-size", "--workers", "--limit", "--retry-failed", "--dry-run", "--json",
-        "onnx:FILE", "sinet:CHECKPOINT", "sinet:bundled", *NETWORKS,
+        "onnx:FILE", "sinet:CHECKPOINT", "sinet:bundled", "sinet:current", "--second-opinion",
+        *NETWORKS,
     ],
     "status": ["--json"],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
@@ -30,8 +31,15 @@ DOCUMENTED = {
         "--data", "--model", "--backbone", "--output-stride", "--pretrained", "--config", "paper",
         "portrait", "--epochs",
         "--stage-epochs", "--device", "<auto|cpu|cuda>", "--resume", "--out", "runs/MODEL",
-        "--held-out", "--json", "TrainingConfig", "--init", "--teacher",
+        "--held-out", "--json", "TrainingConfig", "--init", "--teacher", "--round", "--min-source",
+        "--force", "sinet:current",
     ],
+    "export": [
+        "OUT", "--format", "<folder|coco|webdataset|parquet>", "--min-source",
+        "<human|certified|any>", "--round", "--json", "checksums.txt",
+    ],
+    "rounds": ["--json", "95 %"],
+    "relabel": ["--round", "--by", "<student|mean>", "--json", "never touched"],
     "evaluate": [
         "CHECKPOINT", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit", "--json",
         ".safetensors", ".pth", ".onnx", "boundary_iou",
