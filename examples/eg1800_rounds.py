@@ -52,16 +52,18 @@ class Plan:
         images: of train.txt, in all three crawls; None: every one.
         epochs: of each round's training.
         recipe: of the trainings, as JSON; None: `portrait`.
+        measured: images of val.txt; None: every one.
         settings: of the workspace, as environment variables.
     """
 
     images: int | None
     epochs: tuple[int, int, int]
     recipe: dict[str, Any] | None
+    measured: int | None
     settings: dict[str, str]
 
 
-FULL = Plan(None, (60, 20, 20), None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
+FULL = Plan(None, (60, 20, 20), None, None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
 SMALL = Plan(
     90,
     (12, 8, 8),
@@ -72,6 +74,7 @@ SMALL = Plan(
         "cache_px": 160,
         "input": {"height": 96, "width": 96},
     },
+    40,
     # So few photos that a tenth of them might be none.
     {"DATAENGINE_RELEASE__VAL_SHARE": "0.1", "DATAENGINE_RELEASE__TEST_SHARE": "0.2"},
 )
@@ -188,7 +191,9 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
         (out / "recipe.json").write_text(json.dumps(plan.recipe))
         recipe = ["--config", str(out / "recipe.json")]
     if not results:
-        results.append({"name": "DeepLabv3, the teacher", **_evaluate(teacher, shared)})
+        results.append(
+            {"name": "DeepLabv3, the teacher", **_evaluate(teacher, shared, plan.measured)}
+        )
         _save(out, results)
     for number, crawl in enumerate(crawls(shared, out, plan.images), 1):
         if len(results) > number:
@@ -216,7 +221,7 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
                 "gate": trained["gate"]["reason"],
                 "promoted": trained["promoted"],
                 "minutes": trained["seconds"] / 60,
-                **_evaluate(student, shared),
+                **_evaluate(student, shared, plan.measured),
             }
         )
         _save(out, results)
@@ -267,9 +272,11 @@ def _draw(path: Path, results: list[dict[str, Any]]) -> None:
     pyplot.close(figure)
 
 
-def _evaluate(model: Path, shared: Path) -> dict[str, Any]:
-    data = str(shared / "data/eg1800")
-    found = json.loads(_dataengine(None, "evaluate", str(model), "--data", data, "--json"))
+def _evaluate(model: Path, shared: Path, images: int | None) -> dict[str, Any]:
+    command = ["evaluate", str(model), "--data", str(shared / "data/eg1800"), "--json"]
+    if images is not None:
+        command += ["--limit", str(images)]
+    found = json.loads(_dataengine(None, *command))
     return {
         "iou": found["mean"]["iou"],
         "interval": found["iou_interval_95"],

@@ -12,7 +12,8 @@ from tests.dataengine.conftest import COMMANDS, parse
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = README + "".join(
-    (ROOT / "docs" / name).read_text() for name in ("review.md", "lineage.md", "formats.md", "rounds.md")
+    (ROOT / "docs" / name).read_text()
+    for name in ("review.md", "lineage.md", "formats.md", "rounds.md")
 )
 TEST_COMMAND = "python -m pip install uv && uv run pytest"
 

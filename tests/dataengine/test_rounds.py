@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -223,3 +225,48 @@ def test_without_a_test_split_nothing_is_frozen(
     assert_one_line_error(answer, "`test` is empty; none of the 30 trusted portraits falls to it")
     assert not (workspace / "releases").exists()
     assert table(run, workspace) == []
+
+
+def test_a_student_that_learnt_from_near_copies_of_test_photos_is_flagged(
+    run: Run, workspace: Path, config: Path
+) -> None:
+    trained(run, workspace, "--round", "1", "--config", config, "--epochs", "1")
+    assert table(run, workspace)[0]["leaked"] == 0
+    with closing(sqlite3.connect(workspace / "dataengine.db")) as database, database:
+        one_of = "SELECT min(id) FROM image WHERE split = ?"
+        (of_train,) = database.execute(one_of, ["train"]).fetchone()
+        (of_test,) = database.execute(one_of, ["test"]).fetchone()
+        groups = [(min(of_train, of_test), image) for image in (of_train, of_test)]
+        database.executemany("UPDATE image SET group_id = ? WHERE id = ?", groups)
+    assert table(run, workspace)[0]["leaked"] == 1
+    assert "learnt from 1 photos that are near-copies" in run("-w", workspace, "rounds").out
+    later = json.loads(run("-w", workspace, "export", "out", "--json").out)
+    assert later["portraits"] == COUNT - 1, "it is left out of later releases"
+
+
+def test_masks_of_nothing_but_background_are_no_data(
+    run: Run, workspace: Path, config: Path
+) -> None:
+    with closing(sqlite3.connect(workspace / "dataengine.db")) as database, database:
+        database.execute("UPDATE mask SET scores = json_set(scores, '$.area', 0.0)")
+    answer = run("-w", workspace, "train", "--round", "1", "--config", config)
+    assert_one_line_error(answer, "portraits in `train` show nothing but background; look at them")
+
+
+def test_what_a_round_made_is_verified_and_explained(
+    run: Run, workspace: Path, config: Path
+) -> None:
+    trained(run, workspace, "--round", "1", "--config", config, "--epochs", "1")
+    assert run("-w", workspace, "verify").code == 0
+    release = workspace / "releases/round-1"
+    image = next(iter((release / "images").iterdir()))
+    found = json.loads(run("-w", workspace, "explain", f"{image}:3,4", "--json").out)
+    assert "round-1" in json.dumps(found)
+    assert "runs/round-1" in json.dumps(found)
+    weights = workspace / "runs/round-1/last.safetensors"
+    flipped = bytearray(weights.read_bytes())
+    flipped[-1] ^= 1
+    weights.write_bytes(flipped)
+    answer = run("-w", workspace, "verify")
+    assert answer.code == 1
+    assert "runs/round-1/last.safetensors" in answer.out + answer.err
