@@ -106,15 +106,15 @@ class Reviewer:
                 for row in csv.DictReader(file)
             }
 
-    def review(self, workspace: Workspace) -> dict[str, int]:
-        """Answer every open question; the number of answers by kind."""
+    def review(self, workspace: Workspace) -> None:
+        """Answer every open question."""
         gateway = FakeGateway()
         request = PushRequest("rounds", list(Verdict), Order.UNCERTAIN, None, 200)
         push(workspace, gateway, request, Silent())
         ious = self._ious(workspace)
         for task in list(gateway.tasks.values()):
             gateway.answer(task.id, self._decision(task.key, ious[task.key]))
-        return dict(pull(workspace, gateway).decisions)
+        pull(workspace, gateway)
 
     def _decision(self, key: str, iou: float) -> str:
         if iou >= ACCEPT_FROM:
@@ -205,9 +205,10 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
             begin = ["--init", str(root / f"runs/round-{number - 1}/last.safetensors")]
         workspace = Workspace(root, load_settings(root))
         try:
-            decisions = reviewer.review(workspace)
+            reviewer.review(workspace)
         finally:
             workspace.close()
+        reviewed = json.loads(_dataengine(root, "review", "status", "--json"))
         epochs = ["--epochs", str(plan.epochs[number - 1])]
         trained = json.loads(
             _dataengine(root, "train", "--round", str(number), *recipe, *epochs, *begin, "--json")
@@ -217,7 +218,7 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
             {
                 "name": f"round {number}",
                 "images": trained["splits"],
-                "decisions": decisions,
+                "decisions": {name: reviewed[name] for name in ("accepted", "rejected")},
                 "gate": trained["gate"]["reason"],
                 "promoted": trained["promoted"],
                 "minutes": trained["seconds"] / 60,

@@ -13,6 +13,7 @@ from pipelines.review.status import ReviewerCounts
 CARD_FILE = "card.md"
 PICTURE_FOLDER = "card"
 _SIZES_FILE = "sizes.png"
+_TICKS_PX = [tick for power in range(5, 13) for tick in (2**power, 3 * 2 ** (power - 1))]
 _NO_LICENCE = (
     "Not stated. The photos belong to whoever made them, and the people in them have rights in "
     "them, too: settle both before this dataset is passed on (`licence` in `[release]` puts the "
@@ -189,8 +190,8 @@ def _draw_sizes(entries: Sequence[Entry], path: Path) -> None:
         edges = np.geomspace(low, max(high, low * 1.1), 25)
         panel.hist(values, bins=edges, color="#3b6ea5")
         panel.set(xscale="log", xlabel=label)
-        ticks = [tick for tick in (32, 64, 128, 256, 512, 1024, 2048) if low <= tick <= high]
-        panel.set_xticks(ticks or [round(low)], [str(tick) for tick in ticks or [round(low)]])
+        ticks = [tick for tick in _TICKS_PX if low <= tick <= high] or [round(low)]
+        panel.set_xticks(ticks, [str(tick) for tick in ticks])
         panel.minorticks_off()
         for side in ("top", "right"):
             panel.spines[side].set_visible(False)
