@@ -7,9 +7,9 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
+from dataengine.progress import shown
 from dataengine.tables import print_json
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
 from sinet.data import Sample, evaluation_samples
@@ -93,11 +93,7 @@ def run_evaluation(request: EvaluationRequest, *, as_json: bool) -> None:
 
 
 def _evaluate(model: PersonModel, samples: Sequence[Sample], path: Path) -> Evaluation:
-    console = Console(stderr=True)
-    return evaluate(
-        model,
-        track(samples, path.name, console=console, transient=True, disable=not console.is_terminal),
-    )
+    return evaluate(model, shown(samples, path.name))
 
 
 def _difference(scored: Sequence[_Scored]) -> Interval:

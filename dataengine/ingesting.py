@@ -11,8 +11,9 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 
+from dataengine.progress import bar
 from dataengine.tables import print_funnel, print_json, printable
 from dataengine.workspaces import create_if_missing
 from db import reader
@@ -124,17 +125,7 @@ def _observer(console: Console) -> Iterator[Observer]:
     if not console.is_terminal:
         yield _PlainLines()
         return
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.completed:,}/{task.total:,.0f}"),
-        TextColumn("{task.fields[rate]}"),
-        TextColumn("{task.fields[note]}", style="dim"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-    ) as progress:
+    with bar(console, "rate", "note") as progress:
         yield _Bar(progress)
 
 

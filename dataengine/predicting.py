@@ -5,9 +5,8 @@ from pathlib import Path
 
 import cv2
 import typer
-from rich.console import Console
-from rich.progress import track
 
+from dataengine.progress import shown
 from dataengine.tables import print_json, printable
 from sinet.apply import Style, apply_to_files, plan
 from sinet.errors import DataError
@@ -44,17 +43,9 @@ def run_prediction(request: PredictionRequest, *, as_json: bool) -> bool:
     cv2.setLogLevel(0)  # what OpenCV's decoders complain of is told once, by us
     works = plan(request.paths, request.out, overlay=request.overlay, overwrite=request.overwrite)
     model = load_person_model(request.checkpoint)
-    console = Console(stderr=True)
-    shown = track(
-        works,
-        request.checkpoint.name,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
     style = Style(threshold=request.threshold, overlay=request.overlay)
     try:
-        done, failures = apply_to_files(model, shown, style)
+        done, failures = apply_to_files(model, shown(works, request.checkpoint.name), style)
     except KeyboardInterrupt:
         typer.echo("Stopped; what is in the out folder is whole.", err=True)
         return True

@@ -5,9 +5,8 @@ from collections import Counter
 from statistics import median
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
+from dataengine.progress import shown
 from dataengine.tables import print_json
 from pipelines.relabel import Method, outdated, relabel
 from pipelines.rounds.current import require_student
@@ -20,20 +19,11 @@ def run_relabel(
     workspace: Workspace, round_number: int | None, method: str, *, as_json: bool
 ) -> None:
     """Relabel and say what changed."""
-    console = Console(stderr=True)
     chosen = require_student(workspace, round_number)
     settings = TeacherSettings(name=chosen.teacher_name)
     student = load_teacher(settings, "cpu", threads=os.cpu_count() or 1)
     todo = outdated(workspace, student.name, Method(method))
-    shown = track(
-        relabel(workspace, student, todo),
-        "relabelling",
-        total=len(todo),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    done = list(shown)
+    done = list(shown(relabel(workspace, student, todo), "relabelling", len(todo)))
     verdicts = Counter(each.verdict for each in done)
     change = median(each.change for each in done) if done else None
     if as_json:

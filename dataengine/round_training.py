@@ -1,13 +1,12 @@
 """`train --round` and `rounds` on a console."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.progress import track
 
+from dataengine.progress import shown
 from dataengine.tables import print_json
 from dataengine.training import TrainingWork, check_device, compilable, configuration, fit
 from db import Split, reader
@@ -19,7 +18,6 @@ from pipelines.rounds.finishing import finish_round, promote_by_hand
 from pipelines.rounds.history import RoundLine, rounds
 from pipelines.rounds.preparing import RoundRequest, RoundRun, prepare_round
 from pipelines.workspace import Workspace
-from sinet.data import Sample
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ def _run_round(workspace: Workspace, options: RoundOptions, *, as_json: bool) ->
         )
         if fit(work, "the same command"):
             return True
-        finish_round(workspace, run, _shown, force=options.force)
+        finish_round(workspace, run, shown, force=options.force)
     with reader(workspace.engine).begin() as connection:
         lines = rounds(connection)
     folder = str(run.out.relative_to(workspace.paths.root))
@@ -116,11 +114,6 @@ def _say_finished(workspace: Workspace, run: RoundRun, options: RoundOptions) ->
             "train another student on the same data.",
             err=True,
         )
-
-
-def _shown(samples: Sequence[Sample], name: str) -> Iterable[Sample]:
-    console = Console(stderr=True)
-    return track(samples, name, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _report(line: RoundLine) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import cv2
 import typer
 from rich.console import Console
-from rich.progress import track
 
+from dataengine.progress import shown
 from dataengine.tables import print_json
 from dataengine.training_progress import training_progress
 from pipelines.settings import TeacherSettings
@@ -132,7 +132,7 @@ def fit(work: TrainingWork, resume_command: str) -> bool:
         soft_wrap=True,
     )
     try:
-        soft_masks = _soft_masks(work, console)
+        soft_masks = _soft_masks(work)
         with training_progress(console) as observer:
             train(
                 config,
@@ -243,7 +243,7 @@ def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
     return config, out
 
 
-def _soft_masks(work: TrainingWork, console: Console) -> Path | None:
+def _soft_masks(work: TrainingWork) -> Path | None:
     """Let the teacher look at all images, those it has not seen yet; None without distillation."""
     if not work.config.losses.distillation:
         return None
@@ -251,14 +251,8 @@ def _soft_masks(work: TrainingWork, console: Console) -> Path | None:
     if work.teacher:
         settings = TeacherSettings(name=work.teacher)
         teacher = load_teacher(settings, "cpu", threads=os.cpu_count() or 1)
-        shown = track(
-            work.samples,
-            teacher.name,
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        write_soft_masks(shown, lambda image: teacher.person_probability([image])[0], folder)
+        samples = shown(work.samples, teacher.name)
+        write_soft_masks(samples, lambda image: teacher.person_probability([image])[0], folder)
     return folder
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress, TaskID
 
 from dataengine.context import opened, root_of
+from dataengine.progress import bar
 from dataengine.tables import number_of, print_json, printable
 from pipelines.lineage.report import Observer, Report
 from pipelines.lineage.verifying import verify_folder, verify_release, verify_workspace
@@ -75,15 +76,7 @@ def _observer(console: Console) -> Iterator[Observer]:
     if not console.is_terminal:
         yield _PlainLines(console)
         return
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.completed:,}/{task.total:,.0f}"),
-        TextColumn("{task.fields[rate]}", style="dim"),
-        TimeRemainingColumn(compact=True),
-        console=console,
-        transient=True,
-    ) as progress:
+    with bar(console, "rate") as progress:
         yield _Bar(progress)
 
 
