@@ -6,9 +6,9 @@
 The images of EG1800's `train.txt` come as three disjoint crawls; 150 of them as the uncropped
 originals of `data/crawl/flickr`. DeepLabv3 labels them; a simulated reviewer, who knows the hand
 masks, answers every question of `review push`: a mask of IoU 0.95 and more is accepted, below 0.80
-rejected, between with even chance either. Nothing is ever drawn. Each round the student before
-gives its opinion (`relabel`), people look at what is new, and the next student learns from all
-that was accepted. Every student and the teacher are measured on the hand masks of `val.txt`.
+rejected, between with even chance either. Nothing is ever drawn. For what was rejected the last
+student proposes another mask (`relabel`), which is asked about again, and the next student learns
+from all that was accepted. Every student and the teacher are measured on the hand masks of `val.txt`.
 
 Interrupted, the same command goes on. Results: `results.json`, `rounds.md`, `rounds.png`.
 """
@@ -63,7 +63,7 @@ class Plan:
     settings: dict[str, str]
 
 
-FULL = Plan(None, (60, 20, 20), None, None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
+FULL = Plan(None, (60, 20, 30), None, None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
 SMALL = Plan(
     90,
     (12, 8, 8),
@@ -106,17 +106,20 @@ class Reviewer:
                 for row in csv.DictReader(file)
             }
 
-    def review(self, workspace: Workspace) -> None:
-        """Answer every open question."""
-        gateway = FakeGateway()
+    def review(self, root: Path) -> None:
+        """Ask about every mask that nobody has decided about, and answer."""
+        workspace, gateway = Workspace(root, load_settings(root)), FakeGateway()
         request = PushRequest("rounds", list(Verdict), Order.UNCERTAIN, None, 200)
-        push(workspace, gateway, request, Silent())
-        ious = self._ious(workspace)
-        for task in list(gateway.tasks.values()):
-            gateway.answer(task.id, self._decision(task.key, ious[task.key]))
-        pull(workspace, gateway)
+        try:
+            push(workspace, gateway, request, Silent())
+            ious = self._ious(workspace)
+            for task in list(gateway.tasks.values()):
+                gateway.answer(task.id, self._decision(ious[task.key]))
+            pull(workspace, gateway)
+        finally:
+            workspace.close()
 
-    def _decision(self, key: str, iou: float) -> str:
+    def _decision(self, iou: float) -> str:
         if iou >= ACCEPT_FROM:
             return "accept"
         # By the portrait's own seed: the same in a run that was interrupted.
@@ -199,15 +202,13 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
         if len(results) > number:
             continue
         _dataengine(root, "ingest", str(crawl), "--teacher", f"onnx:{teacher}")
+        reviewer.review(root)
         begin = []
         if number > 1:
+            # Only now: a young student's opinion would make good masks of the teacher worse.
             _dataengine(root, "relabel", "--round", str(number - 1))
+            reviewer.review(root)
             begin = ["--init", str(root / f"runs/round-{number - 1}/last.safetensors")]
-        workspace = Workspace(root, load_settings(root))
-        try:
-            reviewer.review(workspace)
-        finally:
-            workspace.close()
         reviewed = json.loads(_dataengine(root, "review", "status", "--json"))
         epochs = ["--epochs", str(plan.epochs[number - 1])]
         trained = json.loads(
