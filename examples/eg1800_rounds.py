@@ -8,7 +8,7 @@ originals of `data/crawl/flickr`. DeepLabv3 labels them; a simulated reviewer, w
 masks, answers every question of `review push`: a mask of IoU 0.95 and more is accepted, below 0.80
 rejected, between with even chance either. Nothing is ever drawn. For what was rejected the last
 student proposes another mask (`relabel`), which is asked about again, and the next student learns
-from all that was accepted. Every student and the teacher are measured on the hand masks of `val.txt`.
+from all that was accepted. Students and teacher are measured on the hand masks of `val.txt`.
 
 Interrupted, the same command goes on. Results: `results.json`, `rounds.md`, `rounds.png`.
 """
