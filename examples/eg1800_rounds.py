@@ -6,9 +6,9 @@
 The images of EG1800's `train.txt` come as three disjoint crawls; 150 of them as the uncropped
 originals of `data/crawl/flickr`. DeepLabv3 labels them; a simulated reviewer, who knows the hand
 masks, answers every question of `review push`: a mask of IoU 0.95 and more is accepted, below 0.80
-rejected, between with even chance either. Nothing is ever drawn. For what was rejected the last
-student proposes another mask (`relabel`), which is asked about again, and the next student learns
-from all that was accepted. Students and teacher are measured on the hand masks of `val.txt`.
+rejected, between with even chance either. Nothing is ever drawn. From the second round on, the
+mean of teacher and last student proposes the masks of the new crawl and of what was rejected
+(`relabel`); the next student learns from all that was accepted. Students and teacher are measured on the hand masks of `val.txt`.
 
 Interrupted, the same command goes on. Results: `results.json`, `rounds.md`, `rounds.png`.
 """
@@ -21,6 +21,7 @@ import random
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,10 @@ class Reviewer:
 
     def review(self, root: Path) -> None:
         """Ask about every mask that nobody has decided about, and answer."""
-        workspace, gateway = Workspace(root, load_settings(root)), FakeGateway()
+        workspace, gateway = (
+            Workspace(root, load_settings(root)),
+            FakeGateway(began=datetime.now(UTC)),
+        )
         request = PushRequest("rounds", list(Verdict), Order.UNCERTAIN, None, 200)
         try:
             push(workspace, gateway, request, Silent())
@@ -202,13 +206,11 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
         if len(results) > number:
             continue
         _dataengine(root, "ingest", str(crawl), "--teacher", f"onnx:{teacher}")
-        reviewer.review(root)
         begin = []
         if number > 1:
-            # Only now: a young student's opinion would make good masks of the teacher worse.
             _dataengine(root, "relabel", "--round", str(number - 1))
-            reviewer.review(root)
             begin = ["--init", str(root / f"runs/round-{number - 1}/last.safetensors")]
+        reviewer.review(root)
         reviewed = json.loads(_dataengine(root, "review", "status", "--json"))
         epochs = ["--epochs", str(plan.epochs[number - 1])]
         trained = json.loads(

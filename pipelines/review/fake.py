@@ -19,6 +19,9 @@ from pipelines.review.gateway import (
 from pipelines.review.screen import DECISION, MODEL_VERSION, REASON
 
 
+_BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 class Fault(StrEnum):
     """What goes wrong with one call."""
 
@@ -54,7 +57,14 @@ class FakeGateway:
         lookups_until_late: after so many look-ups, what was LATE is done.
     """
 
-    def __init__(self, url: str = "http://fake") -> None:
+    def __init__(self, url: str = "http://fake", began: datetime = _BEGAN) -> None:
+        """Start a server without projects.
+
+        Args:
+            url: of no server.
+            began: what its clock says now. A pull remembers the clock of the server, so a fresh
+                server of the same URL has to go on where the one before it was.
+        """
         self.url = url
         self.projects: dict[int, ServerProject] = {}
         self.tasks: dict[int, FakeTask] = {}
@@ -64,7 +74,7 @@ class FakeGateway:
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._late: list[tuple[int, Sequence[NewTask]]] = []
         self._ids = count(1)
-        self._now = datetime(2026, 1, 1, tzinfo=UTC)
+        self._now = began
 
     def fail(self, method: str, *faults: Fault) -> None:
         """Let the next calls of a method go wrong, one fault each."""
