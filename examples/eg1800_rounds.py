@@ -8,7 +8,8 @@ originals of `data/crawl/flickr`. DeepLabv3 labels them; a simulated reviewer, w
 masks, answers every question of `review push`: a mask of IoU 0.95 and more is accepted, below 0.80
 rejected, between with even chance either. Nothing is ever drawn. From the second round on, the
 mean of teacher and last student proposes the masks of the new crawl and of what was rejected
-(`relabel`); the next student learns from all that was accepted. Students and teacher are measured on the hand masks of `val.txt`.
+(`relabel`); the next student learns from all that was accepted. Students and teacher are measured
+on the hand masks of `val.txt`.
 
 Interrupted, the same command goes on. Results: `results.json`, `rounds.md`, `rounds.png`.
 """

@@ -18,7 +18,6 @@ from pipelines.review.gateway import (
 )
 from pipelines.review.screen import DECISION, MODEL_VERSION, REASON
 
-
 _BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
