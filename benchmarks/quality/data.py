@@ -3,6 +3,7 @@
 Everything that is fitted is fitted on `train.txt` of EG1800, out of fold; `val.txt` only measures.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +38,20 @@ class Photo:
     fold: int
 
 
-def photos(data: Path) -> list[Photo]:
-    """All photos of both lists, with groups and folds."""
+def photos(data: Path, kept: Path | None = None) -> list[Photo]:
+    """All photos of both lists, with groups and folds.
+
+    Args:
+        data: EG1800.
+        kept: file that keeps the perceptual hashes, which take half a minute.
+    """
     listed = [(each, split) for split in ("train", "val") for each in find_samples(data, split)]
-    hashes = [perceptual_hashes(read_rgb(sample.image)) for sample, _ in listed]
+    if kept is not None and kept.exists():
+        hashes = [(own, mirror) for own, mirror in json.loads(kept.read_text())]
+    else:
+        hashes = [perceptual_hashes(read_rgb(sample.image)) for sample, _ in listed]
+    if kept is not None:
+        kept.write_text(json.dumps(hashes))
     groups = near_groups(hashes)
     order = np.random.default_rng(0).permutation(max(groups) + 1)
     return [

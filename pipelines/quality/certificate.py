@@ -157,7 +157,7 @@ def audit_size(
 
 
 def alpha_of_attempt(alpha: float, number: int) -> float:
-    """What the n-th attempt (1, 2, …) on a crawl may spend: α/2, α/4, …
+    """What the n-th attempt (1, 2, …) on a crawl may spend: α/2, α/4 and so on.
 
     All attempts together spend less than alpha, however many there are: by the union bound, trying
     again cannot buy a certificate. It holds whatever was learnt from the attempts before, as long

@@ -22,6 +22,8 @@ class Position:
         shoulders: widest row below the face, in face widths.
         neck: narrowest row within half a face height below the face box, in face widths; 0 where a
             head is cut from its body.
+        beside: share of the mask above the chin and further than 1.1 face widths from the face's
+            centre: raised arms, large hair, somebody behind.
         bottom: share of the crop's lower border that is mask, in [0, 1].
         sides: share of the left and right border that is mask, in [0, 1].
     """
@@ -31,6 +33,7 @@ class Position:
     offset: float
     shoulders: float
     neck: float
+    beside: float
     bottom: float
     sides: float
 
@@ -43,7 +46,7 @@ def position(mask: Mask, face: Face) -> Position:
         face: in pixels of the mask.
     """
     if not mask.any():
-        return Position(0, 0, 0, 0, 0, 0, 0)
+        return Position(0, 0, 0, 0, 0, 0, 0, 0)
     x0, y0, x1, y1 = face.box
     width, height = max(1.0, x1 - x0), max(1.0, y1 - y0)
     widths = mask.sum(axis=1)
@@ -53,6 +56,7 @@ def position(mask: Mask, face: Face) -> Position:
     top = float(above_face[0]) if len(above_face) else float(y1)
     chin = min(max(round(y1), 0), len(widths) - 1)
     neck_end = min(len(widths), chin + max(1, round(height / 2)))
+    away = np.abs(np.arange(mask.shape[1]) - (x0 + x1) / 2) > 1.1 * width
     centroid = float((mask.sum(axis=0) * np.arange(mask.shape[1])).sum() / widths.sum())
     return Position(
         area_in_faces=float(mask.sum()) / (width * height),
@@ -60,6 +64,7 @@ def position(mask: Mask, face: Face) -> Position:
         offset=abs(centroid - (x0 + x1) / 2) / height,
         shoulders=float(widths[chin:].max()) / width,
         neck=float(widths[chin:neck_end].min()) / width,
+        beside=float(mask[:chin, away].sum() / widths.sum()),
         bottom=float(mask[-1].mean()),
         sides=float(mask[:, [0, -1]].mean()),
     )

@@ -128,7 +128,10 @@ def test_position_in_units_of_the_face() -> None:
     assert found.shoulders == pytest.approx(48 / 16)
     assert found.offset == pytest.approx(0.5 / 20)
     assert found.bottom == pytest.approx(48 / 64)
-    assert found.sides == 0
+    assert found.sides == found.beside == 0
+    mask[20:36, 56:] = True  # somebody behind, above the chin
+    area = int(mask.sum())
+    assert position(mask, FACE).beside == pytest.approx(16 * 8 / area)
     assert set(vars(position(np.zeros_like(mask), FACE)).values()) == {0}
 
 
