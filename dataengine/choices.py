@@ -26,3 +26,27 @@ class Device(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
+
+
+class FormatChoice(StrEnum):
+    """How a release is laid out, as `pipelines.releases.formats.Format`."""
+
+    FOLDER = "folder"
+    COCO = "coco"
+    WEBDATASET = "webdataset"
+    PARQUET = "parquet"
+
+
+class MinSourceChoice(StrEnum):
+    """What a released mask needs, as `pipelines.releases.trusted.MinSource`."""
+
+    HUMAN = "human"
+    CERTIFIED = "certified"
+    ANY = "any"
+
+
+class MethodChoice(StrEnum):
+    """How `relabel` makes masks, as `pipelines.relabel.Method`."""
+
+    STUDENT = "student"
+    MEAN = "mean"

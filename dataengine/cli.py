@@ -12,12 +12,15 @@ from dataengine.commands import (
     convert,
     demo,
     evaluate,
+    export,
     ingest,
     init,
     listing,
     models,
     predict,
+    relabel,
     review,
+    rounds,
     show,
     status,
     train,
@@ -72,8 +75,11 @@ app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("status", epilog=status.EPILOG)(status.status)
 app.command("list", epilog=listing.EPILOG)(listing.list_)
 app.command("show", epilog=show.EPILOG)(show.show)
+app.command("export", epilog=export.EPILOG)(export.export)
 app.command("models", epilog=models.EPILOG)(models.models)
 app.command("train", epilog=train.EPILOG)(train.train)
+app.command("relabel", epilog=relabel.EPILOG)(relabel.relabel)
+app.command("rounds", epilog=rounds.EPILOG)(rounds.rounds)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)

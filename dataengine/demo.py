@@ -14,7 +14,7 @@ from pipelines.errors import WorkspaceError
 from pipelines.ingest import IngestRequest
 from pipelines.listing import list_portraits
 from pipelines.picture import save_picture
-from pipelines.refine import Refined, refine
+from pipelines.relabel import Method, Relabelled, outdated, relabel
 from pipelines.settings import TeacherSettings
 from pipelines.store import storage_message
 from pipelines.teachers import load_teacher
@@ -47,11 +47,13 @@ def run_demo(root: Path) -> bool:
         return True
     workspace = Workspace(root, settings)
     try:
-        refined = list(refine(workspace, load_teacher(TeacherSettings(name=_SECOND), "cpu")))
+        second = load_teacher(TeacherSettings(name=_SECOND), "cpu")
+        todo = outdated(workspace, second.name, Method.MEAN)
+        relabelled = list(relabel(workspace, second, todo))
         pictures = _draw(workspace, root / "pictures")
     finally:
         workspace.close()
-    _report(refined, pictures, root)
+    _report(relabelled, pictures, root)
     return False
 
 
@@ -98,8 +100,8 @@ def _draw(workspace: Workspace, folder: Path) -> list[Path]:
     return paths
 
 
-def _report(refined: Sequence[Refined], pictures: Sequence[Path], root: Path) -> None:
-    for each in refined:
+def _report(relabelled: Sequence[Relabelled], pictures: Sequence[Path], root: Path) -> None:
+    for each in relabelled:
         typer.echo(
             f"portrait {each.portrait_id}: refined with {_SECOND}, "
             f"{each.change:.1%} of the mask changed, now {each.verdict}"

@@ -29,6 +29,7 @@ _PLAIN_LINE_SECONDS = 5.0
 def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_json: bool) -> bool:
     """Ingest and report; True if it was interrupted."""
     console = Console(stderr=True)
+    settings = _with_current_student(root, settings)
     check_request(settings, request)
     if create_if_missing(root):
         typer.echo(f"Made a workspace in {root.absolute()}", err=True)
@@ -51,8 +52,28 @@ def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_jso
     return result.interrupted
 
 
+def _with_current_student(root: Path, settings: Settings) -> Settings:
+    """The settings with the checkpoint that `sinet:current` stands for.
+
+    Raises:
+        WorkspaceError: there is no workspace, hence no student.
+        ModelError: there is no student yet.
+    """
+    if "sinet:current" not in (settings.teacher.name, settings.teacher.second_opinion):
+        return settings
+    # Here, since it loads PyTorch, which takes a second.
+    from pipelines.rounds.current import resolve_settings
+
+    workspace = Workspace(root, settings)
+    try:
+        return resolve_settings(workspace)
+    finally:
+        workspace.close()
+
+
 def report_plan(root: Path, settings: Settings, request: IngestRequest, *, as_json: bool) -> None:
     """Say what `ingest` would do."""
+    settings = _with_current_student(root, settings)
     check_request(settings, request)
     found = plan(root, settings, request)
     if as_json:

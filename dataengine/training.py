@@ -29,6 +29,8 @@ from sinet.training.state import RESUME_FILE
 _SOFT_MASKS = "soft_masks"
 # Weight of the teacher's soft masks where the recipe gives none.
 _DISTILLATION = 0.5
+# Images times epochs: compiling takes a minute or more, which a short training does not win back.
+_WORTH_COMPILING = 8_000
 
 
 @dataclass(frozen=True)
@@ -69,36 +71,20 @@ class TrainingRequest:
 
 def run_training(request: TrainingRequest, *, as_json: bool) -> bool:
     """Train and report; True if it was interrupted."""
-    console = Console(stderr=True)
     config, out = _plan(request)
-    # OpenCV's threads and the processes that augment, forked from this one, do not mix.
-    cv2.setNumThreads(0)
     samples, held_out = hold_out(training_samples(request.data), request.held_out)
-    if config.compile and not _compiler(request.device):
-        console.print("No C++ compiler here (g++ or clang++): training runs uncompiled, slower.")
-        config = config.model_copy(update={"compile": False})
-    console.print(
-        f"Training {config.model} on {len(samples):,} images, {len(held_out):,} held out, "
-        f"{config.encoder_epochs + config.epochs} epochs, in {out}",
-        highlight=False,
-        soft_wrap=True,
+    config = compilable(config, request.device, len(samples))
+    work = TrainingWork(
+        config,
+        samples,
+        held_out,
+        out,
+        request.init,
+        request.teacher,
+        request.device,
+        request.resume,
     )
-    try:
-        soft_masks = _soft_masks(request, config, samples, out, console)
-        with training_progress(console) as observer:
-            train(
-                config,
-                samples,
-                out,
-                held_out=held_out,
-                soft_masks=soft_masks,
-                initial=request.init,
-                resume=request.resume,
-                device=request.device,
-                progress=observer,
-            )
-    except KeyboardInterrupt:
-        _report_stop(request, out)
+    if fit(work, request.resume_command(out)):
         return True
     outcome = _outcome(out)
     if as_json:
@@ -106,6 +92,129 @@ def run_training(request: TrainingRequest, *, as_json: bool) -> bool:
     else:
         _report(outcome)
     return False
+
+
+@dataclass(frozen=True)
+class TrainingWork:
+    """A training, decided to the end.
+
+    Attributes:
+        config: of it.
+        samples: to learn from.
+        held_out: scored after every epoch.
+        out: folder of the run.
+        init: checkpoint to start from; None: random weights.
+        teacher: network to distil from; None: none, or that of the run.
+        device: `auto`, `cpu` or `cuda`.
+        resume: go on with the run there.
+    """
+
+    config: TrainingConfig
+    samples: Sequence[Sample]
+    held_out: Sequence[Sample]
+    out: Path
+    init: str | None
+    teacher: str | None
+    device: str
+    resume: bool
+
+
+def fit(work: TrainingWork, resume_command: str) -> bool:
+    """Train with progress on the console; True if it was interrupted."""
+    console = Console(stderr=True)
+    config = work.config
+    # OpenCV's threads and the processes that augment, forked from this one, do not mix.
+    cv2.setNumThreads(0)
+    console.print(
+        f"Training {config.model} on {len(work.samples):,} images, {len(work.held_out):,} held "
+        f"out, {config.encoder_epochs + config.epochs} epochs, in {work.out}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    try:
+        soft_masks = _soft_masks(work, console)
+        with training_progress(console) as observer:
+            train(
+                config,
+                work.samples,
+                work.out,
+                held_out=work.held_out,
+                soft_masks=soft_masks,
+                initial=work.init,
+                resume=work.resume,
+                device=work.device,
+                progress=observer,
+            )
+    except KeyboardInterrupt:
+        _report_stop(work.out, resume_command)
+        return True
+    return False
+
+
+def compilable(config: TrainingConfig, device: str, images: int) -> TrainingConfig:
+    """The configuration, without compiling where there is no compiler or it would not pay.
+
+    Args:
+        config: as asked for.
+        device: `auto`, `cpu` or `cuda`.
+        images: to learn from.
+    """
+    if not config.compile:
+        return config
+    if images * (config.encoder_epochs + config.epochs) >= _WORTH_COMPILING:
+        if _compiler(device):
+            return config
+        typer.echo(
+            "No C++ compiler here (g++ or clang++): training runs uncompiled, slower.", err=True
+        )
+    return config.model_copy(update={"compile": False})
+
+
+def configuration(
+    recipe: str | None,
+    overrides: dict[str, Any],
+    init: str | None,
+    teacher: str | None,
+    *,
+    has_soft_masks: bool = False,
+) -> TrainingConfig:
+    """The configuration that options describe, every name in them checked.
+
+    Args:
+        recipe: name or file; None: the network's default.
+        overrides: keys given as options; None values were not given.
+        init: checkpoint to start from; None: random weights.
+        teacher: network to distil from; None: none.
+        has_soft_masks: an interrupted run has asked its teacher already.
+
+    Raises:
+        ConfigError: a wrong configuration, no such checkpoint, or a recipe that wants a teacher.
+        ModelError: no such teacher.
+    """
+    config = load_config(recipe or default_recipe(overrides["model"]), overrides)
+    if teacher and not config.losses.distillation:
+        losses = config.losses.model_copy(update={"distillation": _DISTILLATION})
+        config = config.model_copy(update={"losses": losses})
+    if config.losses.distillation and not teacher and not has_soft_masks:
+        raise ConfigError("the recipe distils from a teacher; name it with --teacher.")
+    if teacher:
+        check_teacher(TeacherSettings(name=teacher))
+    if init and not weights_file(init).is_file():
+        raise ConfigError(f"{init}: no such file; --init wants a checkpoint.")
+    return config
+
+
+def check_device(device: str) -> None:
+    """Refuse a GPU that is not there.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise ConfigError("no CUDA device is available here; use --device cpu or auto.")
 
 
 def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
@@ -121,46 +230,33 @@ def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
         if not (out / RESUME_FILE).is_file():
             raise ConfigError(f"{out}: there is no run to resume; name its folder with --out.")
         recipe = str(out / CONFIG_FILE)
-    config = load_config(recipe or default_recipe(request.overrides["model"]), request.overrides)
-    if request.teacher and not config.losses.distillation:
-        losses = config.losses.model_copy(update={"distillation": _DISTILLATION})
-        config = config.model_copy(update={"losses": losses})
-    if config.losses.distillation and not request.teacher and not request.resume:
-        raise ConfigError("the recipe distils from a teacher; name it with --teacher.")
-    if request.teacher:
-        check_teacher(TeacherSettings(name=request.teacher))
-    if request.init and not weights_file(request.init).is_file():
-        raise ConfigError(f"{request.init}: no such file; --init wants a checkpoint.")
+    config = configuration(
+        recipe, request.overrides, request.init, request.teacher, has_soft_masks=request.resume
+    )
     out = request.out or request.root / "runs" / config.model
     if not request.resume and any((out / name).exists() for name in (RESUME_FILE, WEIGHTS_FILE)):
         raise ConfigError(f"{out}: holds a run; go on with it (--resume) or give another --out.")
     nearest = next(folder for folder in (out, *out.parents) if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise ConfigError(f"{nearest}: not a folder that can be written to; give another --out.")
-    if request.device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise ConfigError("no CUDA device is available here; use --device cpu or auto.")
+    check_device(request.device)
     return config, out
 
 
-def _soft_masks(
-    request: TrainingRequest,
-    config: TrainingConfig,
-    samples: Sequence[Sample],
-    out: Path,
-    console: Console,
-) -> Path | None:
+def _soft_masks(work: TrainingWork, console: Console) -> Path | None:
     """Let the teacher look at all images, those it has not seen yet; None without distillation."""
-    if not config.losses.distillation:
+    if not work.config.losses.distillation:
         return None
-    folder = out / _SOFT_MASKS
-    if request.teacher:
-        settings = TeacherSettings(name=request.teacher)
+    folder = work.out / _SOFT_MASKS
+    if work.teacher:
+        settings = TeacherSettings(name=work.teacher)
         teacher = load_teacher(settings, "cpu", threads=os.cpu_count() or 1)
         shown = track(
-            samples, teacher.name, console=console, transient=True, disable=not console.is_terminal
+            work.samples,
+            teacher.name,
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
         )
         write_soft_masks(shown, lambda image: teacher.person_probability([image])[0], folder)
     return folder
@@ -175,12 +271,10 @@ def _compiler(device: str) -> bool:
     return any(map(shutil.which, filter(None, (os.environ.get("CXX"), "g++", "clang++"))))
 
 
-def _report_stop(request: TrainingRequest, out: Path) -> None:
+def _report_stop(out: Path, resume_command: str) -> None:
     if (out / RESUME_FILE).exists():
         done = len(read_log(out))
-        typer.echo(
-            f"Stopped. {done} epochs are kept; to go on: {request.resume_command(out)}", err=True
-        )
+        typer.echo(f"Stopped. {done} epochs are kept; to go on: {resume_command}", err=True)
     else:
         typer.echo("Stopped before the first epoch ended: nothing to resume.", err=True)
 

@@ -19,6 +19,7 @@ from db.models import (
     Portrait,
     Purpose,
     RequestState,
+    SettingsUsed,
     Source,
     Split,
     Stage,
@@ -26,7 +27,7 @@ from db.models import (
 )
 from db.queue import Job, Pending
 from db.release_models import Forgotten, Release, ReleaseItem, Run, Trust
-from db.review_models import Review, ReviewProject, ReviewRequest
+from db.review_models import Review, ReviewProject, ReviewRequest, TaskRemoval
 
 __all__ = [
     "Base",
@@ -53,9 +54,11 @@ __all__ = [
     "ReviewRequest",
     "Run",
     "SchemaError",
+    "SettingsUsed",
     "Source",
     "Split",
     "Stage",
+    "TaskRemoval",
     "Trust",
     "Verdict",
     "explain",

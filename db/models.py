@@ -187,6 +187,20 @@ class Base(DeclarativeBase):
     }
 
 
+class SettingsUsed(Base):
+    """Settings that crops and masks were made with; the file that held them may change."""
+
+    __tablename__ = "settings_used"
+    __table_args__: Any = NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    """Of `settings` as JSON with sorted keys."""
+    settings: Mapped[dict[str, Any]] = mapped_column(json_column)
+    """Section → key → value, of those sections that decide crop and mask."""
+    first_used_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
 class Source(Base):
     """One file that was offered; several may have the same content."""
 
@@ -244,7 +258,11 @@ class Portrait(Base):
     """One face of an image, cropped to a portrait."""
 
     __tablename__ = "portrait"
-    __table_args__: Any = (UniqueConstraint("image_id", "ordinal"), NEVER_REUSE_IDS)
+    __table_args__: Any = (
+        UniqueConstraint("image_id", "ordinal"),
+        Index(None, "blob"),
+        NEVER_REUSE_IDS,
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
@@ -264,6 +282,8 @@ class Portrait(Base):
     blob: Mapped[str] = mapped_column(String)
     """Store key of the crop as JPEG."""
     detector: Mapped[str] = mapped_column(String)
+    settings_id: Mapped[int | None] = mapped_column(ForeignKey("settings_used.id"))
+    """What it was cropped with; null: before that was recorded."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -275,6 +295,7 @@ class Mask(Base):
         # Also the index for looking up a portrait's masks.
         UniqueConstraint("portrait_id", "revision"),
         Index(None, "verdict", "id"),
+        Index(None, "blob"),
         NEVER_REUSE_IDS,
     )
 
@@ -292,6 +313,8 @@ class Mask(Base):
     reasons: Mapped[list[str]] = mapped_column(default=list)
     """Machine-readable codes that explain the verdict."""
     scores: Mapped[dict[str, float]] = mapped_column(default=dict)
+    settings_id: Mapped[int | None] = mapped_column(ForeignKey("settings_used.id"))
+    """What it was made and judged with; null: before that was recorded."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

@@ -100,3 +100,22 @@ class Review(Base):
     """For `fix`: the revision the reviewer drew."""
     withdrawn_at: Mapped[datetime | None]
     """When it was seen deleted, skipped or decided anew on the server; null while it holds."""
+
+
+class TaskRemoval(Base):
+    """A task whose photo was forgotten, and that may be on the server until it is deleted there.
+
+    Written in the transaction that removes its request, so that a server that is away, or a
+    process that dies, leaves no task behind that nobody knows of.
+    """
+
+    __tablename__ = "task_removal"
+    __table_args__: Any = NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("review_project.id"))
+    key: Mapped[str] = mapped_column(String(32), unique=True)
+    """The request's, in the task's data."""
+    task_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The server's, if it was known."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -27,10 +27,21 @@ def perceptual_hashes(rgb: npt.NDArray[np.uint8]) -> tuple[int, int]:
     Returns:
         Two signed 64-bit integers, -2**63 to 2**63 - 1, as a BIGINT column holds them.
     """
-    height, width = rgb.shape[:2]
-    small = shrink(rgb, min(width, _REDUCED_PX), min(height, _REDUCED_PX))
-    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(reduced(rgb), cv2.COLOR_RGB2GRAY)
     return _phash(grey), _phash(np.ascontiguousarray(grey[:, ::-1]))
+
+
+def reduced(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Return all that `perceptual_hashes` looks at, for whoever computes more from it.
+
+    Args:
+        rgb: uint8 (H, W, 3); H, W ≥ 1.
+
+    Returns:
+        uint8 (h, w, 3), h and w at most 64: its hashes and its reduction are those of `rgb`.
+    """
+    height, width = rgb.shape[:2]
+    return shrink(rgb, min(width, _REDUCED_PX), min(height, _REDUCED_PX))
 
 
 def hamming(a: int, b: int) -> int:

@@ -17,6 +17,10 @@ from pipelines.quality.confidence import mean_confidence
 from pipelines.quality.shape import filled_share, fragment_share
 from pipelines.subject import Mask, Probability, face_window
 
+DISAGREEMENT = "disagreement"
+"""Name of the score that needs a second opinion: share of the union of two networks' masks that
+only one covers, in [0, 1]."""
+
 _WORKING_SIDE_PX = 256
 _BAND_PX = 7
 _FACE_SIDE_PX = 128

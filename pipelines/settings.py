@@ -103,6 +103,9 @@ class TeacherSettings(_Section):
 
     name: str = Field(default="auto", description="As `ingest --teacher`.")
     weights: str | None = Field(default=None, description="As `ingest --teacher-weights`.")
+    second_opinion: str | None = Field(
+        default=None, description="As `ingest --second-opinion`; default none."
+    )
     onnx: OnnxSettings = OnnxSettings()
 
 
@@ -224,6 +227,21 @@ class ReviewSettings(_Section):
     )
 
 
+class ReleaseSettings(_Section):
+    """`[release]`: what photos are used for, decided once for ever."""
+
+    test_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=0.5,
+        description="Share of the groups of near-duplicates in `test`; of photos not placed yet.",
+    )
+    val_share: float = Field(default=0.1, ge=0, le=0.4, description="Likewise in `val`.")
+    licence: str | None = Field(
+        default=None, description="What the card says of the photos' licence and consent."
+    )
+
+
 class Settings(_Section):
     """All of `dataengine.toml`."""
 
@@ -238,6 +256,7 @@ class Settings(_Section):
     verdict: VerdictSettings = VerdictSettings()
     engine: EngineSettings = EngineSettings()
     review: ReviewSettings = ReviewSettings()
+    release: ReleaseSettings = ReleaseSettings()
 
     @model_validator(mode="after")
     def _working_copy_holds_the_smallest_face(self) -> "Settings":

@@ -6,7 +6,7 @@ No stage knows the database or who calls it. Where one item of a batch fails, it
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -17,8 +17,10 @@ from pipelines.decode import decode, encode_jpeg
 from pipelines.detect import FaceDetector
 from pipelines.errors import ItemError
 from pipelines.geometry import CropBox, Face, portrait_box
-from pipelines.perceptual import perceptual_hashes
-from pipelines.scores import MaskScores, mask_scores
+from pipelines.masks import difference
+from pipelines.near_duplicates.descriptor import descriptor
+from pipelines.perceptual import perceptual_hashes, reduced
+from pipelines.scores import DISAGREEMENT, MaskScores, mask_scores
 from pipelines.settings import DetectorSettings, PortraitSettings, Settings
 from pipelines.subject import Mask, main_subject
 from pipelines.teachers import Teacher
@@ -60,6 +62,7 @@ class DetectedImage:
         format: Pillow's name of the file format.
         phash: perceptual hash, signed 64-bit.
         phash_mirror: the same of the mirrored image.
+        descriptor: what near-duplicates are told by.
         faces: every face seen, largest first.
         portraits: those that became portraits.
         outcome: whether there are any.
@@ -71,6 +74,7 @@ class DetectedImage:
     format: str
     phash: int
     phash_mirror: int
+    descriptor: bytes
     faces: list[Face]
     portraits: list[PortraitCrop]
     outcome: Outcome
@@ -131,17 +135,28 @@ def detect_portraits(
 
 
 def label_portraits(
-    inputs: Sequence[PortraitInput], teacher: Teacher, settings: Settings
+    inputs: Sequence[PortraitInput],
+    teacher: Teacher,
+    settings: Settings,
+    second: Teacher | None = None,
 ) -> list[JudgedMask | ItemError]:
-    """Ask the teacher, keep the main subject, score and judge."""
+    """Ask the teacher, keep the main subject, score and judge.
+
+    Args:
+        inputs: the portraits.
+        teacher: proposes the masks.
+        settings: thresholds.
+        second: another network, whose masks are not kept: how far they are from the teacher's
+            becomes the score `disagreement`, see `difference`.
+    """
     crops = [_attempt_decode(item.jpeg, settings.decode.max_pixels) for item in inputs]
-    probabilities = iter(
-        teacher.person_probability([crop[0] for crop in crops if not isinstance(crop, ItemError)])
-    )
+    images = [crop[0] for crop in crops if not isinstance(crop, ItemError)]
+    probabilities = iter(teacher.person_probability(images))
+    others = iter(second.person_probability(images) if second else [None] * len(images))
     return [
         crop
         if isinstance(crop, ItemError)
-        else judge_probability(item, crop[0], next(probabilities), settings)
+        else judge_probability(item, crop[0], next(probabilities), settings, next(others))
         for item, crop in zip(inputs, crops, strict=True)
     ]
 
@@ -217,13 +232,15 @@ def _attempt_decode(data: bytes, max_pixels: int) -> tuple[Rgb, str] | ItemError
 def _crop(rgb: Rgb, file_format: str, faces: list[Face], settings: Settings) -> DetectedImage:
     height, width = rgb.shape[:2]
     kept, reasons = choose_faces(faces, settings.detector)
-    phash, phash_mirror = perceptual_hashes(rgb)
+    small = reduced(rgb)
+    phash, phash_mirror = perceptual_hashes(small)
     return DetectedImage(
         width=width,
         height=height,
         format=file_format,
         phash=phash,
         phash_mirror=phash_mirror,
+        descriptor=descriptor(small),
         faces=faces,
         portraits=[_portrait(rgb, face, settings.portrait) for face in kept],
         outcome=Outcome.PORTRAITS if kept else Outcome.NO_FACE,
@@ -261,7 +278,11 @@ def _portrait(rgb: Rgb, face: Face, settings: PortraitSettings) -> PortraitCrop:
 
 
 def judge_probability(
-    item: PortraitInput, rgb: Rgb, probability: NDArray[np.float32], settings: Settings
+    item: PortraitInput,
+    rgb: Rgb,
+    probability: NDArray[np.float32],
+    settings: Settings,
+    second: NDArray[np.float32] | None = None,
 ) -> JudgedMask:
     """Keep the main subject of what a network said; score and judge it.
 
@@ -270,10 +291,15 @@ def judge_probability(
         rgb: its decoded crop, uint8 (H, W, 3).
         probability: of a person, float32 (H, W) in [0, 1].
         settings: thresholds.
+        second: what another network said, of the same shape and range; None: nobody was asked.
     """
     mask = main_subject(probability, rgb, item.face, item.others, settings.subject)
     scores = mask_scores(mask, rgb, item.face, item.others, probability)
-    return _judge(mask, scores, encode_probability(probability), settings)
+    judged = _judge(mask, scores, encode_probability(probability), settings)
+    if second is None:
+        return judged
+    other = main_subject(second, rgb, item.face, item.others, settings.subject)
+    return replace(judged, scores={**judged.scores, DISAGREEMENT: difference(mask, other)})
 
 
 def _judge(

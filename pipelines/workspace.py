@@ -33,6 +33,16 @@ class WorkspacePaths:
         return self.root / "store"
 
     @property
+    def releases(self) -> Path:
+        """Frozen datasets of the rounds."""
+        return self.root / "releases"
+
+    @property
+    def runs(self) -> Path:
+        """Training runs of the rounds."""
+        return self.root / "runs"
+
+    @property
     def locks(self) -> Path:
         """Lock files of the processes at work."""
         return self.root / "locks"

@@ -15,6 +15,7 @@ EPILOG = """
     dataengine ingest ./raw --teacher bundled
     dataengine ingest ./raw --teacher onnx:deeplabv3.onnx
     dataengine ingest ./raw --teacher sinet:runs/sinet/last.safetensors
+    dataengine ingest ./more --second-opinion sinet:current
     dataengine ingest ./photos --masks ./hand_masks
     dataengine ingest --retry-failed
 """
@@ -35,7 +36,8 @@ def ingest(
         typer.Option(
             help="Who proposes the masks: auto, deeplabv3_resnet50, deeplabv3_resnet101, "
             "deeplabv3_mobilenet_v3_large, bundled (small, needs no internet), onnx:FILE, "
-            "sinet:CHECKPOINT (a network trained here) or sinet:bundled.",
+            "sinet:CHECKPOINT (a network trained here), sinet:current (the last round's student) "
+            "or sinet:bundled.",
             show_default="auto",
         ),
     ] = None,
@@ -43,6 +45,15 @@ def ingest(
         Path | None,
         typer.Option(
             help="State dict of the torchvision teacher, for machines without internet.",
+            show_default=False,
+        ),
+    ] = None,
+    second_opinion: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEACHER",
+            help="Ask another network, too: how far its mask is from the teacher's becomes a "
+            "score, for `review push --order disagreement`.",
             show_default=False,
         ),
     ] = None,
@@ -105,7 +116,11 @@ def ingest(
     settings = load_settings(
         root,
         {
-            "teacher": {"name": teacher, "weights": teacher_weights and str(teacher_weights)},
+            "teacher": {
+                "name": teacher,
+                "weights": teacher_weights and str(teacher_weights),
+                "second_opinion": second_opinion,
+            },
             "engine": {
                 "device": device and device.value,
                 "batch_size": batch_size,

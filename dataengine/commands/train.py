@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from dataengine.choices import Device
+from dataengine.choices import Device, MinSourceChoice
 
 EPILOG = """
 **Examples**
 
+    dataengine train --round 3
+    dataengine train --round 3 --init sinet:current --epochs 40
     dataengine train --data ./eg1800
     dataengine train --data ./eg1800 --out runs/first --epochs 20
     dataengine train --data ./eg1800 --out runs/first --resume
@@ -24,14 +26,35 @@ EPILOG = """
 def train(
     context: typer.Context,
     data: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="DIR",
             help="Data set: images/ and masks/, with train.txt or a folder train/ if only a part "
             "of it is to be learnt from.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    round_: Annotated[
+        int | None,
+        typer.Option(
+            "--round",
+            min=1,
+            metavar="N",
+            help="Instead of --data: the workspace's trusted portraits, frozen as release round-N.",
+            show_default=False,
+        ),
+    ] = None,
+    min_source: Annotated[
+        MinSourceChoice | None,
+        typer.Option(
+            help="With --round, when it is frozen: what a mask needs, as for `export`.",
+            show_default="any",
+        ),
+    ] = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="With --round: promote the student whatever it scores."),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -112,49 +135,100 @@ def train(
         ),
     ] = None,
     held_out: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0,
             max=0.9,
             help="Part of the training images never learnt from and scored after every epoch; "
             "always the same ones.",
+            show_default="0.1; with --round its split val",
         ),
-    ] = 0.1,
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Train a network on images with masks.
+    """Train a network on images with masks, or a round's student on the workspace's portraits.
 
-    Learns from the split `train` (train.txt or train/), or, without one, from everything that is
-    in neither `val` nor `test`. After every epoch the weights (last.safetensors), the curves
-    (log.csv, TensorBoard) and the state of the run are on disk: stop it with Ctrl-C, kill it, and
-    `--resume` ends at the same numbers as if nothing had happened.
+    With --data it learns from the split `train` (train.txt or train/), or, without one, from
+    everything that is in neither `val` nor `test`. After every epoch the weights
+    (last.safetensors), the curves (log.csv, TensorBoard) and the state of the run are on disk: stop
+    it with Ctrl-C, kill it, and `--resume` ends at the same numbers as if nothing had happened.
+
+    With --round the trusted portraits are frozen as a release, unchanged for ever after; the
+    student is scored on its test split and becomes `sinet:current` if it is better than the last
+    one beyond chance. The same command goes on with an interrupted round.
 
     Settings are those of `sinet.training.TrainingConfig`; a run writes its own to config.json.
     """
-    from dataengine.context import root_of
-    from dataengine.training import TrainingRequest, run_training
-
-    request = TrainingRequest(
-        data=data,
-        out=out,
-        root=root_of(context),
-        recipe=config,
-        overrides={
-            "model": model,
-            "options": {
-                name: value
-                for name, value in (("backbone", backbone), ("output_stride", output_stride))
-                if value is not None
-            },
-            "pretrained": pretrained or None,
-            "epochs": epochs,
-            "encoder_epochs": stage_epochs,
+    _check_usage(
+        data=data, round_=round_, of_data=(out, held_out, resume or None),
+        of_round=(min_source, force or None),
+    )  # fmt: skip
+    overrides = {
+        "model": model,
+        "options": {
+            name: value
+            for name, value in (("backbone", backbone), ("output_stride", output_stride))
+            if value is not None
         },
-        device=device.value,
-        init=init,
-        teacher=teacher,
-        resume=resume,
-        held_out=held_out,
-    )
-    if run_training(request, as_json=json):
+        "pretrained": pretrained or None,
+        "epochs": epochs,
+        "encoder_epochs": stage_epochs,
+    }
+    if round_ is not None:
+        from dataengine.context import opened
+        from dataengine.round_training import RoundOptions, run_round
+
+        options = RoundOptions(
+            number=round_,
+            min_source=(min_source or MinSourceChoice.ANY).value,
+            recipe=config,
+            overrides=overrides,
+            init=init,
+            teacher=teacher,
+            device=device.value,
+            force=force,
+        )
+        with opened(context) as workspace:
+            stopped = run_round(workspace, options, as_json=json)
+    else:
+        from dataengine.context import root_of
+        from dataengine.training import TrainingRequest, run_training
+
+        assert data is not None  # by the check above
+        request = TrainingRequest(
+            data=data,
+            out=out,
+            root=root_of(context),
+            recipe=config,
+            overrides=overrides,
+            device=device.value,
+            init=init,
+            teacher=teacher,
+            resume=resume,
+            held_out=0.1 if held_out is None else held_out,
+        )
+        stopped = run_training(request, as_json=json)
+    if stopped:
         raise typer.Exit(130)
+
+
+def _check_usage(
+    *,
+    data: Path | None,
+    round_: int | None,
+    of_data: tuple[object, ...],
+    of_round: tuple[object, ...],
+) -> None:
+    """Refuse options that do not go together; what was not given is None."""
+    if (data is None) == (round_ is None):
+        raise typer.BadParameter(
+            "give either --round N or --data DIR", param_hint="--round, --data"
+        )
+    if round_ is not None and any(value is not None for value in of_data):
+        raise typer.BadParameter(
+            "a round has its own folder and resumes by itself; leave out --out, --held-out and "
+            "--resume",
+            param_hint="--round",
+        )
+    if data is not None and any(value is not None for value in of_round):
+        raise typer.BadParameter("--min-source and --force go with --round", param_hint="--data")

@@ -17,9 +17,11 @@ from pipelines.ingest.models import Models
 from pipelines.ingest.records import ImageFiles, ImportTask, NewMask
 from pipelines.ingest.revisions import portrait_input, stored_mask
 from pipelines.ingest.tally import Tally
+from pipelines.settings_used import settings_id
 from pipelines.stages import (
     DetectedImage,
     FileContent,
+    JudgedMask,
     detect_portraits,
     import_masks,
     label_portraits,
@@ -46,6 +48,7 @@ class BatchRunner:
         self._workspace = workspace
         self._models = models
         self._settings = workspace.settings
+        self._settings_id = settings_id(workspace)
 
     def run(self, jobs: Sequence[Job]) -> Tally:
         """Run one batch of jobs of one stage and commit what came of it.
@@ -94,7 +97,9 @@ class BatchRunner:
         }
 
         def save(connection: Connection, job: Job, found: DetectedImage, tally: Tally) -> None:
-            records.save_detection(connection, job.item_id, found, blobs[job.id], detector.name)
+            records.save_detection(
+                connection, job.item_id, found, blobs[job.id], detector.name, self._settings_id
+            )
             tally.files += 1
             tally.portraits += len(found.portraits)
             tally.no_face += found.outcome is Outcome.NO_FACE
@@ -117,14 +122,14 @@ class BatchRunner:
         with self._workspace.engine.begin() as connection:
             found = records.portraits(connection, ids=[job.item_id for job in jobs])
         inputs = [portrait_input(self._workspace.store, found[job.item_id]) for job in jobs]
-        teacher = self._models.teacher
-        judged = _through(inputs, lambda batch: label_portraits(batch, teacher, self._settings))
+        teacher, second = self._models.teacher, self._models.second_opinion
+        judged = _through(
+            inputs, lambda batch: label_portraits(batch, teacher, self._settings, second)
+        )
         outcomes = [
             item
             if isinstance(item, ItemError)
-            else stored_mask(
-                self._workspace.store, job.item_id, item, MaskSource.TEACHER, teacher.name
-            )
+            else self._stored(job.item_id, item, MaskSource.TEACHER, teacher.name)
             for job, item in zip(jobs, judged, strict=True)
         ]
 
@@ -144,13 +149,18 @@ class BatchRunner:
         tally, done, owner = Tally(), [], self._workspace.owner
         with self._workspace.engine.begin() as connection:
             for job, outcome in zip(jobs, outcomes, strict=True):
-                if isinstance(outcome, ItemError):
-                    queue.fail(connection, job, owner, outcome.reason, str(outcome))
-                    tally.failures[outcome.reason] += 1
-                    tally.files += job.stage in (Stage.READ, Stage.DETECT)
-                else:
-                    save(connection, job, outcome, tally)
+                failure = outcome if isinstance(outcome, ItemError) else None
+                if not isinstance(outcome, ItemError):
+                    try:
+                        save(connection, job, outcome, tally)
+                    except ItemError as error:  # what only the database knows
+                        failure = error
+                if failure is None:
                     done.append(job)
+                    continue
+                queue.fail(connection, job, owner, failure.reason, str(failure))
+                tally.failures[failure.reason] += 1
+                tally.files += job.stage in (Stage.READ, Stage.DETECT)
             queue.succeed(connection, done, owner)
         return tally
 
@@ -182,11 +192,15 @@ class BatchRunner:
         masks = import_masks(data, task.size, inputs, self._settings)
         producer = f"import:{hashlib.sha256(data).hexdigest()[:16]}"
         return [
-            stored_mask(
-                self._workspace.store, portrait.portrait_id, mask, MaskSource.IMPORT, producer
-            )
+            self._stored(portrait.portrait_id, mask, MaskSource.IMPORT, producer)
             for portrait, mask in zip(task.portraits, masks, strict=True)
         ]
+
+    def _stored(
+        self, portrait_id: int, mask: JudgedMask, source: MaskSource, producer: str
+    ) -> NewMask:
+        store = self._workspace.store
+        return stored_mask(store, portrait_id, mask, source, producer, self._settings_id)
 
 
 def _attempt(work: Callable[[_In], _Out], item: _In) -> _Out | ItemError:

@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_limits
 from pipelines.detect import FaceDetector, MtcnnDetector
 from pipelines.errors import ModelError
 from pipelines.fakes import FakeDetector
-from pipelines.settings import Settings
+from pipelines.settings import Settings, TeacherSettings
 from pipelines.teachers import Teacher, load_teacher
 
 
@@ -32,7 +32,7 @@ class Models:
         Raises:
             ModelError: a model cannot be loaded, or there is no such device.
         """
-        _ = self.detector, self.teacher
+        _ = self.detector, self.teacher, self.second_opinion
 
     @functools.cached_property
     def device(self) -> str:
@@ -66,6 +66,14 @@ class Models:
         if not self._is_fake:
             self._limit_threads()
         return load_teacher(self._settings.teacher, self.device, self._threads)
+
+    @functools.cached_property
+    def second_opinion(self) -> Teacher | None:
+        """Says how far another network is from the teacher's mask; None: nobody was asked for."""
+        name = self._settings.teacher.second_opinion
+        if name is None:
+            return None
+        return load_teacher(TeacherSettings(name=name), self.device, self._threads)
 
     @property
     def batch_size(self) -> int:

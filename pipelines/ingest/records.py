@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from db import Image, Mask, MaskSource, Outcome, Portrait, Source, Stage, queue
+from db import Forgotten, Image, Mask, MaskSource, Outcome, Portrait, Source, Stage, queue
+from pipelines.errors import ItemError
 from pipelines.geometry import CropBox, Face
 from pipelines.scan import FoundFile
 from pipelines.stages import DetectedImage, FileContent
@@ -83,7 +84,7 @@ class ImportTask:
 
 @dataclass(frozen=True)
 class NewMask:
-    """A mask revision whose blobs are in the store."""
+    """A mask revision whose blobs are in the store; fields as in `db.Mask`."""
 
     portrait_id: int
     source: MaskSource
@@ -93,6 +94,7 @@ class NewMask:
     verdict: str
     reasons: list[str]
     scores: dict[str, float]
+    settings_id: int | None = None
 
 
 def compare(
@@ -214,7 +216,19 @@ def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, Import
 
 
 def save_content(connection: Connection, source_id: int, content: FileContent) -> bool:
-    """Link a source to its image; True if the image is new."""
+    """Link a source to its image; True if the image is new.
+
+    Raises:
+        ItemError: `forgotten`; nothing was written.
+    """
+    known = sa.select(Forgotten.forgotten_at).where(Forgotten.sha256 == content.sha256)
+    forgotten_at = connection.scalar(known)
+    if forgotten_at is not None:
+        raise ItemError(
+            "forgotten",
+            f"this photo was forgotten on {forgotten_at:%Y-%m-%d} and is not taken in again; "
+            "leave the file out.",
+        )
     insert = _INSERT[connection.dialect.name](Image).on_conflict_do_nothing().returning(Image.id)
     values = {"sha256": content.sha256, "size_bytes": content.size_bytes, "reasons": []}
     image_id = connection.scalar(insert.values(values))
@@ -229,7 +243,12 @@ def save_content(connection: Connection, source_id: int, content: FileContent) -
 
 
 def save_detection(
-    connection: Connection, image_id: int, found: DetectedImage, blobs: Sequence[str], detector: str
+    connection: Connection,
+    image_id: int,
+    found: DetectedImage,
+    blobs: Sequence[str],
+    detector: str,
+    settings_id: int | None = None,
 ) -> None:
     """Store an image's faces and portraits, and ask for masks."""
     connection.execute(
@@ -241,6 +260,9 @@ def save_detection(
             format=found.format,
             phash=found.phash,
             phash_mirror=found.phash_mirror,
+            descriptor=found.descriptor,
+            # Looked for again: hashes of another version may have put it elsewhere.
+            group_id=None,
             faces=[_face_json(face) for face in found.faces],
             outcome=found.outcome,
             reasons=found.reasons,
@@ -262,6 +284,7 @@ def save_detection(
             "height": y1 - y0,
             "blob": blob,
             "detector": detector,
+            "settings_id": settings_id,
         }
         insert = sa.insert(Portrait).values(values).returning(Portrait.id)
         ids.append(connection.scalars(insert).one())

@@ -16,9 +16,22 @@ def portrait_input(store: Store, portrait: PortraitRecord) -> PortraitInput:
 
 
 def stored_mask(
-    store: Store, portrait_id: int, mask: JudgedMask, source: MaskSource, producer: str
+    store: Store,
+    portrait_id: int,
+    mask: JudgedMask,
+    source: MaskSource,
+    producer: str,
+    settings_id: int | None = None,
 ) -> NewMask:
     """Write a mask's blobs; the row that names them is the caller's to commit.
+
+    Args:
+        store: of the workspace.
+        portrait_id: whose mask it is.
+        mask: judged.
+        source: who made it.
+        producer: name and weights of the network, or who drew it.
+        settings_id: of `pipelines.settings_used`: what it was made and judged with.
 
     Raises:
         WorkspaceError: a blob cannot be written.
@@ -33,4 +46,5 @@ def stored_mask(
         verdict=mask.verdict,
         reasons=mask.reasons,
         scores=mask.scores,
+        settings_id=settings_id,
     )

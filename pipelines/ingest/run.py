@@ -17,7 +17,7 @@ from pipelines.ingest.tally import Tally
 from pipelines.ingest.worker import STAGES, Worker
 from pipelines.scan import FoundFile, ScanSummary, scan
 from pipelines.settings import Settings
-from pipelines.teachers import check_teacher
+from pipelines.teachers import check_teachers
 from pipelines.uris import file_uri, stem
 from pipelines.workspace import Workspace, WorkspacePaths, database_url
 
@@ -102,7 +102,7 @@ def check_request(settings: Settings, request: IngestRequest) -> None:
             two masks in it have one name.
         ModelError: there is no such teacher.
     """
-    check_teacher(settings.teacher)
+    check_teachers(settings.teacher)
     scan(request.paths)
     if request.masks:
         _mask_finder(request.masks)
@@ -154,7 +154,7 @@ def ingest(
         WorkerError: the workers cannot go on.
         WorkspaceError: the workspace cannot be written.
     """
-    check_teacher(workspace.settings.teacher)
+    check_teachers(workspace.settings.teacher)
     workspace.clear_up_after_the_dead()
     summary = ScanSummary()
     registered, retried = Registered(), 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from db import MaskSource, Split, Trust
+from pipelines.store import BlobKind, blob_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,7 @@ class Entry:
         verdict: of the automatic checks.
         reasons: of the verdict.
         scores: of the mask.
-        decided_by: who accepted or drew it; empty for an import.
-        decided_at: when; None for an import.
+        decided_at: when it was accepted or drawn; None for an import.
     """
 
     name: str
@@ -55,7 +55,6 @@ class Entry:
     verdict: str
     reasons: tuple[str, ...]
     scores: dict[str, float]
-    decided_by: tuple[str, ...]
     decided_at: datetime | None
 
     @property
@@ -81,7 +80,8 @@ class Entry:
     def manifest(self) -> dict[str, Any]:
         """Its line of manifest.jsonl: what it is, its files, and where they came from.
 
-        Nothing in it depends on the workspace's folder or the time of the export.
+        Nothing in it depends on the workspace's folder or the time of the export, and it names no
+        reviewer.
         """
         return {
             "id": self.name,
@@ -101,8 +101,42 @@ class Entry:
             "decided_at": self.decided_at.isoformat() if self.decided_at else None,
             "raw_sha256": self.raw_sha256,
             "crop_box": list(self.crop_box),
+            "face_height": self.face_height,
             "portrait_id": self.portrait_id,
             "mask_id": self.mask_id,
             "mask_revision": self.mask_revision,
             "group_id": self.group_id,
         }
+
+    @classmethod
+    def from_manifest(cls, line: dict[str, Any]) -> "Entry":
+        """Read back a line of a manifest.
+
+        Raises:
+            KeyError: it lacks something.
+            ValueError: something has a wrong value.
+        """
+        x0, y0, x1, y1 = line["crop_box"]
+        decided_at = line["decided_at"]
+        return cls(
+            name=line["id"],
+            split=Split(line["split"]),
+            trust=Trust(line["trust"]),
+            portrait_id=line["portrait_id"],
+            mask_id=line["mask_id"],
+            group_id=line["group_id"],
+            image_blob=blob_key(BlobKind.PORTRAIT, line["image_sha256"]),
+            mask_blob=blob_key(BlobKind.MASK, line["mask_sha256"]),
+            width=line["width"],
+            height=line["height"],
+            raw_sha256=line["raw_sha256"],
+            crop_box=(x0, y0, x1, y1),
+            face_height=line["face_height"],
+            mask_source=MaskSource(line["mask_source"]),
+            mask_revision=line["mask_revision"],
+            producer=line["producer"],
+            verdict=line["verdict"],
+            reasons=tuple(line["reasons"]),
+            scores=line["scores"],
+            decided_at=datetime.fromisoformat(decided_at) if decided_at else None,
+        )

@@ -10,9 +10,21 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import aliased
 
-from db import Decision, Mask, MaskSource, Purpose, RequestState, ReviewRequest, Verdict
+from db import (
+    Decision,
+    Mask,
+    MaskSource,
+    Portrait,
+    Purpose,
+    RequestState,
+    ReviewRequest,
+    Split,
+    Verdict,
+)
 from pipelines.masks import difference, read_grey
+from pipelines.releases.splits import places
 from pipelines.review.decisions import decided
+from pipelines.scores import DISAGREEMENT
 from pipelines.store import Store
 
 _PROPOSED = (MaskSource.TEACHER, MaskSource.STUDENT)
@@ -37,6 +49,8 @@ class Proposal:
         blob: store key of the mask.
         confidence: the network's, in [0, 1]; 0 if it said nothing.
         replicate: how often this revision was asked about before.
+        disagreement: of a second network with the mask, in [0, 1]; None: nobody was asked.
+        in_test: its photo falls to the split `test`.
     """
 
     mask_id: int
@@ -44,6 +58,8 @@ class Proposal:
     blob: str
     confidence: float
     replicate: int
+    disagreement: float | None = None
+    in_test: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +86,14 @@ def proposals(connection: Connection, verdicts: Collection[Verdict]) -> list[Pro
 
     A portrait's latest network's mask counts, unless a mask of the portrait was accepted or fixed,
     this one was rejected, or somebody is being asked about it. One that people disagree about is
-    worth another question.
+    worth another question. Portraits that no release will hold are not worth one.
 
     Args:
         connection: in a transaction.
-        verdicts: of the automatic checks.
+        verdicts: of the automatic checks; those of the test split count with any, since a test set
+            without the hard ones would be too easy.
     """
+    placed = places(connection)
     asked = sa.select(ReviewRequest.mask_id, ReviewRequest.state, ReviewRequest.replicate).where(
         ReviewRequest.purpose == Purpose.REVIEW
     )
@@ -91,21 +109,35 @@ def proposals(connection: Connection, verdicts: Collection[Verdict]) -> list[Pro
     settled = {mask_id for mask_id, decision in decisions.items() if decision is not None}
     done = _portraits_of(connection, good)
     query = (
-        sa.select(Mask.id, Mask.portrait_id, Mask.blob, Mask.scores)
-        .where(Mask.source.in_(_PROPOSED), Mask.verdict.in_(list(verdicts)), no_later_proposal())
+        sa.select(
+            Mask.id, Mask.portrait_id, Mask.blob, Mask.scores, Mask.verdict, Portrait.image_id
+        )
+        .join(Portrait, Portrait.id == Mask.portrait_id)
+        .where(Mask.source.in_(_PROPOSED), no_later_proposal())
         .order_by(Mask.portrait_id)
     )
-    return [
-        Proposal(
-            row.id,
-            row.portrait_id,
-            row.blob,
-            float((row.scores or {}).get("confidence", 0.0)),
-            replicates.get(row.id, 0),
-        )
-        for row in connection.execute(query)
-        if row.id not in waiting and row.id not in settled and row.portrait_id not in done
-    ]
+    found = []
+    for row in connection.execute(query):
+        place = placed.get(row.image_id)
+        in_test = place is not None and place.split is Split.TEST
+        if row.verdict not in verdicts and not in_test:
+            continue
+        if row.id in waiting or row.id in settled or row.portrait_id in done:
+            continue
+        if place is None or not place.left_out:
+            scores, replicate = row.scores or {}, replicates.get(row.id, 0)
+            found.append(
+                Proposal(
+                    row.id,
+                    row.portrait_id,
+                    row.blob,
+                    float(scores.get("confidence", 0.0)),
+                    replicate,
+                    scores.get(DISAGREEMENT),
+                    in_test,
+                )
+            )
+    return found
 
 
 def draw(
@@ -116,22 +148,32 @@ def draw(
 ) -> list[Pick]:
     """Choose, part by rank and part by chance, in an order that says nothing about either.
 
+    The test split has its share of every choice, and there chance alone chooses: a test set of
+    what was asked about first would hold just the doubtful masks, or just the easy ones.
+
     Args:
         found: what there is.
         limit: how many at most.
-        random_share: of what is chosen, how much chance alone chooses, at least one.
+        random_share: of what is chosen outside of the test split, how much chance alone chooses,
+            at least one.
         rank: lowest first; None: chance chooses all.
     """
     number = len(found) if limit is None else min(limit, len(found))
+    if not number:
+        return []
     chance = secrets.SystemRandom()
+    of_test = [each for each in found if each.in_test]
+    of_others = [each for each in found if not each.in_test]
+    drawn = chance.sample(of_test, math.ceil(number * len(of_test) / len(found)))
+    number -= len(drawn)
     share = 1.0 if rank is None else random_share
-    drawn = chance.sample(found, math.ceil(share * number))
-    left = {each.mask_id for each in found} - {each.mask_id for each in drawn}
-    others = [each for each in found if each.mask_id in left]
+    drawn += chance.sample(of_others, math.ceil(share * number))
+    left = {each.mask_id for each in of_others} - {each.mask_id for each in drawn}
+    ranked = [each for each in of_others if each.mask_id in left]
     if rank is not None:
-        others.sort(key=rank)
+        ranked.sort(key=rank)
     picks = [Pick(each, True) for each in drawn]
-    picks += [Pick(each, False) for each in others[: number - len(drawn)]]
+    picks += [Pick(each, False) for each in ranked[: number - math.ceil(share * number)]]
     chance.shuffle(picks)
     return picks
 
@@ -152,8 +194,16 @@ def ranking(
         case Order.ID:
             return lambda each: each.portrait_id
         case Order.DISAGREEMENT:
-            differences = _disagreements(connection, store, found)
-            return lambda each: -differences.get(each.mask_id, 0.0)
+            # A second opinion was asked for when the mask was made; else the two latest masks.
+            unknown = [each for each in found if each.disagreement is None]
+            differences = _disagreements(connection, store, unknown)
+            return lambda each: (
+                -(
+                    differences.get(each.mask_id, 0.0)
+                    if each.disagreement is None
+                    else each.disagreement
+                )
+            )
 
 
 def _disagreements(

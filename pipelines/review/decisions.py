@@ -2,16 +2,68 @@
 
 Each person's standing decision on a mask revision is one vote; a person who was asked twice counts
 with the later answer. More than half of the votes decide. Answers to audits, repeated questions and
-honeypots measure; they do not decide.
+honeypots measure; they do not decide. A certificate's vote counts until the first person's.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Decision, Purpose, Review, ReviewRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One person's (or one rule's) standing decision on a mask revision.
+
+    Attributes:
+        reviewer: e-mail address, or the rule's name.
+        decision: theirs.
+        decided_at: when.
+        fixed_mask_id: for `fix`: the revision they drew.
+        is_rule: nobody looked: a certificate.
+    """
+
+    reviewer: str
+    decision: Decision
+    decided_at: datetime
+    fixed_mask_id: int | None
+    is_rule: bool
+
+
+def votes(connection: Connection, mask_ids: Iterable[int] | None = None) -> dict[int, list[Vote]]:
+    """The votes that count, by mask revision, oldest first.
+
+    Args:
+        connection: in a transaction.
+        mask_ids: only these revisions, a few hundred at most; default all.
+    """
+    query = (
+        sa.select(
+            Review.mask_id,
+            Review.reviewer,
+            Review.decision,
+            Review.decided_at,
+            Review.fixed_mask_id,
+            Review.request_id.is_(None).label("is_rule"),
+        )
+        .outerjoin(ReviewRequest, ReviewRequest.id == Review.request_id)
+        .where(
+            Review.withdrawn_at.is_(None),
+            sa.or_(Review.request_id.is_(None), ReviewRequest.purpose == Purpose.REVIEW),
+        )
+        .order_by(Review.decided_at, Review.id)
+    )
+    if mask_ids is not None:
+        query = query.where(Review.mask_id.in_(list(mask_ids)))
+    latest: dict[int, dict[str, Vote]] = defaultdict(dict)
+    for mask_id, reviewer, decision, when, fixed, is_rule in connection.execute(query):
+        latest[mask_id][reviewer] = Vote(reviewer, decision, when, fixed, is_rule)
+    return {mask_id: _counting(of_mask.values()) for mask_id, of_mask in latest.items()}
 
 
 def decided(
@@ -26,25 +78,20 @@ def decided(
     Returns:
         Only revisions somebody has decided about.
     """
-    query = (
-        sa.select(Review.mask_id, Review.reviewer, Review.decision)
-        .outerjoin(ReviewRequest, ReviewRequest.id == Review.request_id)
-        .where(
-            Review.withdrawn_at.is_(None),
-            sa.or_(Review.request_id.is_(None), ReviewRequest.purpose == Purpose.REVIEW),
-        )
-        .order_by(Review.decided_at, Review.id)
-    )
-    if mask_ids is not None:
-        query = query.where(Review.mask_id.in_(list(mask_ids)))
-    votes: dict[int, dict[str, Decision]] = defaultdict(dict)
-    for mask_id, reviewer, decision in connection.execute(query):
-        votes[mask_id][reviewer] = decision
-    return {mask_id: majority(of_mask.values()) for mask_id, of_mask in votes.items()}
+    return {
+        mask_id: majority(vote.decision for vote in of_mask)
+        for mask_id, of_mask in votes(connection, mask_ids).items()
+    }
 
 
-def majority(votes: Iterable[Decision]) -> Decision | None:
+def majority(decisions: Iterable[Decision]) -> Decision | None:
     """What more than half of the votes (at least one) say; None if there is no such decision."""
-    counts = Counter(votes)
+    counts = Counter(decisions)
     decision, number = counts.most_common(1)[0]
     return decision if 2 * number > counts.total() else None
+
+
+def _counting(found: Iterable[Vote]) -> list[Vote]:
+    """People's votes; the rules' where no person has voted."""
+    people = [vote for vote in found if not vote.is_rule]
+    return people or list(found)

@@ -6,7 +6,6 @@ not find it after any earlier attempt had time to end. A lost answer is settled 
 sending again on a guess.
 """
 
-import fcntl
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
@@ -17,7 +16,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from db import Purpose, Verdict, reader
+from pipelines.exclusive import AlreadyLockedError, exclusive
 from pipelines.masks import read_grey
+from pipelines.releases.splits import assign_splits
 from pipelines.review import ledger
 from pipelines.review.choosing import Order, draw, proposals, ranking
 from pipelines.review.errors import AnswerLostError, ReviewError
@@ -254,6 +255,8 @@ def _prepare(workspace: Workspace, questions: Sequence[Question]) -> list[_Prepa
 
 def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[int]:
     """Write new requests down; their ids, in the order in which they will be sent."""
+    with workspace.engine.begin() as connection:
+        assign_splits(connection, workspace.settings.release)
     with reader(workspace.engine).begin() as connection:
         found = proposals(connection, request.verdicts)
         rank = ranking(request.order, connection, workspace.store, found)
@@ -305,11 +308,10 @@ def _worth_keeping(task: FoundTask) -> tuple[bool, bool, int]:
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
     """One push at a time in a workspace; the kernel frees a dead one's lock."""
-    with (workspace.paths.locks / "review-push").open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ReviewError(
-                f"{workspace.paths.root}: another push is at work; wait for its end"
-            ) from None
-        yield
+    try:
+        with exclusive(workspace.paths.locks / "review-push"):
+            yield
+    except AlreadyLockedError:
+        raise ReviewError(
+            f"{workspace.paths.root}: another push is at work; wait for its end"
+        ) from None

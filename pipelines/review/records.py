@@ -18,6 +18,7 @@ from db import Decision, Mask, MaskSource, RequestState, Review, ReviewRequest, 
 from pipelines.ingest.records import NewMask, portraits, save_mask
 from pipelines.ingest.revisions import portrait_input, stored_mask
 from pipelines.review.ledger import Question
+from pipelines.settings_used import settings_id
 from pipelines.stages import judge_drawn
 from pipelines.workspace import Workspace
 
@@ -126,7 +127,8 @@ def store_drawn(
     with reader(workspace.engine).begin() as connection:
         portrait = portraits(connection, ids=[portrait_id])[portrait_id]
     judged = judge_drawn(portrait_input(workspace.store, portrait), drawn, workspace.settings)
-    return stored_mask(workspace.store, portrait_id, judged, MaskSource.HUMAN, reviewer)
+    used = settings_id(workspace)
+    return stored_mask(workspace.store, portrait_id, judged, MaskSource.HUMAN, reviewer, used)
 
 
 def _add(connection: Connection, question: Question, new: NewReview) -> bool:

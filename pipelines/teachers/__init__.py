@@ -8,7 +8,7 @@ from pipelines.teachers.base import Teacher
 from pipelines.teachers.student import StudentTeacher, check_student, is_student
 from pipelines.teachers.torchvision_deeplab import NETWORKS
 
-__all__ = ["NETWORKS", "Teacher", "check_teacher", "load_teacher"]
+__all__ = ["NETWORKS", "Teacher", "check_teacher", "check_teachers", "load_teacher"]
 
 
 def load_teacher(settings: TeacherSettings, device: str, threads: int = 1) -> Teacher:
@@ -40,6 +40,17 @@ def load_teacher(settings: TeacherSettings, device: str, threads: int = 1) -> Te
         name = "deeplabv3_resnet101" if device != "cpu" else "deeplabv3_mobilenet_v3_large"
     weights = Path(settings.weights) if settings.weights else None
     return TorchvisionTeacher(name, weights, device)
+
+
+def check_teachers(settings: TeacherSettings) -> None:
+    """`check_teacher` for the teacher and for the second opinion, if one is wanted.
+
+    Raises:
+        ModelError: as there.
+    """
+    check_teacher(settings)
+    if settings.second_opinion is not None:
+        check_teacher(TeacherSettings(name=settings.second_opinion))
 
 
 def check_teacher(settings: TeacherSettings) -> None:

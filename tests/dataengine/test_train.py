@@ -119,6 +119,7 @@ def test_without_a_compiler_it_trains_uncompiled(
     run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "_compiler", lambda _: False)
+    monkeypatch.setattr(training, "_WORTH_COMPILING", 0)
     config = make_config(tmp_path, compile=True, epochs=1)
     answer = run("train", "--data", data, "--config", config)
     assert answer.code == 0, answer.err

@@ -16,6 +16,8 @@ from db import (
     Base,
     DatabaseError,
     Mask,
+    Portrait,
+    Review,
     ReviewProject,
     ReviewRequest,
     SchemaError,
@@ -32,7 +34,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9998"
-down_revision = "0003"
+down_revision = "0004"
 
 
 def upgrade() -> None:
@@ -175,6 +177,36 @@ def test_a_workspace_from_before_reviews_is_upgraded(tmp_path: Path) -> None:
         connection.execute(sa.insert(ReviewRequest).values(request))
         with pytest.raises(sa.exc.IntegrityError, match="mask_id"):
             connection.execute(sa.insert(ReviewRequest).values({**request, "key": "other"}))
+
+
+def test_a_workspace_from_before_lineage_is_upgraded(tmp_path: Path) -> None:
+    """A database of revision 0003, with a portrait, its mask and a decision."""
+    engine = open_engine(f"sqlite:///{tmp_path}/old.db")
+    with engine.begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0003")
+        for line in (
+            "image (sha256, size_bytes, reasons, added_at) VALUES ('a', 1, '[]', '2026-01-01')",
+            "portrait (image_id, ordinal, face_box, landmarks, face_confidence, crop_box, width,"
+            " height, blob, detector, created_at) VALUES"
+            " (1, 0, '[]', '[]', 0.9, '[]', 3, 4, 'portraits/a.jpg', 'x', '2026-01-01')",
+            "mask (portrait_id, revision, source, producer, blob, verdict, reasons, scores,"
+            " created_at) VALUES"
+            " (1, 1, 'teacher', 'x', 'masks/a.png', 'review', '[]', '{}', '2026-01-01')",
+            "review (mask_id, decision, reviewer, decided_at, reasons) VALUES"
+            " (1, 'accept', 'ann', '2026-01-02', '[]')",
+        ):
+            connection.exec_driver_sql(f"INSERT INTO {line}")
+    assert schema.upgrade(engine) is True
+    with engine.begin() as connection:
+        row = connection.execute(sa.select(Mask.blob, Mask.portrait_id, Mask.settings_id)).one()
+        assert row == ("masks/a.png", 1, None)
+        assert connection.execute(sa.select(Portrait.blob, Portrait.settings_id)).one() == (
+            "portraits/a.jpg",
+            None,
+        )
+        assert connection.scalar(sa.select(Review.reviewer)) == "ann"
+        with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"):
+            connection.execute(sa.update(Mask).values(settings_id=7))
 
 
 @pytest.mark.parametrize(

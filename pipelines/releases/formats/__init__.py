@@ -1,1 +1,58 @@
-"""How a release is laid out on disk; one module a format."""
+"""What a release looks like on disk: one module a format, each with a function `write`.
+
+Every format holds the blobs' own bytes, or (COCO's masks) the same pixels in another lossless
+coding, and nothing of the machine or the hour: the same entries give the same bytes. What all
+releases share (`manifest.jsonl`, `card.md`, `checksums.txt`) is written by whoever builds them.
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+
+from pipelines.releases.entry import Entry
+from pipelines.releases.formats import coco, folder, parquet, webdataset
+from pipelines.store import Store
+
+__all__ = ["Format", "check", "write"]
+
+
+class Format(StrEnum):
+    """How a release is laid out."""
+
+    FOLDER = "folder"  # images/, masks/, and a list of names a split; what `sinet` trains on
+    COCO = "coco"  # images/ and annotations/, masks as run lengths
+    WEBDATASET = "webdataset"  # tar files, for training over a network
+    PARQUET = "parquet"  # tables, for Hugging Face `datasets`
+
+
+_MODULES = {
+    Format.FOLDER: folder,
+    Format.COCO: coco,
+    Format.WEBDATASET: webdataset,
+    Format.PARQUET: parquet,
+}
+
+
+def check(form: Format) -> None:
+    """Find out whether a format can be written, before anything is.
+
+    Raises:
+        PipelineError: what it needs is not installed.
+    """
+    _MODULES[form].check()
+
+
+def write(form: Format, target: Path, entries: Sequence[Entry], store: Store) -> None:
+    """Write portraits and masks.
+
+    Args:
+        form: the layout.
+        target: an existing folder; files of other names in it are left alone.
+        entries: what is released, in any order; each name once.
+        store: holds the blobs; each is checked against its name as it is read.
+
+    Raises:
+        PipelineError: what the format needs is not installed.
+        WorkspaceError: a blob is missing or damaged, or the folder cannot be written.
+    """
+    _MODULES[form].write(target, entries, store)

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from db import Image, JobRow, JobState, Mask, Portrait, Source, Stage, open_engine, reader
 
 RUN_SPECIFIC = {
-    "id", "image_id", "portrait_id", "item_id", "added_at", "created_at", "finished_at",
+    "id", "image_id", "portrait_id", "settings_id", "item_id", "added_at", "created_at", "finished_at",
     "attempts", "crashes", "owner", "lease_until",
 }  # fmt: skip
 

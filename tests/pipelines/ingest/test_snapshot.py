@@ -14,7 +14,7 @@ from tests.pipelines.ingest.snapshot import broken_blobs, differences, leftovers
 DOUBLE_A_MASK = """
 INSERT INTO mask
 SELECT 99, portrait_id, 2, source, producer, blob, probability_blob, verdict, reasons, scores,
-    created_at
+    created_at, settings_id
 FROM mask WHERE id = 1
 """
 

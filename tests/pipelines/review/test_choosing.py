@@ -1,5 +1,7 @@
 """Which masks are asked about, in which order, and how much chance decides."""
 
+from dataclasses import replace
+
 import pytest
 
 from db import Decision, MaskSource, Verdict
@@ -114,3 +116,20 @@ def test_a_better_mask_of_a_rejected_portrait_is_asked_about(
 def test_majority(votes: str, expected: str | None) -> None:
     kinds = {"a": Decision.ACCEPT, "r": Decision.REJECT, "f": Decision.FIX}
     assert majority([kinds[vote] for vote in votes]) == expected
+
+
+def test_the_test_split_has_its_share_and_only_chance_chooses_there() -> None:
+    found = [replace(each, in_test=each.mask_id % 5 == 0) for each in some(1000)]
+    picks = draw(found, 100, 0.1, by_confidence)
+    of_test = [pick for pick in picks if pick.proposal.in_test]
+    assert len(picks) == 100
+    assert len(of_test) == 20
+    assert all(pick.at_random for pick in of_test)
+    # Were they ranked, they would be the first hundred of the thousand.
+    assert max(pick.proposal.mask_id for pick in of_test) > 200
+    assert sum(pick.at_random for pick in picks) == 20 + 8
+
+
+def test_one_mask_of_the_test_split_is_enough_to_be_asked_about() -> None:
+    found = [replace(each, in_test=each.mask_id == 999) for each in some(1000)]
+    assert any(pick.proposal.in_test for pick in draw(found, 10, 0.0, by_confidence))

@@ -1,4 +1,4 @@
-"""A second network's look at proposed masks."""
+"""New masks by a student."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import sqlite
 
 from dataengine.settings import load_settings
 from db import Mask, MaskSource, Verdict
-from pipelines.refine import refine
+from pipelines.relabel import Method, Relabelled, outdated, relabel
 from pipelines.teachers.base import Image, Probability
 from pipelines.workspace import Workspace
 from tests.conftest import Crawl
@@ -48,6 +48,10 @@ def masks(workspace: Workspace) -> list[sa.Row[Any]]:
         return list(connection.execute(query))
 
 
+def by_mean(workspace: Workspace, student: LeftHalf) -> Iterator[Relabelled]:
+    return relabel(workspace, student, outdated(workspace, student.name, Method.MEAN))
+
+
 def draw(workspace: Workspace, mask: sa.Row[Any]) -> None:
     """A person's revision after this one, if there is none yet."""
     values = {
@@ -64,11 +68,11 @@ def draw(workspace: Workspace, mask: sa.Row[Any]) -> None:
         connection.execute(sqlite.insert(Mask).values(values).on_conflict_do_nothing())
 
 
-def test_refined_masks_are_new_revisions_of_the_mean(workspace: Workspace) -> None:
+def test_relabelled_masks_are_new_revisions_of_the_mean(workspace: Workspace) -> None:
     before = masks(workspace)
-    refined = list(refine(workspace, LeftHalf()))
+    relabelled = list(by_mean(workspace, LeftHalf()))
     after = masks(workspace)
-    assert [each.portrait_id for each in refined] == [mask.portrait_id for mask in before]
+    assert [each.portrait_id for each in relabelled] == [mask.portrait_id for mask in before]
     assert [mask for mask in after if mask.revision == 1] == before
     for old, new in zip(before, after[1::2], strict=True):
         assert (new.revision, new.source) == (2, MaskSource.STUDENT)
@@ -84,18 +88,18 @@ def test_refined_masks_are_new_revisions_of_the_mean(workspace: Workspace) -> No
         np.testing.assert_allclose(mean, expected, atol=1)
 
 
-def test_refining_again_changes_nothing(workspace: Workspace) -> None:
-    first = list(refine(workspace, LeftHalf()))
+def test_relabelling_again_changes_nothing(workspace: Workspace) -> None:
+    first = list(by_mean(workspace, LeftHalf()))
     assert first
     after = masks(workspace)
-    assert list(refine(workspace, LeftHalf())) == []
+    assert list(by_mean(workspace, LeftHalf())) == []
     assert masks(workspace) == after
 
 
 def test_a_persons_mask_stays(workspace: Workspace) -> None:
     first = masks(workspace)[0]
     draw(workspace, first)
-    assert first.portrait_id not in [each.portrait_id for each in refine(workspace, LeftHalf())]
+    assert first.portrait_id not in [each.portrait_id for each in by_mean(workspace, LeftHalf())]
 
 
 def test_a_mask_that_came_in_between_is_kept(workspace: Workspace) -> None:
@@ -107,7 +111,7 @@ def test_a_mask_that_came_in_between_is_kept(workspace: Workspace) -> None:
             draw(workspace, first)
             return super().person_probability(batch)
 
-    refined = list(refine(workspace, Slow()))
-    assert first.portrait_id not in [each.portrait_id for each in refined]
+    relabelled = list(by_mean(workspace, Slow()))
+    assert first.portrait_id not in [each.portrait_id for each in relabelled]
     of_it = [mask.source for mask in masks(workspace) if mask.portrait_id == first.portrait_id]
     assert of_it == [MaskSource.TEACHER, MaskSource.HUMAN]

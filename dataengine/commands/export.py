@@ -1,0 +1,60 @@
+"""`dataengine export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataengine.choices import FormatChoice, MinSourceChoice
+
+EPILOG = """
+**Examples**
+
+    dataengine export ./portraits
+    dataengine export ./coco --format coco --min-source human
+    dataengine export ./shards --round 3 --format webdataset
+"""
+
+
+def export(
+    context: typer.Context,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    format_: Annotated[
+        FormatChoice,
+        typer.Option(
+            "--format",
+            help="folder: images/, masks/ and lists, as `train --data` reads it; coco: RLE; "
+            "webdataset: tar shards; parquet: for Hugging Face datasets.",
+        ),
+    ] = FormatChoice.FOLDER,
+    min_source: Annotated[
+        MinSourceChoice,
+        typer.Option(
+            help="What a mask needs: human: a person's decision in review; certified: that or a "
+            "certificate; any: also masks that came with their images."
+        ),
+    ] = MinSourceChoice.ANY,
+    round_: Annotated[
+        int | None,
+        typer.Option(
+            "--round",
+            min=1,
+            metavar="N",
+            help="The frozen set of this round instead of what is trusted now.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Write the trusted portraits as a dataset.
+
+    The latest trusted mask of every portrait: accepted or fixed by a person, imported, or accepted
+    under a certificate. Splits are decided once for a group of near-duplicates and never change.
+    The folder appears when it is complete, with card.md, manifest.jsonl and checksums.txt; nothing
+    is ever overwritten, and the same state of the workspace makes the same bytes.
+    """
+    from dataengine.context import opened
+    from dataengine.releasing import run_export
+
+    with opened(context) as workspace:
+        run_export(workspace, out, format_.value, min_source.value, round_, as_json=json)

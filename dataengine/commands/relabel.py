@@ -1,0 +1,47 @@
+"""`dataengine relabel`."""
+
+from typing import Annotated
+
+import typer
+
+from dataengine.choices import MethodChoice
+
+EPILOG = """
+**Examples**
+
+    dataengine relabel
+    dataengine relabel --round 2 --by student
+"""
+
+
+def relabel(
+    context: typer.Context,
+    round_: Annotated[
+        int | None,
+        typer.Option(
+            "--round",
+            min=1,
+            metavar="N",
+            help="The student of this round, promoted or not.",
+            show_default="the current student",
+        ),
+    ] = None,
+    by: Annotated[
+        MethodChoice,
+        typer.Option(
+            help="mean: of the teacher's and the student's probability; student: its own."
+        ),
+    ] = MethodChoice.MEAN,
+    json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Let a student propose new masks where the old one was rejected or never reviewed.
+
+    Each portrait gets a new mask revision, which supersedes the one people may be looking at:
+    the next `review push` withdraws that question and asks about the new mask. What a person
+    accepted or drew is never touched. Stop it, run it again: nothing is done twice.
+    """
+    from dataengine.context import opened
+    from dataengine.relabelling import run_relabel
+
+    with opened(context) as workspace:
+        run_relabel(workspace, round_, by.value, as_json=json)

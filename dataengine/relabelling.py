@@ -1,0 +1,62 @@
+"""`relabel` on a console."""
+
+import os
+from collections import Counter
+from statistics import median
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from dataengine.tables import print_json
+from pipelines.relabel import Method, outdated, relabel
+from pipelines.rounds.current import require_student
+from pipelines.settings import TeacherSettings
+from pipelines.teachers import load_teacher
+from pipelines.workspace import Workspace
+
+
+def run_relabel(
+    workspace: Workspace, round_number: int | None, method: str, *, as_json: bool
+) -> None:
+    """Relabel and say what changed."""
+    console = Console(stderr=True)
+    chosen = require_student(workspace, round_number)
+    settings = TeacherSettings(name=chosen.teacher_name)
+    student = load_teacher(settings, "cpu", threads=os.cpu_count() or 1)
+    todo = outdated(workspace, student.name, Method(method))
+    shown = track(
+        relabel(workspace, student, todo),
+        "relabelling",
+        total=len(todo),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    done = list(shown)
+    verdicts = Counter(each.verdict for each in done)
+    change = median(each.change for each in done) if done else None
+    if as_json:
+        print_json(
+            {
+                "round": chosen.round,
+                "student": student.name,
+                "method": method,
+                "portraits": len(done),
+                "verdicts": verdicts,
+                "median_change": change,
+            }
+        )
+        return
+    if not done:
+        typer.echo(
+            f"Nothing to relabel: every mask is accepted, drawn by a person, or made by the "
+            f"student of round {chosen.round} already."
+        )
+        return
+    counts = ", ".join(f"{number:,} {verdict}" for verdict, number in sorted(verdicts.items()))
+    typer.echo(
+        f"Gave {len(done):,} portraits a new mask ({method}, student of round {chosen.round}): "
+        f"{counts}; the median mask changed by {change:.1%}"
+    )
+    typer.echo("Let people look: `dataengine review push`")

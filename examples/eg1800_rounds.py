@@ -1,0 +1,322 @@
+"""Three rounds of the engine on EG1800, without one hand mask to learn from.
+
+    python examples/eg1800_rounds.py --shared ../shared --out rounds           # hours
+    python examples/eg1800_rounds.py --shared ../shared --out small --small    # minutes
+
+The images of EG1800's `train.txt` come as three disjoint crawls; 150 of them as the uncropped
+originals of `data/crawl/flickr`. DeepLabv3 labels them; a simulated reviewer, who knows the hand
+masks, answers every question of `review push`: a mask of IoU 0.95 and more is accepted, below 0.80
+rejected, between with even chance either. Nothing is ever drawn. Each round the student before
+gives its opinion (`relabel`), people look at what is new, and the next student learns from all
+that was accepted. Every student and the teacher are measured on the hand masks of `val.txt`.
+
+Interrupted, the same command goes on. Results: `results.json`, `rounds.md`, `rounds.png`.
+"""
+
+import argparse
+import csv
+import json
+import os
+import random
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from dataengine.settings import load_settings
+from db import Mask, Portrait, ReviewRequest, Verdict, reader
+from pipelines.listing import list_portraits
+from pipelines.masks import difference, read_grey
+from pipelines.review.choosing import Order
+from pipelines.review.fake import FakeGateway
+from pipelines.review.pull import pull
+from pipelines.review.push import PushRequest, push
+from pipelines.workspace import Workspace
+
+ACCEPT_FROM, REJECT_BELOW = 0.95, 0.80
+SEED = 2026
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is done.
+
+    Attributes:
+        images: of train.txt, in all three crawls; None: every one.
+        epochs: of each round's training.
+        recipe: of the trainings, as JSON; None: `portrait`.
+        settings: of the workspace, as environment variables.
+    """
+
+    images: int | None
+    epochs: tuple[int, int, int]
+    recipe: dict[str, Any] | None
+    settings: dict[str, str]
+
+
+FULL = Plan(None, (60, 45, 60), None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
+SMALL = Plan(
+    90,
+    (12, 8, 8),
+    {
+        "encoder_epochs": 0,
+        "batch": 4,
+        "workers": 0,
+        "cache_px": 160,
+        "input": {"height": 96, "width": 96},
+    },
+    # So few photos that a tenth of them might be none.
+    {"DATAENGINE_RELEASE__VAL_SHARE": "0.1", "DATAENGINE_RELEASE__TEST_SHARE": "0.2"},
+)
+
+
+class Silent:
+    """Hears of progress and says nothing."""
+
+    def pushing(self, total: int) -> None:
+        """See `PushObserver`."""
+
+    def pushed(self, done: int) -> None:
+        """See `PushObserver`."""
+
+
+class Reviewer:
+    """Knows the hand masks, answers what is asked, and draws nothing."""
+
+    def __init__(self, shared: Path) -> None:
+        """Read where the uncropped photos' hand masks lie.
+
+        Args:
+            shared: folder of the reference data.
+        """
+        self._masks = shared / "data/eg1800/masks"
+        with (shared / "data/crawl/flickr_crops.csv").open() as file:
+            self._windows = {
+                Path(row["file"]).stem: tuple(int(row[key]) for key in ("x0", "y0", "x1", "y1"))
+                for row in csv.DictReader(file)
+            }
+
+    def review(self, workspace: Workspace) -> dict[str, int]:
+        """Answer every open question; the number of answers by kind."""
+        gateway = FakeGateway()
+        request = PushRequest("rounds", list(Verdict), Order.UNCERTAIN, None, 200)
+        push(workspace, gateway, request, Silent())
+        ious = self._ious(workspace)
+        for task in list(gateway.tasks.values()):
+            gateway.answer(task.id, self._decision(task.key, ious[task.key]))
+        return dict(pull(workspace, gateway).decisions)
+
+    def _decision(self, key: str, iou: float) -> str:
+        if iou >= ACCEPT_FROM:
+            return "accept"
+        # By the portrait's own seed: the same in a run that was interrupted.
+        chance = random.Random(f"{SEED} {iou:.6f}").random()
+        return "accept" if iou >= REJECT_BELOW and chance < 0.5 else "reject"
+
+    def _ious(self, workspace: Workspace) -> dict[str, float]:
+        """How good the masks that were asked about are, by the questions' keys."""
+        query = (
+            sa.select(ReviewRequest.key, Mask.blob, Portrait.id, Portrait.crop_box)
+            .join(Mask, Mask.id == ReviewRequest.mask_id)
+            .join(Portrait, Portrait.id == Mask.portrait_id)
+        )
+        with reader(workspace.engine).begin() as connection:
+            photos = {
+                line.portrait_id: Path(str(line.image_path))
+                for line in list_portraits(connection, workspace.store)
+            }
+            rows = connection.execute(query).all()
+        return {
+            row.key: self._iou(read_grey(workspace.store, row.blob) > 127, row.crop_box, photo)
+            for row in rows
+            for photo in [photos[row.id]]
+        }
+
+    def _iou(self, mask: NDArray[np.bool_], crop: list[int], photo: Path) -> float:
+        """Against the hand mask, on the part of the photo that both cover."""
+        hand, (wx, wy) = self._hand(photo)
+        height, width = hand.shape
+        x0, y0, x1, y1 = crop
+        left, top = max(x0, wx), max(y0, wy)
+        right, bottom = min(x1, wx + width), min(y1, wy + height)
+        ours = mask[top - y0 : bottom - y0, left - x0 : right - x0]
+        theirs = hand[top - wy : bottom - wy, left - wx : right - wx]
+        return 1 - difference(ours, theirs)
+
+    def _hand(self, photo: Path) -> tuple[NDArray[np.bool_], tuple[int, int]]:
+        """A photo's hand mask at the photo's scale, and where its upper left corner lies."""
+        grey = _grey(self._masks / f"{photo.stem}.png")
+        if photo.parent.name != "flickr":
+            return grey > 127, (0, 0)
+        x0, y0, x1, y1 = self._windows[photo.stem]
+        soft = cv2.resize(grey.astype(np.float32) / 255, (x1 - x0, y1 - y0))
+        return np.asarray(soft > 0.5), (x0, y0)
+
+
+def crawls(shared: Path, out: Path, images: int | None) -> list[Path]:
+    """Write three lists of photos, disjoint, the same on every machine."""
+    names = (shared / "data/eg1800/train.txt").read_text().split()
+    random.Random(SEED).shuffle(names)
+    originals = {path.stem: path for path in (shared / "data/crawl/flickr").glob("*.jpg")}
+    lists = []
+    for number in range(3):
+        photos = [
+            originals.get(name, shared / f"data/eg1800/images/{name}.jpg")
+            for name in names[:images][number::3]
+        ]
+        lists.append(out / f"crawl-{number + 1}.txt")
+        lists[-1].write_text("".join(f"{photo.absolute()}\n" for photo in photos))
+    return lists
+
+
+def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
+    """Run all rounds, and return a line a round: data, decisions, scores."""
+    out.mkdir(parents=True, exist_ok=True)
+    os.environ.update(plan.settings)
+    root, results = out / "workspace", _results(out)
+    teacher = shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
+    reviewer = Reviewer(shared)
+    recipe = []
+    if plan.recipe is not None:
+        (out / "recipe.json").write_text(json.dumps(plan.recipe))
+        recipe = ["--config", str(out / "recipe.json")]
+    if not results:
+        results.append({"name": "DeepLabv3, the teacher", **_evaluate(teacher, shared)})
+        _save(out, results)
+    for number, crawl in enumerate(crawls(shared, out, plan.images), 1):
+        if len(results) > number:
+            continue
+        _dataengine(root, "ingest", str(crawl), "--teacher", f"onnx:{teacher}")
+        begin = []
+        if number > 1:
+            _dataengine(root, "relabel", "--round", str(number - 1))
+            begin = ["--init", str(root / f"runs/round-{number - 1}/last.safetensors")]
+        workspace = Workspace(root, load_settings(root))
+        try:
+            decisions = reviewer.review(workspace)
+        finally:
+            workspace.close()
+        epochs = ["--epochs", str(plan.epochs[number - 1])]
+        trained = json.loads(
+            _dataengine(root, "train", "--round", str(number), *recipe, *epochs, *begin, "--json")
+        )
+        student = root / f"runs/round-{number}/last.safetensors"
+        results.append(
+            {
+                "name": f"round {number}",
+                "images": trained["splits"],
+                "decisions": decisions,
+                "gate": trained["gate"]["reason"],
+                "promoted": trained["promoted"],
+                "minutes": trained["seconds"] / 60,
+                **_evaluate(student, shared),
+            }
+        )
+        _save(out, results)
+    write_report(out, results)
+    return results
+
+
+def write_report(out: Path, results: list[dict[str, Any]]) -> None:
+    """Write the table and the picture."""
+    lines = ["| | learnt from | IoU on val.txt | 95 % interval | boundary F1 | minutes |"]
+    lines.append("|---|---:|---:|---|---:|---:|")
+    for each in results:
+        low, high = each["interval"]
+        images = each.get("images", {}).get("train")
+        minutes = f"{each['minutes']:.0f}" if "minutes" in each else ""
+        lines.append(
+            f"| {each['name']} | {images or '–'} | {100 * each['iou']:.2f} | "
+            f"{100 * low:.2f} to {100 * high:.2f} | {100 * each['boundary_f1']:.2f} | {minutes} |"
+        )
+    (out / "rounds.md").write_text("\n".join(lines) + "\n")
+    _draw(out / "rounds.png", results)
+
+
+def _draw(path: Path, results: list[dict[str, Any]]) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    teacher, students = results[0], results[1:]
+    figure, axes = pyplot.subplots(figsize=(6, 3.6), dpi=120)
+    axes.axhline(100 * teacher["iou"], color="#888888", linestyle="--")
+    axes.annotate(
+        "DeepLabv3, who made the masks", (0.02, 100 * teacher["iou"]), va="bottom",
+        xycoords=axes.get_yaxis_transform(), color="#666666", fontsize=9,
+    )  # fmt: skip
+    x = [each["images"]["train"] for each in students]
+    y = [100 * each["iou"] for each in students]
+    ends = np.array([each["interval"] for each in students]).T * 100
+    axes.errorbar(x, y, np.abs(ends - y), marker="o", capsize=4, color="#3b6ea5")
+    for each, left, up in zip(students, x, y, strict=True):
+        axes.annotate(each["name"], (left, up), xytext=(6, -12), textcoords="offset points")
+    axes.set(xlabel="accepted pseudo-masks learnt from", ylabel="IoU on val.txt, %")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def _evaluate(model: Path, shared: Path) -> dict[str, Any]:
+    data = str(shared / "data/eg1800")
+    found = json.loads(_dataengine(None, "evaluate", str(model), "--data", data, "--json"))
+    return {
+        "iou": found["mean"]["iou"],
+        "interval": found["iou_interval_95"],
+        "boundary_f1": found["mean"]["boundary_f1"],
+        "each": {name: scores["iou"] for name, scores in found["images"].items()},
+    }
+
+
+def _dataengine(root: Path | None, *arguments: str) -> str:
+    """Run a command as a user would; what it prints."""
+    workspace = [] if root is None else ["-w", str(root)]
+    command = [sys.executable, "-c", "from dataengine.cli import main; main()"]
+    done = subprocess.run(
+        [*command, *workspace, *arguments], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return done.stdout
+
+
+@cache
+def _grey(path: Path) -> NDArray[np.uint8]:
+    found = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if found is None:
+        raise SystemExit(f"{path}: cannot be read")
+    return np.asarray(found, np.uint8)
+
+
+def _results(out: Path) -> list[dict[str, Any]]:
+    file = out / "results.json"
+    return list(json.loads(file.read_text())) if file.exists() else []
+
+
+def _save(out: Path, results: list[dict[str, Any]]) -> None:
+    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+def main() -> None:
+    """Run and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--out", type=Path, default=Path("rounds"))
+    parser.add_argument("--small", action="store_true", help="a few photos and epochs")
+    options = parser.parse_args()
+    run(options.shared.absolute(), options.out.absolute(), SMALL if options.small else FULL)
+    sys.stdout.write((options.out / "rounds.md").read_text())
+
+
+if __name__ == "__main__":
+    main()

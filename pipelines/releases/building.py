@@ -1,0 +1,235 @@
+"""Writing a release: in a temporary folder, checksums last, then renamed into place.
+
+Its rows are written just before the renaming and sealed just after it, so that wherever the process
+dies, the next one can tell from the folder which of the two is true.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db import Release, ReleaseItem
+from pipelines.errors import PipelineError, WorkspaceError
+from pipelines.exclusive import AlreadyLockedError, exclusive
+from pipelines.releases.entry import Entry
+from pipelines.releases.formats import Format, write
+from pipelines.store import storage_message
+from pipelines.workspace import Workspace
+
+MANIFEST_FILE = "manifest.jsonl"
+CHECKSUMS_FILE = "checksums.txt"
+
+WriteCard = Callable[[Path], None]
+"""Writes card.md and its pictures into a folder."""
+
+_PARTIAL = ".partial"
+
+
+@contextmanager
+def alone(workspace: Workspace) -> Iterator[None]:
+    """One release at a time in a workspace; the kernel frees a dead process's lock.
+
+    What a dead process left half-done is settled first.
+
+    Raises:
+        PipelineError: another one is being written.
+    """
+    try:
+        with exclusive(workspace.paths.locks / "release"):
+            _settle(workspace)
+            yield
+    except AlreadyLockedError:
+        raise PipelineError(
+            f"{workspace.paths.root}: another release is being written; wait for its end"
+        ) from None
+
+
+def check_target(target: Path) -> None:
+    """Refuse to write over anything; an empty folder may be there.
+
+    Raises:
+        PipelineError: there is something.
+    """
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise PipelineError(f"{target}: is there already and no folder; choose another name")
+    if target.is_dir() and any(target.iterdir()):
+        raise PipelineError(f"{target}: is there already; a release never overwrites anything")
+
+
+def build(
+    workspace: Workspace,
+    target: Path,
+    entries: Sequence[Entry],
+    form: Format,
+    write_card: WriteCard,
+    round_number: int | None = None,
+) -> Release:
+    """Write a release and remember it; `alone` must be held.
+
+    Args:
+        workspace: opened.
+        target: folder to make.
+        entries: its members, in order.
+        form: how it is laid out.
+        write_card: called with the folder, after the data is in it.
+        round_number: of the round whose frozen set this is.
+
+    Returns:
+        Its row, detached.
+
+    Raises:
+        PipelineError: there is something at the target.
+        WorkspaceError: a blob is missing or damaged, or the disk is full.
+    """
+    check_target(target)
+    _clear_leftovers(target)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_PARTIAL}")
+    try:
+        partial.mkdir(parents=True)
+        write(form, partial, entries, workspace.store)
+        lines = [json.dumps(entry.manifest(), sort_keys=True) for entry in entries]
+        (partial / MANIFEST_FILE).write_text("".join(f"{line}\n" for line in lines))
+        write_card(partial)
+        # Everything else is on the disk before the file that says so.
+        os.sync()
+        checksum = write_checksums(partial)
+        release_id = _remember(workspace, target, entries, form, checksum, round_number)
+        partial.rename(target)
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise WorkspaceError(storage_message(target, error)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    with workspace.engine.begin() as connection:
+        _seal(connection, release_id)
+    return release(workspace, release_id)
+
+
+def release(workspace: Workspace, release_id: int) -> Release:
+    """A release's row, detached."""
+    with sa.orm.Session(workspace.engine, expire_on_commit=False) as session:
+        return session.get_one(Release, release_id)
+
+
+def release_path(workspace: Workspace, row: Release) -> Path:
+    """Absolute folder of a release."""
+    return workspace.paths.root / row.path
+
+
+def read_manifest(folder: Path) -> list[Entry]:
+    """Members of a release.
+
+    Raises:
+        PipelineError: its manifest is missing or damaged.
+    """
+    file = folder / MANIFEST_FILE
+    try:
+        return [Entry.from_manifest(json.loads(line)) for line in file.read_text().splitlines()]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise PipelineError(f"{file}: cannot be read ({error}); try `dataengine verify`") from error
+
+
+def write_checksums(folder: Path) -> str:
+    """Write checksums.txt, as `sha256sum` does, and return its own SHA-256."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    text = "".join(f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+    file = folder / CHECKSUMS_FILE
+    with file.open("w", encoding="utf-8") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _remember(
+    workspace: Workspace,
+    target: Path,
+    entries: Sequence[Entry],
+    form: Format,
+    checksum: str,
+    round_number: int | None,
+) -> int:
+    """Write the rows of a release that is not in place yet."""
+    root = workspace.paths.root
+    path = target.absolute()
+    values = {
+        "name": f"pending-{secrets.token_hex(8)}",
+        "round": round_number,
+        "path": str(path.relative_to(root) if path.is_relative_to(root) else path),
+        "format": str(form),
+        "checksum": checksum,
+    }
+    with workspace.engine.begin() as connection:
+        release_id = connection.scalars(
+            sa.insert(Release).values(values).returning(Release.id)
+        ).one()
+        name = f"export-{release_id}" if round_number is None else f"round-{round_number}"
+        connection.execute(sa.update(Release).where(Release.id == release_id).values(name=name))
+        connection.execute(
+            sa.insert(ReleaseItem),
+            [
+                {
+                    "release_id": release_id,
+                    "name": entry.name,
+                    "portrait_id": entry.portrait_id,
+                    "mask_id": entry.mask_id,
+                    "split": entry.split,
+                    "trust": entry.trust,
+                    "image_sha256": entry.image_sha256,
+                    "mask_sha256": entry.mask_sha256,
+                }
+                for entry in entries
+            ],
+        )
+    return release_id
+
+
+def _settle(workspace: Workspace) -> None:
+    """Seal the releases whose folder is in place, and forget those whose folder never was."""
+    unsealed = sa.select(Release.id, Release.path, Release.checksum).where(
+        Release.sealed_at.is_(None)
+    )
+    with workspace.engine.begin() as connection:
+        for release_id, path, checksum in connection.execute(unsealed).all():
+            target = workspace.paths.root / path
+            checksums = target / CHECKSUMS_FILE
+            if checksums.is_file() and _sha256(checksums) == checksum:
+                _seal(connection, release_id)
+            else:
+                of_it = ReleaseItem.release_id == release_id
+                connection.execute(sa.delete(ReleaseItem).where(of_it))
+                connection.execute(sa.delete(Release).where(Release.id == release_id))
+            _clear_leftovers(target)
+
+
+def _clear_leftovers(target: Path) -> None:
+    """Remove what dead processes were writing there: only one is alive, and it has not begun."""
+    for leftover in target.parent.glob(f".{target.name}.*{_PARTIAL}"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _seal(connection: Connection, release_id: int) -> None:
+    sealed = sa.update(Release).where(Release.id == release_id)
+    connection.execute(sealed.values(sealed_at=datetime.now(UTC)))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,159 @@
+"""What `export` and a round's freezing have in common: from the workspace's state to a release."""
+
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from db import Forgotten, Release, ReleaseItem, reader
+from pipelines.errors import PipelineError
+from pipelines.releases.building import (
+    alone,
+    build,
+    check_target,
+    read_manifest,
+    release_path,
+)
+from pipelines.releases.card import CARD_FILE, PICTURE_FOLDER, CardFacts, write_card
+from pipelines.releases.entry import Entry
+from pipelines.releases.formats import Format
+from pipelines.releases.selection import Selection, require_entries, select
+from pipelines.releases.splits import assign_splits
+from pipelines.releases.trusted import MinSource
+from pipelines.review.status import review_counts
+from pipelines.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A release that was written.
+
+    Attributes:
+        release: its row.
+        path: its folder.
+        entries: its members.
+        forgotten: members of the round that are left out since their photos were forgotten.
+    """
+
+    release: Release
+    path: Path
+    entries: list[Entry]
+    forgotten: int = 0
+
+
+def export(workspace: Workspace, target: Path, form: Format, min_source: MinSource) -> Exported:
+    """Write the trusted portraits as they are now.
+
+    Raises:
+        PipelineError: there are none, or there is something at the target.
+        WorkspaceError: a blob is missing or damaged, or the disk is full.
+    """
+    check_target(target)
+    with alone(workspace):
+        command = ["dataengine", "export", "OUT", "--format", form, "--min-source", min_source]
+        selection, facts = _current(workspace, min_source, shlex.join(command))
+        row = build(
+            workspace, target, selection.entries, form, lambda folder: write_card(folder, facts)
+        )
+    return Exported(row, target, selection.entries)
+
+
+def export_round(workspace: Workspace, target: Path, form: Format, number: int) -> Exported:
+    """Write a frozen round once more, maybe in another format, without what was forgotten since.
+
+    Raises:
+        PipelineError: no such round, it is damaged, or there is something at the target.
+        WorkspaceError: as `export`.
+    """
+    check_target(target)
+    with alone(workspace):
+        frozen = frozen_round(workspace, number)
+        if frozen is None:
+            raise PipelineError(
+                f"round {number} is not frozen; `dataengine train --round {number}` freezes it"
+            )
+        folder = release_path(workspace, frozen)
+        gone = _forgotten_names(workspace, frozen.id)
+        members = read_manifest(folder)
+        entries = [entry for entry in members if entry.name not in gone]
+
+        def copy_card(out: Path) -> None:
+            shutil.copyfile(folder / CARD_FILE, out / CARD_FILE)
+            shutil.copytree(folder / PICTURE_FOLDER, out / PICTURE_FOLDER)
+
+        row = build(workspace, target, entries, form, copy_card)
+    return Exported(row, target, entries, len(members) - len(entries))
+
+
+def freeze_round(
+    workspace: Workspace,
+    number: int,
+    min_source: MinSource,
+    check: Callable[[Selection], None],
+) -> tuple[Release, bool]:
+    """The release `round-N`, made now if it does not exist; unchanged for ever after.
+
+    Args:
+        workspace: opened.
+        number: of the round.
+        min_source: what a mask needs.
+        check: raises `PipelineError` if the selection is not worth freezing.
+
+    Returns:
+        Its row, and whether it was made now.
+
+    Raises:
+        PipelineError: nothing is trusted, or `check` says no.
+        WorkspaceError: as `export`.
+    """
+    with alone(workspace):
+        frozen = frozen_round(workspace, number)
+        if frozen is not None:
+            return frozen, False
+        command = f"dataengine train --round {number} --min-source {min_source}"
+        selection, facts = _current(workspace, min_source, command)
+        check(selection)
+        target = workspace.paths.releases / f"round-{number}"
+        row = build(
+            workspace,
+            target,
+            selection.entries,
+            Format.FOLDER,
+            lambda folder: write_card(folder, facts),
+            number,
+        )
+        return row, True
+
+
+def frozen_round(workspace: Workspace, number: int) -> Release | None:
+    """The sealed release of a round, if there is one."""
+    query = sa.select(Release).where(Release.round == number, Release.sealed_at.is_not(None))
+    with sa.orm.Session(workspace.engine, expire_on_commit=False) as session:
+        return session.scalar(query)
+
+
+def _current(
+    workspace: Workspace, min_source: MinSource, command: str
+) -> tuple[Selection, CardFacts]:
+    """Decide what has to be decided, and choose."""
+    settings = workspace.settings.release
+    with workspace.engine.begin() as connection:
+        assign_splits(connection, settings)
+    with reader(workspace.engine).begin() as connection:
+        selection = select(connection, min_source)
+        reviewers = review_counts(connection).reviewers
+    require_entries(selection)
+    return selection, CardFacts(selection, reviewers, settings.licence, command)
+
+
+def _forgotten_names(workspace: Workspace, release_id: int) -> set[str]:
+    query = (
+        sa.select(ReleaseItem.name)
+        .join(Forgotten, Forgotten.id == ReleaseItem.forgotten_id)
+        .where(ReleaseItem.release_id == release_id)
+    )
+    with reader(workspace.engine).begin() as connection:
+        return set(connection.scalars(query))

@@ -1,0 +1,86 @@
+"""The format `coco`: instance annotations as the COCO tools read them.
+
+Masks are run lengths, never polygons: those would move the outline by up to half a pixel. Every
+picture has one annotation, of the same id. `iscrowd` is 0, because trainers leave crowds out.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from pipelines.masks import read_grey
+from pipelines.releases.entry import Entry
+from pipelines.releases.formats.parts import by_split, copy_blobs, in_order, needing, writing
+from pipelines.store import Store
+
+_INFO = {"description": "Portraits with masks", "contributor": "dataengine"}
+_LICENSES = [{"id": 1, "name": "Each photo keeps its own: see card.md", "url": ""}]
+_CATEGORIES = [{"id": 1, "name": "portrait", "supercategory": "person"}]
+
+
+def check() -> None:
+    """Raise PipelineError if pycocotools is not installed."""
+    with needing("coco"):
+        import pycocotools.mask  # noqa: F401
+
+
+def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
+    """Write ``images/NAME.jpg`` and ``annotations/SPLIT.json``.
+
+    Ids count the entries of all splits by name, from 1: a picture's id is unique in the release.
+
+    Raises:
+        PipelineError: pycocotools is not installed.
+        WorkspaceError: a blob is missing or damaged, or a file cannot be written.
+    """
+    check()
+    ids = {entry.name: number for number, entry in enumerate(in_order(entries), start=1)}
+    copy_blobs(folder, [(entry.image_file, entry.image_blob) for entry in entries], store)
+    with writing(folder):
+        (folder / "annotations").mkdir(exist_ok=True)
+        for split, members in by_split(entries).items():
+            path = folder / "annotations" / f"{split}.json"
+            with path.open("w", encoding="utf-8") as file:
+                head = {"info": _INFO, "licenses": _LICENSES, "categories": _CATEGORIES}
+                file.write(json.dumps(head).removesuffix("}"))
+                _write_list(file, "images", (_image(entry, ids[entry.name]) for entry in members))
+                drawn = (_annotation(entry, ids[entry.name], store) for entry in members)
+                _write_list(file, "annotations", drawn)
+                file.write("}\n")
+
+
+def _write_list(file: IO[str], name: str, items: Iterator[dict[str, Any]]) -> None:
+    """One item a line, as it comes: no list of a million masks in memory. There is at least one."""
+    file.write(f',\n"{name}": [\n{json.dumps(next(items))}')
+    file.writelines(chain.from_iterable((",\n", json.dumps(item)) for item in items))
+    file.write("\n]")
+
+
+def _image(entry: Entry, number: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "file_name": Path(entry.image_file).name,
+        "width": entry.width,
+        "height": entry.height,
+        "license": 1,
+    }
+
+
+def _annotation(entry: Entry, number: int, store: Store) -> dict[str, Any]:
+    from pycocotools import mask as coco_mask
+
+    pixels = read_grey(store, entry.mask_blob) > 127
+    runs = coco_mask.encode(np.asfortranarray(pixels, np.uint8))
+    return {
+        "id": number,
+        "image_id": number,
+        "category_id": 1,
+        "segmentation": {"size": list(pixels.shape), "counts": runs["counts"].decode("ascii")},
+        "area": int(coco_mask.area(runs)),
+        "bbox": [float(value) for value in coco_mask.toBbox(runs)],
+        "iscrowd": 0,
+    }

@@ -1,0 +1,107 @@
+"""The format `parquet`: tables that Hugging Face `datasets` opens with pictures as pictures."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.releases.entry import Entry
+from pipelines.releases.formats.parts import by_split, needing, writing
+from pipelines.store import Store
+
+# Of pictures in one file; and rows that are read at once, some 10 MB.
+MAX_SHARD_BYTES = 256 * 1024**2
+ROWS_A_GROUP = 100
+
+_TEXT = (
+    "id", "split", "image_sha256", "mask_sha256", "trust", "mask_source", "producer", "verdict",
+    "scores", "decided_at", "raw_sha256",
+)  # fmt: skip
+_NUMBERS = ("width", "height", "portrait_id", "mask_id", "mask_revision", "group_id")
+
+
+def check() -> None:
+    """Raise PipelineError if pyarrow is not installed."""
+    with needing("parquet"):
+        import pyarrow.parquet  # noqa: F401
+
+
+def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
+    """Write ``SPLIT-00000-of-00002.parquet``, ….
+
+    Columns: `image` and `mask` (files as they are, decoded by `datasets`), and the manifest's
+    fields; `scores` is JSON, because not every mask has the same ones.
+
+    Raises:
+        PipelineError: pyarrow is not installed.
+        WorkspaceError: a blob is missing or damaged, or a file cannot be written.
+    """
+    check()
+    with writing(folder):
+        for split, members in by_split(entries).items():
+            shards = list(_shards(members, store))
+            for number, shard in enumerate(shards):
+                name = f"{split}-{number:05}-of-{len(shards):05}.parquet"
+                _write_shard(folder / name, shard, store)
+
+
+def _shards(members: Sequence[Entry], store: Store) -> Iterator[list[Entry]]:
+    """Consecutive pieces of about `MAX_SHARD_BYTES`: names say how many there are."""
+    piece: list[Entry] = []
+    size = 0
+    for entry in members:
+        piece.append(entry)
+        size += store.size(entry.image_blob) + store.size(entry.mask_blob)
+        if size >= MAX_SHARD_BYTES:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
+
+
+def _write_shard(path: Path, members: Sequence[Entry], store: Store) -> None:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    schema = _schema()
+    # JPEG and PNG do not get smaller; the other columns are a few bytes.
+    with ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
+        for start in range(0, len(members), ROWS_A_GROUP):
+            rows = [_row(entry, store) for entry in members[start : start + ROWS_A_GROUP]]
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+
+
+def _row(entry: Entry, store: Store) -> dict[str, Any]:
+    row = entry.manifest()
+    row["image"] = {"bytes": store.get(entry.image_blob), "path": Path(entry.image_file).name}
+    row["mask"] = {"bytes": store.get(entry.mask_blob), "path": Path(entry.mask_file).name}
+    row["scores"] = json.dumps(entry.scores, sort_keys=True)
+    return row
+
+
+def _schema() -> Any:
+    """Columns, and beside them what tells `datasets` that two of them are pictures."""
+    import pyarrow as pa
+
+    picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    fields = [
+        ("image", picture, {"_type": "Image"}),
+        ("mask", picture, {"_type": "Image"}),
+        *((name, pa.string(), _value("string")) for name in _TEXT),
+        *((name, pa.int64(), _value("int64")) for name in _NUMBERS),
+        ("reasons", pa.list_(pa.string()), _list("string")),
+        ("crop_box", pa.list_(pa.int64()), _list("int64")),
+        ("face_height", pa.float64(), _value("float64")),
+    ]
+    features = {name: feature for name, _, feature in fields}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    return pa.schema([(name, kind) for name, kind, _ in fields], metadata=metadata)
+
+
+def _value(kind: str) -> dict[str, Any]:
+    return {"dtype": kind, "_type": "Value"}
+
+
+def _list(kind: str) -> dict[str, Any]:
+    """As every version of `datasets` reads it, also those that have a type List."""
+    return {"feature": _value(kind), "_type": "Sequence"}

@@ -1,0 +1,136 @@
+"""After a round was trained: measured on the frozen test split, compared, recorded, promoted."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from db import Run, Split
+from pipelines.releases.building import read_manifest
+from pipelines.rounds.current import current_student, require_student
+from pipelines.rounds.gate import MEASURES, Gate, compare
+from pipelines.rounds.preparing import RoundRun
+from pipelines.workspace import Workspace
+from sinet.checkpoint import Model, load_model
+from sinet.data import Sample
+from sinet.data.listing import find_samples
+from sinet.evaluate import Scores, evaluate
+from sinet.metrics import paired_bootstrap
+from sinet.networks import build_network
+from sinet.training.records import read_log
+from sinet.training.run import WEIGHTS_FILE
+
+SCORES_FILE = "test.json"
+
+Shown = Callable[[Sequence[Sample], str], Iterable[Sample]]
+"""Passes samples through, showing how far it is under a name."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run that was measured.
+
+    Attributes:
+        metrics: means on the test split with intervals, by measure.
+        gate: how it compares.
+        promoted: it is the current student now.
+        forced: by hand.
+    """
+
+    metrics: dict[str, Any]
+    gate: Gate
+    promoted: bool
+    forced: bool
+
+
+def finish_round(workspace: Workspace, run: RoundRun, shown: Shown, *, force: bool) -> Measured:
+    """Score the student and its rival on the round's test images, and record what follows.
+
+    The rival is the current student, scored again on the same images; for the first round an
+    untrained network. All is written in one transaction: a run is measured or it is not.
+
+    Args:
+        workspace: opened.
+        run: trained to its end.
+        shown: of progress.
+        force: promote it whatever the comparison says.
+
+    Raises:
+        DataError: the release cannot be read.
+        CheckpointError: weights are damaged.
+        ModelError: the current student's weights are missing.
+    """
+    weights = run.out / WEIGHTS_FILE
+    student, digest = load_model(weights), _sha256(weights)
+    samples = find_samples(run.data, Split.TEST)
+    group_of = {entry.name: entry.group_id for entry in read_manifest(run.data)}
+    groups = [group_of[sample.name] for sample in samples]
+    rival, name, is_first = _rival(workspace, student)
+    own = evaluate(student, shown(samples, "test, new student")).images
+    other = evaluate(rival, shown(samples, f"test, {name}")).images
+    gate = compare(list(own.values()), list(other.values()), groups, name, is_first=is_first)
+    metrics = _metrics(list(own.values()), groups)
+    _write_scores(run.out / SCORES_FILE, own, other)
+    now = datetime.now(UTC)
+    values: dict[str, Any] = {
+        "checkpoint_sha256": digest,
+        "metrics": metrics,
+        "gate": gate.as_dict(),
+        "seconds": sum(record.seconds for record in read_log(run.out)),
+        "finished_at": now,
+    }
+    if gate.passes or force:
+        values |= {"promoted_at": now, "forced": not gate.passes}
+    with workspace.engine.begin() as connection:
+        connection.execute(sa.update(Run).where(Run.id == run.run_id).values(values))
+    return Measured(metrics, gate, gate.passes or force, force and not gate.passes)
+
+
+def promote_by_hand(workspace: Workspace, run: RoundRun) -> bool:
+    """Make a measured run the current student; False if it was promoted before."""
+    promoted = (
+        sa.update(Run)
+        .where(Run.id == run.run_id, Run.promoted_at.is_(None))
+        .values(promoted_at=datetime.now(UTC), forced=True)
+    )
+    with workspace.engine.begin() as connection:
+        return connection.execute(promoted).rowcount > 0
+
+
+def _rival(workspace: Workspace, student: Model) -> tuple[Model, str, bool]:
+    """Whom to compare with, its name for people, and whether this is the first student."""
+    if current_student(workspace) is not None:
+        current = require_student(workspace)
+        return load_model(current.weights), f"the student of round {current.round}", False
+    network = student.network
+    untrained = build_network(network.name, network.classes, network.options).eval()
+    return Model(untrained, student.input), "an untrained network", True
+
+
+def _metrics(scores: Sequence[Scores], groups: Sequence[int]) -> dict[str, Any]:
+    """Mean of every measure; for those of the gate also the 95 % interval, by groups."""
+    found: dict[str, Any] = {"images": len(scores), "groups": len(set(groups))}
+    for name in Scores.__slots__:
+        values = [getattr(each, name) for each in scores]
+        found[name] = sum(values) / len(values)
+        if name in MEASURES:
+            interval = paired_bootstrap(values, [0.0] * len(values), groups=groups)
+            found[f"{name}_interval_95"] = [interval.low, interval.high]
+    return found
+
+
+def _write_scores(path: Path, own: dict[str, Scores], other: dict[str, Scores]) -> None:
+    """Both networks' scores image by image, for whoever wants to compare in another way."""
+    found = {
+        name: {"student": asdict(own[name]), "compared_with": asdict(other[name])} for name in own
+    }
+    path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

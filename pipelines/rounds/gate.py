@@ -1,0 +1,106 @@
+"""May a new student take the place of the current one? A paired bootstrap over the test images.
+
+A difference on a finite test set is partly luck. The new student is promoted only if the images
+speak clearly: not worse on intersection over union and on boundary F1, and better on one of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sinet.evaluate import Scores
+from sinet.metrics import Interval, paired_bootstrap
+
+MEASURES: Final = ("iou", "boundary_f1")
+TOLERANCE: Final = 0.002
+"""Not worse: the lower limit is above minus this (0.2 points)."""
+
+CONFIDENCE: Final = 0.95
+"""Two-sided: the lower limit holds at 97.5 %."""
+
+MIN_GROUPS: Final = 100
+"""With fewer independent test images nothing is promoted without a person's word."""
+
+_SHOWN = {"iou": "IoU", "boundary_f1": "boundary F1"}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What the comparison says.
+
+    Attributes:
+        against: whom the student was compared with, for people.
+        differences: student − other by measure, means with 95 % intervals, 0..1.
+        groups: independent groups of test images.
+        passes: may it be promoted without a person's word?
+        reason: why or why not, one line.
+    """
+
+    against: str
+    differences: dict[str, Interval]
+    groups: int
+    passes: bool
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {
+            "differences": {name: each._asdict() for name, each in self.differences.items()}
+        }
+
+
+def compare(
+    student: Sequence[Scores],
+    other: Sequence[Scores],
+    groups: Sequence[int],
+    against: str,
+    *,
+    is_first: bool,
+) -> Gate:
+    """Compare a student with another network on the same images.
+
+    Args:
+        student: its scores, one an image.
+        other: the other's, of the same images in the same order.
+        groups: of near-duplicates, one number an image; drawn as a whole.
+        against: what the other one is, for people.
+        is_first: there is no current student; the other is an untrained network, and to be
+            better in one measure is enough.
+    """
+    differences = {
+        name: paired_bootstrap(
+            [getattr(scores, name) for scores in student],
+            [getattr(scores, name) for scores in other],
+            groups=groups,
+            confidence=CONFIDENCE,
+        )
+        for name in MEASURES
+    }
+    number = len(set(groups))
+    better = [name for name, found in differences.items() if found.low > 0]
+    worse = [name for name, found in differences.items() if found.low <= -TOLERANCE]
+    if number < MIN_GROUPS:
+        passes = False
+        reason = f"only {number} independent test images, {MIN_GROUPS} are needed"
+    elif is_first:
+        passes = "iou" in better
+        reason = f"{'better' if passes else 'not better'} than {against}"
+    elif worse:
+        passes = False
+        reason = f"may be worse than {against}: {_said(worse, differences)}"
+    elif not better:
+        passes = False
+        reason = f"not better than {against} beyond chance: {_said(MEASURES, differences)}"
+    else:
+        passes = True
+        reason = f"better than {against}: {_said(better, differences)}"
+    return Gate(against, differences, number, passes, reason)
+
+
+def _said(names: Sequence[str], differences: dict[str, Interval]) -> str:
+    return ", ".join(
+        f"{_SHOWN[name]} {100 * found.difference:+.2f} ({100 * found.low:+.2f} to "
+        f"{100 * found.high:+.2f})"
+        for name in names
+        for found in [differences[name]]
+    )

@@ -1,0 +1,231 @@
+"""Before a round is trained: its data frozen, its run found again or begun."""
+
+import hashlib
+import importlib.metadata
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db import Release, Run, Split
+from pipelines.errors import PipelineError
+from pipelines.releases.building import release_path
+from pipelines.releases.exporting import freeze_round
+from pipelines.releases.selection import Selection
+from pipelines.releases.trusted import MinSource
+from pipelines.workspace import Workspace
+from sinet.bundled import weights_file
+from sinet.data import Sample, has_split, hold_out, training_samples
+from sinet.data.listing import find_samples
+from sinet.training import TrainingConfig
+from sinet.training.run import WEIGHTS_FILE
+from sinet.training.state import RESUME_FILE
+
+_ONE_SIDED = 0.001
+# Of `train`, where no portrait falls to `val`: something has to be scored while it learns.
+_HELD_OUT = 0.1
+
+
+@dataclass(frozen=True)
+class RoundRequest:
+    """What a round is trained on and how.
+
+    Attributes:
+        number: of the round, from 1.
+        min_source: what a mask needs; only looked at when the round is frozen.
+        config: of the training.
+        init: checkpoint to start from; None: random weights.
+        teacher: network to distil from; None: none.
+    """
+
+    number: int
+    min_source: MinSource
+    config: TrainingConfig
+    init: str | None = None
+    teacher: str | None = None
+
+
+@dataclass(frozen=True)
+class RoundRun:
+    """A run that was begun.
+
+    Attributes:
+        run_id: its row.
+        number: of the round.
+        release: its data.
+        frozen_now: the release was made by this call.
+        data: folder of the release.
+        out: folder of the run.
+        resume: it was interrupted and goes on.
+        is_finished: it was trained and measured before.
+    """
+
+    run_id: int
+    number: int
+    release: Release
+    frozen_now: bool
+    data: Path
+    out: Path
+    resume: bool
+    is_finished: bool
+
+    def samples(self) -> tuple[list[Sample], list[Sample]]:
+        """What is learnt from, and what is scored after every epoch.
+
+        Raises:
+            DataError: the release cannot be read.
+        """
+        samples = training_samples(self.data)
+        if has_split(self.data, Split.VAL):
+            return samples, find_samples(self.data, Split.VAL)
+        return hold_out(samples, _HELD_OUT)
+
+
+def prepare_round(workspace: Workspace, request: RoundRequest) -> RoundRun:
+    """Freeze the round if it is not, and find the run of this request or begin one.
+
+    The same request of the same round is the same run: interrupted, it goes on.
+
+    Raises:
+        PipelineError: there is nothing to learn from or to measure on.
+        WorkspaceError: a blob is missing or damaged, or the disk is full.
+    """
+    release, frozen_now = freeze_round(
+        workspace, request.number, request.min_source, check_trainable
+    )
+    wanted = _identity(request)
+    with workspace.engine.begin() as connection:
+        runs = connection.execute(
+            sa.select(Run.id, Run.folder, Run.request, Run.finished_at)
+            .where(Run.release_id == release.id)
+            .order_by(Run.id)
+        ).all()
+        same = [row for row in runs if row.request == wanted]
+        if same:
+            run_id, folder, finished = same[-1].id, same[-1].folder, same[-1].finished_at
+        else:
+            folder, finished = (
+                _free_folder(workspace, request.number, [r.folder for r in runs]),
+                None,
+            )
+            run_id = _begin(connection, release.id, folder, wanted)
+    out = workspace.paths.root / folder
+    return RoundRun(
+        run_id=run_id,
+        number=request.number,
+        release=release,
+        frozen_now=frozen_now,
+        data=release_path(workspace, release),
+        out=out,
+        resume=(out / RESUME_FILE).is_file(),
+        is_finished=finished is not None,
+    )
+
+
+def check_trainable(selection: Selection) -> None:
+    """Refuse data that a round could not learn from or be measured on.
+
+    Raises:
+        PipelineError: what is missing, and which command brings it.
+    """
+    entries, test = selection.entries, selection.test
+    of_train = [entry for entry in entries if entry.split is Split.TRAIN]
+    if not of_train:
+        raise PipelineError(
+            f"none of the {len(entries):,} trusted portraits falls to `train`; bring more with "
+            "`dataengine ingest` and `dataengine review push`"
+        )
+    areas = [entry.scores.get("area") for entry in of_train]
+    known = [area for area in areas if area is not None]
+    if known and (max(known) < _ONE_SIDED or min(known) > 1 - _ONE_SIDED):
+        side = "nothing but background" if max(known) < _ONE_SIDED else "nothing but person"
+        raise PipelineError(
+            f"the masks of all {len(of_train):,} portraits in `train` show {side}; look at them "
+            "with `dataengine show ID OUT.png` and let people decide with `dataengine review push`"
+        )
+    if not test.released:
+        fallen = (
+            f"of {test.portraits:,} portraits that fall to `test`, {test.rejected:,} were rejected "
+            f"and {test.unseen:,} not looked at: `dataengine review push` asks people about them"
+            if test.portraits
+            else f"none of the {len(entries):,} trusted portraits falls to it: bring more photos "
+            "with `dataengine ingest`, or raise `test_share` in `[release]`"
+        )
+        raise PipelineError(f"the round could not be measured, since `test` is empty; {fallen}")
+
+
+def checkpoint_id(name: str) -> str:
+    """A checkpoint's file name with the SHA-256 of its content.
+
+    Raises:
+        PipelineError: there is no such file.
+    """
+    path = weights_file(name)
+    try:
+        return f"{path.name}@sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    except OSError as error:
+        raise PipelineError(f"{name}: cannot be read ({error.strerror})") from error
+
+
+def code_revision() -> str:
+    """Version of this program; in a checkout also its commit, with `dirty` if it was changed."""
+    version = importlib.metadata.version("portrait-dataengine")
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return version
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return version
+    return f"{version} ({found.stdout.strip()})"
+
+
+def machine(device: str) -> str:
+    """What the run is computed on; without the machine's name."""
+    import os
+
+    import torch
+
+    used = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
+    processor = torch.cuda.get_device_name() if used == "cuda" else platform.machine()
+    return f"{processor}, {os.cpu_count()} cores, {platform.system()}, torch {torch.__version__}"
+
+
+def _identity(request: RoundRequest) -> dict[str, Any]:
+    """What decides the result of a run, as JSON."""
+    return {
+        "config": request.config.model_dump(mode="json"),
+        "initial": request.init and checkpoint_id(request.init),
+        "teacher": request.teacher,
+    }
+
+
+def _begin(connection: Connection, release_id: int, folder: str, wanted: dict[str, Any]) -> int:
+    values = {
+        "release_id": release_id,
+        "folder": folder,
+        "request": wanted,
+        "code_revision": code_revision(),
+        "machine": machine("auto"),
+    }
+    return connection.scalars(sa.insert(Run).values(values).returning(Run.id)).one()
+
+
+def _free_folder(workspace: Workspace, number: int, taken: Sequence[str]) -> str:
+    """`runs/round-N`, or `runs/round-N-2` and so on for another training of the round."""
+    root = workspace.paths.root
+    name, count = f"runs/round-{number}", 1
+    while (
+        name in taken
+        or (root / name / WEIGHTS_FILE).exists()
+        or (root / name / RESUME_FILE).exists()
+    ):
+        count += 1
+        name = f"runs/round-{number}-{count}"
+    return name
