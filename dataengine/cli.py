@@ -21,6 +21,7 @@ from dataengine.commands import (
     relabel,
     review,
     rounds,
+    scores,
     show,
     status,
     train,
@@ -84,6 +85,7 @@ app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
 app.add_typer(review.app, name="review")
+app.add_typer(scores.app, name="scores")
 app.add_typer(bench.app, name="bench")
 
 

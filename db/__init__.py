@@ -25,6 +25,7 @@ from db.models import (
     Stage,
     Verdict,
 )
+from db.quality_models import MaskDoubt, MaskSignals, ScoreModelRow
 from db.queue import Job, Pending
 from db.release_models import Forgotten, Release, ReleaseItem, Run, Trust
 from db.review_models import Review, ReviewProject, ReviewRequest, TaskRemoval
@@ -41,6 +42,8 @@ __all__ = [
     "JobState",
     "LeaseLostError",
     "Mask",
+    "MaskDoubt",
+    "MaskSignals",
     "MaskSource",
     "Outcome",
     "Pending",
@@ -54,6 +57,7 @@ __all__ = [
     "ReviewRequest",
     "Run",
     "SchemaError",
+    "ScoreModelRow",
     "SettingsUsed",
     "Source",
     "Split",

@@ -28,7 +28,7 @@ from pipelines.quality.threshold import choose_threshold
 ALPHA = 0.05
 BOUNDS = (0.01, 0.02, 0.05)
 ATTEMPTS = 4
-SIZES = (1_000, 3_000, 10_000)
+SIZES = (1_000, 10_000, 100_000)
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Outcome:
 
     Attributes:
         max_error: the bound that was asked for.
+        size: masks in the crawl that nobody had reviewed.
         kind: of the crawl.
         attempts: audits that were drawn.
         certified: whether one passed.
@@ -64,6 +65,7 @@ class Outcome:
     """
 
     max_error: float
+    size: int
     kind: str
     attempts: int
     certified: bool
@@ -105,12 +107,12 @@ def certify(crawl: Crawl, kind: str, max_error: float, chance: np.random.Generat
         )
         if judgement.certified:
             share = (len(listed) - planned) / total
-            return Outcome(max_error, kind, number, True, true_error, share)
+            return Outcome(max_error, len(crawl.bad), kind, number, True, true_error, share)
         left[audit] = False
         within = seen_doubt <= highest  # the audit was drawn from here alone
         seen_doubt = np.append(seen_doubt[within], crawl.doubt[audit])
         seen_bad = np.append(seen_bad[within], crawl.bad[audit])
-    return Outcome(max_error, kind, attempts, False, true_error, 0.0)
+    return Outcome(max_error, len(crawl.bad), kind, attempts, False, true_error, 0.0)
 
 
 def size_of_audit(max_error: float, alpha: float, population: int) -> int:
@@ -233,6 +235,18 @@ def report(outcomes: list[Outcome]) -> Iterator[str]:
             ]
         )
     yield from markdown(lines)
+    yield "\nAccepted without a person, of all masks, where certified:\n"
+    usual = [each for each in outcomes if not each.kind.endswith(("hard", "bound"))]
+    sizes = [["crawls", "bound", *(f"{size:,} masks" for size in SIZES)]]
+    for kind, max_error in sorted({(each.kind, each.max_error) for each in usual}):
+        cells = []
+        for size in SIZES:
+            some = [e for e in usual if (e.kind, e.max_error, e.size) == (kind, max_error, size)]
+            shares = [each.accepted for each in some if each.certified]
+            mean = f"{np.mean(shares):.0%}" if shares else "–"
+            cells.append(f"{mean} ({len(shares)} of {len(some)} certified)")
+        sizes.append([kind, f"{max_error:.0%}", *cells])
+    yield from markdown(sizes)
     for title, some in (
         ("all crawls", outcomes),
         ("hard ones alone", [each for each in outcomes if each.kind.endswith(("hard", "bound"))]),

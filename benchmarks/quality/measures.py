@@ -1,10 +1,12 @@
-"""What a ranking of masks is worth: pure functions of doubt and truth, with intervals."""
+"""Figures of a ranking with their intervals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipelines.quality.measures import auroc
 
 Doubt = NDArray[np.float64]
 Bad = NDArray[np.bool_]
@@ -21,14 +23,6 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
-
-
-def auroc(bad: Bad, doubt: Doubt) -> float:
-    """The probability that a bad mask is more doubtful than a good one; ties count half."""
-    from scipy.stats import rankdata
-
-    ranks, number = rankdata(doubt), int(bad.sum())
-    return float((ranks[bad].sum() - number * (number + 1) / 2) / (number * (len(bad) - number)))
 
 
 def bootstrap(bad: Bad, figure: Callable[[Bad, NDArray[np.int64]], float]) -> Interval:
@@ -59,21 +53,3 @@ def gain(bad: Bad, doubt: Doubt, reference: Doubt) -> Interval:
     return bootstrap(
         bad, lambda truth, drawn: auroc(truth, doubt[drawn]) - auroc(truth, reference[drawn])
     )
-
-
-def lift(bad: Bad, doubt: Doubt) -> float:
-    """Bad masks among the 100 most doubtful ones, over those of as many in random order.
-
-    Of sets below 1,000 masks, the most doubtful tenth.
-    """
-    first = min(100, len(bad) // 10)
-    top = np.argsort(-doubt, kind="stable")[:first]
-    return float(bad[top].mean() / bad.mean())
-
-
-def acceptable(bad: Bad, doubt: Doubt, error: float) -> float:
-    """The largest share of the masks, least doubtful first, of which at most `error` are bad."""
-    in_order = bad[np.argsort(doubt, kind="stable")]
-    sizes = np.arange(1, len(bad) + 1)
-    fine = np.flatnonzero(np.cumsum(in_order) <= error * sizes)
-    return float(sizes[fine[-1]] / len(bad)) if len(fine) else 0.0

@@ -21,9 +21,10 @@ from numpy.typing import NDArray
 from benchmarks.masks import table as markdown
 from benchmarks.quality.data import photos
 from benchmarks.quality.evidence import INGEST, NETWORK, Table, load_students, table
-from benchmarks.quality.measures import acceptable, auroc_interval, gain, lift
+from benchmarks.quality.measures import auroc_interval, gain
 from pipelines.quality import pictures
 from pipelines.quality.fitting import fit
+from pipelines.quality.measures import acceptable, auroc, lift
 
 OUTER_FOLDS = 5
 SINGLE = (
@@ -86,8 +87,6 @@ def fitted(train: Table, chosen: NDArray[np.int64]):
 
 def worse(bad: NDArray[np.bool_], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """A signal turned so that more is more doubtful."""
-    from benchmarks.quality.measures import auroc
-
     return values if auroc(bad, values) >= 0.5 else -values
 
 

@@ -18,6 +18,7 @@ from typing import Protocol
 from db import Purpose, Verdict, reader
 from pipelines.exclusive import AlreadyLockedError, exclusive
 from pipelines.masks import read_grey
+from pipelines.quality.scoring import score_masks
 from pipelines.releases.splits import assign_splits
 from pipelines.review import ledger
 from pipelines.review.choosing import Order, draw, proposals, ranking
@@ -257,6 +258,8 @@ def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[i
     """Write new requests down; their ids, in the order in which they will be sent."""
     with workspace.engine.begin() as connection:
         assign_splits(connection, workspace.settings.release)
+    if request.order is Order.DOUBTFUL:
+        score_masks(workspace)
     with reader(workspace.engine).begin() as connection:
         found = proposals(connection, request.verdicts)
         rank = ranking(request.order, connection, workspace.store, found)
