@@ -9,6 +9,7 @@ import typer
 
 from dataengine.commands import (
     bench,
+    certify,
     convert,
     demo,
     evaluate,
@@ -84,6 +85,7 @@ app.command("rounds", epilog=rounds.EPILOG)(rounds.rounds)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
+app.command("certify", epilog=certify.EPILOG)(certify.certify)
 app.add_typer(review.app, name="review")
 app.add_typer(scores.app, name="scores")
 app.add_typer(bench.app, name="bench")

@@ -25,13 +25,23 @@ from db.models import (
     Stage,
     Verdict,
 )
-from db.quality_models import MaskDoubt, MaskSignals, ScoreModelRow
+from db.quality_models import (
+    AttemptItem,
+    AttemptState,
+    CertificateAttempt,
+    MaskDoubt,
+    MaskSignals,
+    ScoreModelRow,
+)
 from db.queue import Job, Pending
 from db.release_models import Forgotten, Release, ReleaseItem, Run, Trust
 from db.review_models import Review, ReviewProject, ReviewRequest, TaskRemoval
 
 __all__ = [
+    "AttemptItem",
+    "AttemptState",
     "Base",
+    "CertificateAttempt",
     "DatabaseError",
     "Decision",
     "Face",

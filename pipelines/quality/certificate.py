@@ -24,6 +24,7 @@ class Judgement:
         bound: upper bound on the share of bad masks in the set at confidence 1 − alpha, in [0, 1].
         alpha: the probability of error that this attempt may spend.
         missing: what stands in the way, in words; None where nothing does.
+        hopeless: no further answer can help.
     """
 
     certified: bool
@@ -32,6 +33,7 @@ class Judgement:
     bound: float
     alpha: float
     missing: str | None
+    hopeless: bool
 
 
 def upper_bound(errors: int, audited: int, alpha: float, population: int | None = None) -> float:
@@ -201,7 +203,7 @@ def judge_audit(
         )
     elif audited < planned:
         missing = f"{planned - audited} of {planned} audit answers are missing"
-    return Judgement(missing is None, audited, errors, bound, alpha, missing)
+    return Judgement(missing is None, audited, errors, bound, alpha, missing, errors > allowed)
 
 
 def _smallest_with(

@@ -50,6 +50,10 @@ DOCUMENTED = {
         "--project", "--batch", "--json", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY",
         "exactly once",
     ],
+    "certify": [
+        "--max-error", "--confidence", "--bad-below", "--audit", "--seed", "--abandon", "--json",
+        "hypergeometric", "void",
+    ],
     "scores fit": ["--bad-below", "--seed", "--json", "near-duplicates", "calibrated"],
     "scores show": ["--pictures", "reliability.png", "precision-recall.png", "--json"],
     "review pull": ["--watch", "SECONDS", "--json"],

@@ -1,4 +1,4 @@
-"""Signals of masks, fitted scores, and the probability that a mask is bad."""
+"""Signals of masks, fitted scores, the probability that a mask is bad; certificates."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -50,3 +50,53 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_mask_doubt_mask_id", "mask_doubt", ["mask_id"])
+    op.create_table(
+        "certificate_attempt",
+        sa.Column("id", _ID, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("score_model_id", _ID, nullable=False),
+        sa.Column("threshold", sa.Double(), nullable=False),
+        sa.Column("max_error", sa.Double(), nullable=False),
+        sa.Column("confidence", sa.Double(), nullable=False),
+        sa.Column("alpha", sa.Double(), nullable=False),
+        sa.Column("bad_below", sa.Double(), nullable=False),
+        sa.Column("population", sa.Integer(), nullable=False),
+        sa.Column("audit_size", sa.Integer(), nullable=False),
+        sa.Column("seed", sa.Integer(), nullable=False),
+        sa.Column("listed_sha256", sa.String(64), nullable=False),
+        sa.Column("producers", sa.JSON(), nullable=False),
+        sa.Column("errors", sa.Integer()),
+        sa.Column("bound", sa.Double()),
+        sa.Column("reason", sa.Text()),
+        sa.Column("created_at", _TIME, nullable=False),
+        sa.Column("judged_at", _TIME),
+        sa.PrimaryKeyConstraint("id", name="pk_certificate_attempt"),
+        sa.UniqueConstraint("number", name="uq_certificate_attempt_number"),
+        sa.ForeignKeyConstraint(
+            ["score_model_id"],
+            ["score_model.id"],
+            name="fk_certificate_attempt_score_model_id_score_model",
+        ),
+        sa.CheckConstraint(
+            "state IN ('open', 'certified', 'failed', 'void')",
+            name=op.f("ck_certificate_attempt_state"),
+        ),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "attempt_item",
+        sa.Column("attempt_id", _ID, nullable=False),
+        sa.Column("mask_id", _ID, nullable=False),
+        sa.Column("audited", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("attempt_id", "mask_id", name="pk_attempt_item"),
+        sa.ForeignKeyConstraint(
+            ["attempt_id"],
+            ["certificate_attempt.id"],
+            name="fk_attempt_item_attempt_id_certificate_attempt",
+        ),
+        sa.ForeignKeyConstraint(
+            ["mask_id"], ["mask.id"], name="fk_attempt_item_mask_id_mask", ondelete="CASCADE"
+        ),
+    )
+    op.create_index("ix_attempt_item_mask_id", "attempt_item", ["mask_id"])

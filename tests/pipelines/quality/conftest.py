@@ -31,6 +31,8 @@ def workspace(
 ) -> Iterator[Workspace]:
     """60 portraits with a mask each; the network doubts every third one, which is bad."""
     monkeypatch.setenv("DATAENGINE_REVIEW__SETTLE_SECONDS", "2")
+    # Its photos are people's alone: no test split, so that every mask counts.
+    monkeypatch.setenv("DATAENGINE_RELEASE__TEST_SHARE", "0")
     root = tmp_path / "workspace"
     shutil.copytree(ingested.workspace, root)
     opened = Workspace(root, load_settings(root))
@@ -56,7 +58,7 @@ def multiply(workspace: Workspace, number: int) -> None:
         query = sa.select(Image.__table__).where(Image.id == portrait["image_id"])
         image = dict(connection.execute(query).one()._mapping)
         person = read_grey(workspace.store, mask.blob) > 127
-        chance = np.random.default_rng(0)
+        chance = np.random.default_rng(taken)
         for index in range(number - taken):
             doubt = chance.uniform(0.25, 0.45) if is_bad(taken + index) else chance.uniform(0, 0.2)
             soft = np.where(person, 1 - doubt, doubt / 4)
@@ -64,8 +66,12 @@ def multiply(workspace: Workspace, number: int) -> None:
             blob = workspace.store.put(BlobKind.PROBABILITY, png)
             # Another photo each: they are not near-duplicates.
             looks = {"phash": int(chance.integers(-(2**62), 2**62)), "phash_mirror": index}
-            looks |= {"descriptor": chance.bytes(len(image["descriptor"])), "group_id": None}
-            values = {**image, **looks, "sha256": f"{index:064x}"}
+            looks |= {
+                "descriptor": chance.bytes(len(image["descriptor"])),
+                "group_id": None,
+                "split": None,
+            }
+            values = {**image, **looks, "sha256": f"{taken + index:064x}"}
             del values["id"]
             image_id = connection.scalar(sa.insert(Image).values(values).returning(Image.id))
             new = sa.insert(Portrait).values({**portrait, "image_id": image_id})
