@@ -1,30 +1,36 @@
 """`certify` on the command line."""
 
 import json
+from pathlib import Path
 
-from pipelines.quality.scoring import fit_scores
 from pipelines.review.choosing import Order
-from pipelines.review.fake import FakeGateway
 from pipelines.review.pull import pull
 from pipelines.workspace import Workspace
 from tests.dataengine.conftest import Run
-from tests.pipelines.quality.conftest import answer_all, decide, gateway, multiply, workspace
+from tests.pipelines.quality.conftest import (
+    Prepared,
+    answer_all,
+    many,
+    opened_copy,
+    reviewed,
+    scored,
+    workspace,
+)
 from tests.pipelines.review.conftest import push_all
 
-__all__ = ["gateway", "workspace"]  # fixtures
+__all__ = ["many", "reviewed", "scored", "workspace"]  # fixtures
 OPTIONS = ("certify", "--max-error", "0.1", "--confidence", "0.9", "--seed", "7")
 
 
-def test_from_a_drawn_audit_to_accepted_masks(
-    run: Run, workspace: Workspace, gateway: FakeGateway
-) -> None:
-    root = workspace.paths.root
-    answer = run("-w", root, *OPTIONS)
+def test_without_a_score_it_says_what_to_do(run: Run, workspace: Workspace) -> None:
+    answer = run("-w", workspace.paths.root, *OPTIONS)
     assert answer.code == 1
     assert answer.err.startswith("error: there is no score fitted on people's decisions")
-    decide(workspace, gateway)
-    fit_scores(workspace, 0.9)
-    multiply(workspace, 120)
+
+
+def test_from_a_drawn_audit_to_accepted_masks(run: Run, scored: Prepared, tmp_path: Path) -> None:
+    workspace, gateway = opened_copy(scored, tmp_path)
+    root = workspace.paths.root
     begun = run("-w", root, *OPTIONS)
     assert (begun.code, begun.err) == (0, "")
     assert "attempt 1: " in begun.out
@@ -40,3 +46,4 @@ def test_from_a_drawn_audit_to_accepted_masks(
     assert ended["accepted"] == ended["attempt"]["population"] - ended["judgement"]["errors"]
     given_up = run("-w", root, "certify", "--abandon")
     assert given_up.err == "error: no attempt is open\n"
+    workspace.close()

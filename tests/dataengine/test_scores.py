@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.review.fake import FakeGateway
 from pipelines.workspace import Workspace
 from tests.dataengine.conftest import Run
-from tests.pipelines.quality.conftest import decide, gateway, workspace
+from tests.pipelines.quality.conftest import Prepared, many, opened_copy, reviewed, workspace
 
-__all__ = ["gateway", "workspace"]  # fixtures
+__all__ = ["many", "reviewed", "workspace"]  # fixtures
 
 
 def test_nothing_to_learn_from_is_one_line(run: Run, workspace: Workspace) -> None:
@@ -23,9 +22,10 @@ def test_nothing_to_learn_from_is_one_line(run: Run, workspace: Workspace) -> No
     assert answer.err.startswith("error: there is nothing to draw")
 
 
-def test_fit_and_show(run: Run, workspace: Workspace, gateway: FakeGateway, tmp_path: Path) -> None:
-    decide(workspace, gateway)
-    root = workspace.paths.root
+def test_fit_and_show(run: Run, reviewed: Prepared, tmp_path: Path) -> None:
+    opened, _ = opened_copy(reviewed, tmp_path)
+    opened.close()
+    root = opened.paths.root
     answer = run("-w", root, "scores", "fit")
     assert (answer.code, answer.err) == (0, "")
     assert "on 60 masks, 20 of them bad (rejected, or fixed with IoU below 0.9)" in answer.out

@@ -1,7 +1,9 @@
 """Workspaces with many masks, good and bad, and people who know which are which."""
 
+import copy
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ import pytest
 import sqlalchemy as sa
 
 from dataengine.settings import load_settings
-from db import Image, Mask, Portrait
+from db import Image, Mask, Portrait, ReviewRequest
 from pipelines.masks import read_grey
+from pipelines.quality.scoring import fit_scores
 from pipelines.review.choosing import Order
 from pipelines.review.fake import FakeGateway
 from pipelines.review.pull import pull
@@ -25,25 +28,78 @@ from tests.pipelines.review.conftest import ALL, Silent
 NUMBER = 60
 
 
-@pytest.fixture
-def workspace(
-    ingested: Crawl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workspace]:
+@dataclass(frozen=True)
+class Prepared:
+    """A workspace that tests copy, and what the server knows of it."""
+
+    root: Path
+    gateway: FakeGateway
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def many(ingested: Crawl, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 portraits with a mask each; the network doubts every third one, which is bad."""
-    monkeypatch.setenv("DATAENGINE_REVIEW__SETTLE_SECONDS", "2")
-    # Its photos are people's alone: no test split, so that every mask counts.
-    monkeypatch.setenv("DATAENGINE_RELEASE__TEST_SHARE", "0")
-    root = tmp_path / "workspace"
+    root = tmp_path_factory.mktemp("many") / "workspace"
     shutil.copytree(ingested.workspace, root)
+    with pytest.MonkeyPatch.context() as patch:
+        set_environment(patch)
+        opened = Workspace(root, load_settings(root))
+        multiply(opened, NUMBER)
+        opened.close()
+    return root
+
+
+@pytest.fixture(scope="session")
+def reviewed(many: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """The same, all of them decided about."""
+    root = Path(shutil.copytree(many, tmp_path_factory.mktemp("reviewed") / "workspace"))
+    gateway = FakeGateway()
+    with pytest.MonkeyPatch.context() as patch:
+        set_environment(patch)
+        opened = Workspace(root, load_settings(root))
+        decide(opened, gateway)
+        opened.close()
+    return Prepared(root, gateway)
+
+
+@pytest.fixture(scope="session")
+def scored(reviewed: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    """The same with a fitted score, and 60 more masks that nobody has seen."""
+    folder = tmp_path_factory.mktemp("scored")
+    root = Path(shutil.copytree(reviewed.root, folder / "workspace"))
+    with pytest.MonkeyPatch.context() as patch:
+        set_environment(patch)
+        opened = Workspace(root, load_settings(root))
+        fit_scores(opened, 0.9)
+        multiply(opened, 2 * NUMBER)
+        opened.close()
+    return Prepared(root, reviewed.gateway)
+
+
+@pytest.fixture
+def workspace(many: Path, tmp_path: Path) -> Iterator[Workspace]:
+    """60 portraits that nobody has decided about."""
+    root = Path(shutil.copytree(many, tmp_path / "workspace"))
     opened = Workspace(root, load_settings(root))
-    multiply(opened, NUMBER)
     yield opened
     opened.close()
 
 
-@pytest.fixture
-def gateway() -> FakeGateway:
-    return FakeGateway()
+def set_environment(patch: pytest.MonkeyPatch) -> None:
+    """No waiting for a server, and no test split, which is for people alone."""
+    patch.setenv("DATAENGINE_REVIEW__SETTLE_SECONDS", "2")
+    patch.setenv("DATAENGINE_RELEASE__TEST_SHARE", "0")
+
+
+def opened_copy(prepared: Prepared, folder: Path) -> tuple[Workspace, FakeGateway]:
+    """A copy that a test may change, and its server."""
+    root = Path(shutil.copytree(prepared.root, folder / "prepared"))
+    return Workspace(root, load_settings(root)), copy.deepcopy(prepared.gateway)
 
 
 def multiply(workspace: Workspace, number: int) -> None:
@@ -107,8 +163,6 @@ def answer_all(workspace: Workspace, gateway: FakeGateway) -> None:
 
 
 def portrait_of_key(workspace: Workspace) -> dict[str, int]:
-    from db import ReviewRequest
-
     with workspace.engine.begin() as connection:
         rows = connection.execute(sa.select(ReviewRequest.key, ReviewRequest.portrait_id))
         return {row.key: row.portrait_id for row in rows}

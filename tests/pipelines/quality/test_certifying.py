@@ -1,5 +1,8 @@
 """`certify` from the threshold to accepted masks: two calls, one audit, no free second chance."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from db import AttemptState, Decision, MaskSource, Purpose
@@ -10,19 +13,28 @@ from pipelines.review.choosing import Order, proposals
 from pipelines.review.fake import FakeGateway
 from pipelines.review.pull import pull
 from pipelines.workspace import Workspace
-from tests.pipelines.quality.conftest import answer_all, decide, multiply
+from tests.pipelines.quality.conftest import Prepared, answer_all, opened_copy
 from tests.pipelines.review.conftest import ALL, add_revision, masks, push_all, requests, reviews
 
 TERMS = Terms(max_error=0.1, confidence=0.9, bad_below=0.9)
 
 
 @pytest.fixture
-def ready(workspace: Workspace, gateway: FakeGateway) -> Workspace:
+def server(scored: Prepared, tmp_path: Path) -> Iterator[tuple[Workspace, FakeGateway]]:
+    workspace, gateway = opened_copy(scored, tmp_path)
+    yield workspace, gateway
+    workspace.close()
+
+
+@pytest.fixture
+def ready(server: tuple[Workspace, FakeGateway]) -> Workspace:
     """60 reviewed masks, a score, and 60 more masks that nobody has seen."""
-    decide(workspace, gateway)
-    fit_scores(workspace, 0.9)
-    multiply(workspace, 120)
-    return workspace
+    return server[0]
+
+
+@pytest.fixture
+def gateway(server: tuple[Workspace, FakeGateway]) -> FakeGateway:
+    return server[1]
 
 
 def certified(workspace: Workspace) -> list[int]:

@@ -1,5 +1,8 @@
 """The combined score in a workspace: what it learns from, and what it must not see."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 
@@ -14,9 +17,8 @@ from pipelines.quality.scoring import (
     score_masks,
 )
 from pipelines.review.choosing import Order, proposals, ranking
-from pipelines.review.fake import FakeGateway
 from pipelines.workspace import Workspace
-from tests.pipelines.quality.conftest import NUMBER, decide, is_bad
+from tests.pipelines.quality.conftest import NUMBER, Prepared, is_bad, opened_copy
 from tests.pipelines.review.conftest import ALL, reviews
 
 
@@ -36,10 +38,16 @@ def test_before_reviews_the_default_holds_and_ranks(workspace: Workspace) -> Non
     assert sum(is_bad(ids.index(each.portrait_id)) for each in first) >= len(first) - 2
 
 
-def test_a_fit_knows_its_decisions_and_finds_what_is_bad(
-    workspace: Workspace, gateway: FakeGateway
-) -> None:
-    decide(workspace, gateway)
+@pytest.fixture
+def decided(reviewed: Prepared, tmp_path: Path) -> Iterator[Workspace]:
+    """All 60 masks decided about."""
+    workspace, _ = opened_copy(reviewed, tmp_path)
+    yield workspace
+    workspace.close()
+
+
+def test_a_fit_knows_its_decisions_and_finds_what_is_bad(decided: Workspace) -> None:
+    workspace = decided
     score = fit_scores(workspace, 0.9)
     assert score.kind in ("logistic", "boosting", "both")
     assert score.review_ids == sorted(row.id for row in reviews(workspace))
@@ -57,10 +65,8 @@ def test_a_fit_knows_its_decisions_and_finds_what_is_bad(
 
 
 @pytest.mark.parametrize("purpose", [Purpose.HONEYPOT, Purpose.REPEAT, Purpose.AUDIT])
-def test_what_measures_does_not_teach(
-    workspace: Workspace, gateway: FakeGateway, purpose: Purpose
-) -> None:
-    decide(workspace, gateway)
+def test_what_measures_does_not_teach(decided: Workspace, purpose: Purpose) -> None:
+    workspace = decided
     with workspace.engine.begin() as connection:
         assert len(decided_masks(connection, workspace.store, 0.9)) == NUMBER
         connection.execute(sa.update(ReviewRequest).values(purpose=purpose))
@@ -70,8 +76,8 @@ def test_what_measures_does_not_teach(
         fit_scores(workspace, 0.9)
 
 
-def test_withdrawn_decisions_do_not_count(workspace: Workspace, gateway: FakeGateway) -> None:
-    decide(workspace, gateway)
+def test_withdrawn_decisions_do_not_count(decided: Workspace) -> None:
+    workspace = decided
     with workspace.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE review SET withdrawn_at = '2026-01-01' WHERE id <= 20")
         assert len(decided_masks(connection, workspace.store, 0.9)) == NUMBER - 20
