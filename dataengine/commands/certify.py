@@ -8,7 +8,8 @@ EPILOG = """
 **Examples**
 
     dataengine certify --max-error 0.02 --confidence 0.95
-    dataengine review push && dataengine review pull --watch 30
+    dataengine review push
+    dataengine review pull
     dataengine certify --max-error 0.02 --confidence 0.95
 """
 
