@@ -43,15 +43,15 @@ def fit(
     Bad is what people rejected, or fixed so much that the IoU is below --bad-below. The score is
     the probability of that: a logistic regression, boosted trees or both, whichever
     cross-validation over groups of near-duplicates finds best, calibrated on the masks that were
-    drawn at random. Fit again after each round; every fit is kept, with the decisions it was fitted
-    on. `review push --order doubtful` asks about the most doubtful masks first.
+    drawn at random. Fit again after each round: every fit is kept, with the decisions it was fitted
+    on, and voids the certificates of the score before it. `review push --order doubtful` asks about
+    the most doubtful masks first.
     """
     from dataengine.context import opened
-    from dataengine.scoring import print_score
-    from pipelines.quality.scoring import fit_scores
+    from dataengine.scoring import run_fit
 
     with opened(context) as workspace:
-        print_score(fit_scores(workspace, bad_below, seed), as_json=json)
+        run_fit(workspace, bad_below, seed, as_json=json)
 
 
 @app.command("show", epilog=SHOW_EPILOG)
