@@ -30,7 +30,7 @@ def reliability(
         axes.errorbar(said, found, spread, marker="o", markersize=4, linewidth=1, label=name)
     axes.set(xlabel="probability that the mask is bad", ylabel="share that is bad")
     axes.set(xlim=(-0.02, 1), ylim=(-0.02, 1))
-    _save(figure, axes, path, "upper left")
+    _save(figure, axes, path)
 
 
 def precision_recall(
@@ -51,7 +51,7 @@ def precision_recall(
         axes.plot(found / found[-1], found / seen, linewidth=1.3, label=name)
     axes.set(xlabel="share of the bad masks found", ylabel="share of the masks seen that is bad")
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
-    _save(figure, axes, path, "lower left")
+    _save(figure, axes, path)
 
 
 def _figure() -> tuple[Any, Any]:
@@ -63,7 +63,8 @@ def _figure() -> tuple[Any, Any]:
     return figure, figure.add_subplot()
 
 
-def _save(figure: Any, axes: Any, path: Path, corner: str) -> None:
-    axes.legend(loc=corner, fontsize=8, frameon=False)
+def _save(figure: Any, axes: Any, path: Path) -> None:
+    # Above the axes: a curve may run through any corner.
+    figure.legend(loc="outside upper center", ncols=2, fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=110)
