@@ -1,7 +1,7 @@
 """Students that never saw the photos they judge: one a fold, trained on the other folds.
 
-    python -m benchmarks.quality.students CACHE/students-short --data ../shared/data/eg1800
-    python -m benchmarks.quality.students CACHE/students --init CACHE/students-short --epochs 14
+    python -m benchmarks.quality.students CACHE/students --data ../shared/data/eg1800
+    python -m benchmarks.quality.students CACHE/students-longer --init CACHE/students --epochs 14
 
 A short training of SINet from random weights with the project's trainer, on the hand masks of
 `train.txt` less one fold: what reviewers' fixes would give. OUT/fold-N/last.safetensors; run again,

@@ -101,12 +101,12 @@ def rows(name: str, bad: NDArray[np.bool_], doubt: NDArray[np.float64]) -> list[
     ]
 
 
-def report(whose: str, cache: Path, data: Path, folder: Path | None) -> Iterator[str]:
+def report(whose: str, cache: Path, data: Path, folder: Path | None, trained: str) -> Iterator[str]:
     """Markdown of one kind of masks."""
-    students = load_students(cache / "students")
+    students = load_students(cache / trained)
     known = photos(data, cache / "hashes.json")
-    whole = table(cache, "eg1800", known, students, whose)
-    flickr = table(cache, "flickr", known, students, whose)
+    whole = table(cache, "eg1800", known, students, whose, trained)
+    flickr = table(cache, "flickr", known, students, whose, trained)
     train, val = whole.rows(whole.split == "train"), whole.rows(whole.split == "val")
     kinds = {
         "combined, one pass": (VIEW, STUDENT),
@@ -179,10 +179,13 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--pictures", type=Path, default=None, help="folder for the PNGs")
     parser.add_argument("--masks", choices=[NETWORK, INGEST], nargs="+", default=[NETWORK, INGEST])
+    parser.add_argument("--students", default="students", help="their folder in CACHE")
     options = parser.parse_args()
     for whose in options.masks:
         print(f"\n## {whose}\n")
-        for line in report(whose, options.cache, options.shared / "data/eg1800", options.pictures):
+        for line in report(
+            whose, options.cache, options.shared / "data/eg1800", options.pictures, options.students
+        ):
             print(line, flush=True)
 
 
