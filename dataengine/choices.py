@@ -18,6 +18,7 @@ class OrderChoice(StrEnum):
     RANDOM = "random"
     ID = "id"
     DISAGREEMENT = "disagreement"
+    DOUBTFUL = "doubtful"
 
 
 class Device(StrEnum):

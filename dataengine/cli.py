@@ -9,6 +9,7 @@ import typer
 
 from dataengine.commands import (
     bench,
+    certify,
     convert,
     demo,
     evaluate,
@@ -24,6 +25,7 @@ from dataengine.commands import (
     relabel,
     review,
     rounds,
+    scores,
     show,
     status,
     train,
@@ -91,7 +93,9 @@ app.command("explain", epilog=explain.EPILOG)(explain.explain)
 app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("gc", epilog=gc.EPILOG)(gc.gc)
 app.command("forget", epilog=forget.EPILOG)(forget.forget)
+app.command("certify", epilog=certify.EPILOG)(certify.certify)
 app.add_typer(review.app, name="review")
+app.add_typer(scores.app, name="scores")
 app.add_typer(bench.app, name="bench")
 
 

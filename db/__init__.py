@@ -25,12 +25,23 @@ from db.models import (
     Stage,
     Verdict,
 )
+from db.quality_models import (
+    AttemptItem,
+    AttemptState,
+    CertificateAttempt,
+    MaskDoubt,
+    MaskSignals,
+    ScoreModelRow,
+)
 from db.queue import Job, Pending
 from db.release_models import Forgotten, Release, ReleaseItem, Run, Trust
 from db.review_models import Review, ReviewProject, ReviewRequest, TaskRemoval
 
 __all__ = [
+    "AttemptItem",
+    "AttemptState",
     "Base",
+    "CertificateAttempt",
     "DatabaseError",
     "Decision",
     "Face",
@@ -41,6 +52,8 @@ __all__ = [
     "JobState",
     "LeaseLostError",
     "Mask",
+    "MaskDoubt",
+    "MaskSignals",
     "MaskSource",
     "Outcome",
     "Pending",
@@ -54,6 +67,7 @@ __all__ = [
     "ReviewRequest",
     "Run",
     "SchemaError",
+    "ScoreModelRow",
     "SettingsUsed",
     "Source",
     "Split",

@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.geometry import Face
+from pipelines.quality.boundary import band_entropy
+from pipelines.quality.confidence import mean_confidence
+from pipelines.quality.shape import filled_share, fragment_share
 from pipelines.subject import Mask, Probability, face_window
 
 DISAGREEMENT = "disagreement"
@@ -128,30 +131,15 @@ def _teacher_scores(mask: Mask, probability: Probability) -> dict[str, float]:
     inside = float(probability[mask].sum())
     outside = float(probability.sum()) - inside
     union = int((mask | person).sum())
-    # A person region with no pixel of the mask is a fragment or somebody else.
-    count, labels = cv2.connectedComponents(person.view(np.uint8))
-    touched = np.zeros(count, np.bool_)
-    touched[np.unique(labels[mask])] = True
-    apart = int((person & ~touched[labels]).sum())
     return {
-        "confidence": float(np.abs(2 * probability - 1).mean()),
-        "band_entropy": _band_entropy(mask, probability),
+        "confidence": mean_confidence(probability),
+        "band_entropy": band_entropy(mask, probability, _BAND_PX),
         "support": inside / area if area else 0.0,
         "spill": outside / max(inside, 1.0) if area else 0.0,
         "edge_agreement": int((mask & person).sum()) / union if union else 1.0,
-        "filled": int((mask & ~person).sum()) / area if area else 0.0,
-        "fragments": apart / area if area else 0.0,
+        "filled": filled_share(mask, person),
+        "fragments": fragment_share(mask, person),
     }
-
-
-def _band_entropy(mask: Mask, probability: Probability) -> float:
-    kernel = np.ones((2 * _BAND_PX + 1, 2 * _BAND_PX + 1), np.uint8)
-    grey = mask.view(np.uint8)
-    band = cv2.dilate(grey, kernel) != cv2.erode(grey, kernel)
-    if not band.any():
-        return 0.0
-    p = np.clip(probability[band], 1e-6, 1 - 1e-6)
-    return float(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)).mean())
 
 
 def _face_cut(face: Face, width: int, height: int) -> float:

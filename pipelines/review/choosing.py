@@ -22,6 +22,7 @@ from db import (
     Verdict,
 )
 from pipelines.masks import difference, read_grey
+from pipelines.quality.scoring import doubts
 from pipelines.releases.splits import places
 from pipelines.review.decisions import decided
 from pipelines.scores import DISAGREEMENT
@@ -37,6 +38,7 @@ class Order(StrEnum):
     RANDOM = "random"  # all drawn at random
     ID = "id"  # oldest portrait first
     DISAGREEMENT = "disagreement"  # where two networks' masks differ most
+    DOUBTFUL = "doubtful"  # where the combined score finds a bad mask most probable
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,13 @@ def draw(
     return picks
 
 
+def mixed(picks: Sequence[Pick], audits: Sequence[Pick]) -> list[tuple[Pick, Purpose]]:
+    """Questions of both purposes in one order that chance decides."""
+    both = [(pick, Purpose.REVIEW) for pick in picks] + [(pick, Purpose.AUDIT) for pick in audits]
+    secrets.SystemRandom().shuffle(both)
+    return both
+
+
 def ranking(
     order: Order, connection: Connection, store: Store, found: Sequence[Proposal]
 ) -> Callable[[Proposal], float] | None:
@@ -193,6 +202,10 @@ def ranking(
             return None
         case Order.ID:
             return lambda each: each.portrait_id
+        case Order.DOUBTFUL:
+            doubt = doubts(connection)
+            # A mask that cannot be scored is as doubtful as can be.
+            return lambda each: -doubt.get(each.mask_id, 1.0)
         case Order.DISAGREEMENT:
             # A second opinion was asked for when the mask was made; else the two latest masks.
             unknown = [each for each in found if each.disagreement is None]

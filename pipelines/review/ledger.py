@@ -103,7 +103,7 @@ def move_undecided(connection: Connection, old: Project, new: Project) -> None:
     connection.execute(moved)
 
 
-def add(connection: Connection, project: Project, picks: Iterable[Pick], purpose: Purpose) -> None:
+def add(connection: Connection, project: Project, picks: Iterable[tuple[Pick, Purpose]]) -> None:
     """Write requests down, open, in the order in which they will be sent."""
     rows = [
         {
@@ -116,7 +116,7 @@ def add(connection: Connection, project: Project, picks: Iterable[Pick], purpose
             "project_id": project.id,
             "state": RequestState.OPEN,
         }
-        for pick in picks
+        for pick, purpose in picks
     ]
     if rows:
         connection.execute(sa.insert(ReviewRequest), rows)

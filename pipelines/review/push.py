@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from db import Purpose, Verdict, reader
+from db import Verdict, reader
 from pipelines.exclusive import AlreadyLockedError, exclusive
 from pipelines.masks import read_grey
+from pipelines.quality.attempts import being_audited, unasked_audits
+from pipelines.quality.scoring import score_masks
 from pipelines.releases.splits import assign_splits
 from pipelines.review import ledger
-from pipelines.review.choosing import Order, draw, proposals, ranking
+from pipelines.review.choosing import Order, Pick, Proposal, draw, mixed, proposals, ranking
 from pipelines.review.errors import AnswerLostError, ReviewError
 from pipelines.review.gateway import Brush, FoundTask, Gateway, NewTask
 from pipelines.review.ledger import Project, Question
@@ -258,13 +260,22 @@ def _prepare(workspace: Workspace, questions: Sequence[Question]) -> list[_Prepa
 def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[int]:
     """Write new requests down; their ids, in the order in which they will be sent."""
     assign_splits(workspace)
+    if request.order is Order.DOUBTFUL:
+        score_masks(workspace)
     with reader(workspace.engine).begin() as connection:
         found = proposals(connection, request.verdicts)
+        audited = being_audited(connection)
+        found = [each for each in found if each.mask_id not in audited]
         rank = ranking(request.order, connection, workspace.store, found)
+        audits = [
+            Pick(Proposal(mask_id, portrait_id, "", 0.0, 0), at_random=True)
+            for mask_id, portrait_id in unasked_audits(connection)
+        ]
     picks = draw(found, request.limit, workspace.settings.review.random_share, rank)
     with workspace.engine.begin() as connection:
         before = set(ledger.open_ids(connection, project))
-        ledger.add(connection, project, picks, Purpose.REVIEW)
+        # Audits are asked among the others: nobody can tell which they are.
+        ledger.add(connection, project, mixed(picks, audits))
         return [each for each in ledger.open_ids(connection, project) if each not in before]
 
 

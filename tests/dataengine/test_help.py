@@ -58,16 +58,23 @@ DOCUMENTED = {
     "forget": ["IMAGE...", "--yes", "--json", "portrait:ID", "review pull"],
     "review server": ["--port", "--data-dir", "Ctrl-C", "only on this machine"],
     "review push": [
-        "--limit", "--order", "<uncertain|random|id|disagreement>", "--verdict", "--project",
-        "--batch", "--json", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY", "exactly once",
+        "--limit", "--order", "<uncertain|random|id|disagreement|doubtful>", "--verdict",
+        "--project", "--batch", "--json", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY",
+        "exactly once",
     ],
+    "certify": [
+        "--max-error", "--confidence", "--bad-below", "--audit", "--seed", "--abandon", "--json",
+        "hypergeometric", "void",
+    ],
+    "scores fit": ["--bad-below", "--seed", "--json", "near-duplicates", "calibrated"],
+    "scores show": ["--pictures", "reliability.png", "precision-recall.png", "--json"],
     "review pull": ["--watch", "SECONDS", "--json"],
     "review status": ["--json"],
 }  # fmt: skip
 
 HEAVY = (
     "torch", "torchvision", "sqlalchemy", "alembic", "cv2", "numpy", "PIL", "pydantic",
-    "label_studio_sdk",
+    "label_studio_sdk", "scipy", "sklearn",
 )  # fmt: skip
 
 

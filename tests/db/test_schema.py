@@ -34,7 +34,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9998"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:
@@ -94,7 +94,7 @@ def test_migrations_make_what_the_models_say(engine: Engine, tmp_path: Path) -> 
     Base.metadata.create_all(direct)
     made = unseen_by_alembic(engine)
     assert made == unseen_by_alembic(direct)
-    assert sum(len(checks) for checks, _ in made.values()) == 11
+    assert sum(len(checks) for checks, _ in made.values()) == 12
 
 
 def test_upgrade_creates_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

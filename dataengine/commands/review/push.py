@@ -11,6 +11,7 @@ EPILOG = """
 
     dataengine review push --limit 500
     dataengine review push --verdict review --order disagreement
+    dataengine review push --limit 200 --order doubtful
     dataengine review push --project "portraits of May" --verdict candidate
 """
 
@@ -24,8 +25,9 @@ def push(
     order: Annotated[
         OrderChoice,
         typer.Option(
-            help="Which come first: where the network was least sure, any, the oldest, or where "
-            "two networks differ most. A share is always drawn at random (`random_share`)."
+            help="Which come first: where the network was least sure, any, the oldest, where two "
+            "networks differ most, or what the combined score doubts most. A share is always "
+            "drawn at random (`random_share`)."
         ),
     ] = OrderChoice.UNCERTAIN,
     verdict: Annotated[

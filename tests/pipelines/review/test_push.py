@@ -313,7 +313,7 @@ def test_other_purposes_are_sent_alike(
     mask = masks(workspace)[0]
     pick = Pick(Proposal(mask.id, mask.portrait_id, mask.blob, 1.0, 0), True)
     with workspace.engine.begin() as connection:
-        ledger.add(connection, first.project, [pick], Purpose.AUDIT)
+        ledger.add(connection, first.project, [(pick, Purpose.AUDIT)])
     ask()
     assert len(gateway.tasks) == 4
     assert requests(workspace)[-1].purpose == Purpose.AUDIT

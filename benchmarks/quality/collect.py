@@ -1,0 +1,161 @@
+"""What a teacher says of every photo in every view, kept so that nothing is computed twice.
+
+    python -m benchmarks.quality.collect CACHE [--shared ../shared]
+
+Writes CACHE/eg1800/NAME.npz and CACHE/flickr/NAME.npz: face, other faces, the mask as `ingest`
+makes it, its IoU with the hand mask, and the probabilities of all views on 256-pixel copies. The
+photos of EG1800 are portrait crops already and are labelled whole; those of `crawl/flickr` are
+cropped as `ingest` does.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.masks import Portrait, Window, hand_mask, iou, main_portrait, models, overlap
+from benchmarks.quality.data import read_mask, read_rgb
+from pipelines.decode import decode
+from pipelines.geometry import Face
+from pipelines.quality.views import Views, probability_views
+from pipelines.settings import Settings
+from pipelines.stages import choose_faces, detect_portraits
+from pipelines.subject import main_subject
+from sinet.data.listing import find_samples
+
+SETTINGS = Settings()
+SIDE_PX = 256
+
+
+def shrunk(values: NDArray[Any]) -> NDArray[Any]:
+    """A copy whose longer side has 256 pixels."""
+    scale = min(1.0, SIDE_PX / max(values.shape[:2]))
+    size = (round(values.shape[1] * scale), round(values.shape[0] * scale))
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA))
+
+
+def as_array(faces: list[Face]) -> NDArray[np.float64]:
+    """Faces as rows: box, confidence, five landmarks."""
+    rows = [[*face.box, face.confidence, *np.ravel(face.landmarks)] for face in faces]
+    return np.asarray(rows, np.float64).reshape(-1, 15)
+
+
+def keep(
+    path: Path, rgb: NDArray[np.uint8], face: Face, others: list[Face], views: Views, **more: Any
+) -> None:
+    """Write what one portrait's scores need."""
+    mask = main_subject(views.plain, rgb, face, others, SETTINGS.subject)
+    agreement = more.pop("iou_of")(mask)
+    plain = more.pop("plain_iou_of", lambda _: np.nan)(views.plain > 0.5)
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(
+        partial,
+        size=rgb.shape[:2],
+        face=as_array([face])[0],
+        others=as_array(others),
+        mask=np.packbits(mask),
+        iou=agreement,
+        plain_iou=plain,
+        rgb=shrunk(rgb),
+        **{
+            name: np.rint(shrunk(getattr(views, name)) * 255).astype(np.uint8)
+            for name in ("plain", "mirrored", "smaller", "larger")
+        },
+    )
+    partial.replace(path)
+
+
+def portraits(data: Path, teacher: Path, out: Path) -> Iterator[str]:
+    """EG1800: the face that the hand mask shows; a photo without a face yields no portrait."""
+    detector, network = models(teacher)
+    samples = [each for split in ("train", "val") for each in find_samples(data, split)]
+    for sample in samples:
+        path = out / f"{sample.name}.npz"
+        if path.exists() or path.with_suffix(".none").exists():
+            continue
+        rgb, hand = read_rgb(sample.image), read_mask(sample.mask)
+        faces = detector.detect([rgb])[0]
+        kept, _ = choose_faces(faces, SETTINGS.detector)
+        if not kept:
+            path.with_suffix(".none").touch()
+            yield f"{sample.name}: no face"
+            continue
+        face = max(kept, key=lambda each: shown(hand, each))
+        others = [each for each in faces if each is not face]
+        (views,) = probability_views(network, [rgb])
+        keep(
+            path, rgb, face, others, views,
+            iou_of=lambda mask, hand=hand: iou(mask, hand),
+            plain_iou_of=lambda mask, hand=hand: iou(mask, hand),
+        )  # fmt: skip
+        yield sample.name
+
+
+def shown(hand: NDArray[np.bool_], face: Face) -> float:
+    """How many pixels of a face box the hand mask covers."""
+    x0, y0, x1, y1 = (max(0, round(edge)) for edge in face.box)
+    return float(hand[y0:y1, x0:x1].sum())
+
+
+def crawl(shared: Path, teacher: Path, out: Path) -> Iterator[str]:
+    """`crawl/flickr`: the portrait whose face the hand mask shows."""
+    detector, network = models(teacher)
+    with (shared / "data/crawl/flickr_crops.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        window = Window(row["file"], tuple(int(row[key]) for key in ("x0", "y0", "x1", "y1")))
+        path = out / f"{Path(window.name).stem}.npz"
+        if path.exists() or path.with_suffix(".none").exists():
+            continue
+        hand = hand_mask(shared / "data/eg1800/masks", window)
+        data = (shared / "data/crawl/flickr" / window.name).read_bytes()
+        found = detect_portraits([data], detector, SETTINGS)[0]
+        candidates = []
+        for portrait in found.portraits:
+            rgb = decode(portrait.jpeg, max_pixels=SETTINGS.decode.max_pixels).rgb
+            x0, y0 = portrait.crop_box[:2]
+            faces = [face for face in found.faces if face.box != portrait.face.box]
+            others = [face.shifted(-x0, -y0) for face in faces]
+            face = portrait.face.shifted(-x0, -y0)
+            blank = np.zeros(rgb.shape[:2], np.float32)
+            candidates.append(Portrait(portrait.crop_box, rgb, face, others, blank))
+        chosen = main_portrait(candidates, window, hand)
+        if chosen is None:
+            path.with_suffix(".none").touch()
+            yield f"{window.name}: no face"
+            continue
+        (views,) = probability_views(network, [chosen.rgb])
+        keep(
+            path, chosen.rgb, chosen.face, chosen.others, views,
+            iou_of=lambda mask, c=chosen, w=window, h=hand: iou(*overlap(c, mask, w, h)),
+            plain_iou_of=lambda mask, c=chosen, w=window, h=hand: iou(*overlap(c, mask, w, h)),
+        )  # fmt: skip
+        yield window.name
+
+
+def main() -> None:
+    """Ask the teacher."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    options = parser.parse_args()
+    teacher = options.shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
+    for name, made in (
+        ("eg1800", portraits(options.shared / "data/eg1800", teacher, options.cache / "eg1800")),
+        ("flickr", crawl(options.shared, teacher, options.cache / "flickr")),
+    ):
+        (options.cache / name).mkdir(parents=True, exist_ok=True)
+        for number, line in enumerate(made):
+            if number % 50 == 0:
+                print(f"{name} {number}: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

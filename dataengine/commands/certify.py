@@ -1,0 +1,73 @@
+"""`dataengine certify`."""
+
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine certify --max-error 0.02 --confidence 0.95
+    dataengine review push
+    dataengine review pull
+    dataengine certify --max-error 0.02 --confidence 0.95
+"""
+
+
+def certify(
+    context: typer.Context,
+    max_error: Annotated[
+        float,
+        typer.Option(
+            min=0.0001, max=0.5, metavar="SHARE", help="At most this share of the set is bad."
+        ),
+    ] = 0.02,
+    confidence: Annotated[
+        float,
+        typer.Option(min=0.5, max=0.9999, help="Of all attempts together."),
+    ] = 0.95,
+    bad_below: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=1, metavar="IOU", help="A fixed mask was bad if its IoU is below this."
+        ),
+    ] = 0.90,
+    audit: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Masks to audit.", show_default="80 % power at half the bound"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of the audit's draw.", show_default="by chance"),
+    ] = None,
+    abandon: Annotated[
+        bool, typer.Option("--abandon", help="Give the open attempt up; it stays spent.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Accept masks without looking at each, if an audit proves how few of them are bad.
+
+    The first call lists the undecided masks that the fitted score doubts least, draws an audit from
+    them, and accepts nothing; the next `review push` asks people about the audit, blind, among
+    other questions. A call after `review pull` judges: the whole list is accepted if the exact
+    bound (hypergeometric) holds, and otherwise none of it.
+
+    Each audit that is drawn is an attempt. The n-th may err with a probability of (1 − confidence)
+    / 2^n, so that trying again cannot buy a certificate. The bound is on what reviewers would find,
+    not on what they overlook. A certificate is void, and what it accepted is undecided again, once
+    its score is fitted anew or its masks are replaced.
+    """
+    from dataengine.certifying import run_certify
+    from dataengine.context import opened
+
+    with opened(context) as workspace:
+        run_certify(
+            workspace,
+            (max_error, confidence, bad_below),
+            audit,
+            seed,
+            abandon=abandon,
+            as_json=json,
+        )

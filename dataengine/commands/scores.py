@@ -1,0 +1,83 @@
+"""`dataengine scores`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FIT_EPILOG = """
+**Examples**
+
+    dataengine scores fit
+    dataengine scores fit --bad-below 0.95
+"""
+
+SHOW_EPILOG = """
+**Examples**
+
+    dataengine scores show
+    dataengine scores show --pictures ./quality
+"""
+
+app = typer.Typer(
+    help="Learn from people's decisions which masks are probably bad.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+
+@app.command("fit", epilog=FIT_EPILOG)
+def fit(
+    context: typer.Context,
+    bad_below: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=1, metavar="IOU", help="A fixed mask was bad if its IoU is below this."
+        ),
+    ] = 0.90,
+    seed: Annotated[int, typer.Option(min=0, help="Of the cross-validation's folds.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Fit the combined score on all decisions pulled so far, and score every mask with it.
+
+    Bad is what people rejected, or fixed so much that the IoU is below --bad-below. The score is
+    the probability of that: a logistic regression, boosted trees or both, whichever
+    cross-validation over groups of near-duplicates finds best, calibrated on the masks that were
+    drawn at random. Fit again after each round: every fit is kept, with the decisions it was fitted
+    on, and voids the certificates of the score before it. `review push --order doubtful` asks about
+    the most doubtful masks first.
+    """
+    from dataengine.context import opened
+    from dataengine.scoring import run_fit
+
+    with opened(context) as workspace:
+        run_fit(workspace, bad_below, seed, as_json=json)
+
+
+@app.command("show", epilog=SHOW_EPILOG)
+def show(
+    context: typer.Context,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write reliability.png and precision-recall.png there.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show the score that holds, and how well it finds bad masks by cross-validation.
+
+    Before the first `scores fit` it is a default: the IoU that the network's own probabilities
+    promise.
+    """
+    from dataengine.context import opened
+    from dataengine.scoring import print_score, write_pictures
+    from pipelines.quality.scoring import require_score
+
+    with opened(context) as workspace:
+        score = require_score(workspace)
+        if pictures is not None:
+            write_pictures(score, pictures)
+        print_score(score, as_json=json)

@@ -1,0 +1,118 @@
+"""The tables of quality: signals of masks, fitted scores, what they say; certificates."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ForeignKey, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models import NEVER_REUSE_IDS, Base, Id, json_column, strings, utc_now
+
+
+class MaskSignals(Base):
+    """What a score is computed from, kept so that a refit need not look at pictures again."""
+
+    __tablename__ = "mask_signals"
+
+    mask_id: Mapped[int] = mapped_column(
+        ForeignKey("mask.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(Integer)
+    """Of the signals' definition: other versions are computed anew."""
+    values: Mapped[dict[str, float]]
+    """By name."""
+
+
+class ScoreModelRow(Base):
+    """One fit of the combined score; never overwritten. The latest holds."""
+
+    __tablename__ = "score_model"
+    __table_args__: Any = NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    """`default`, or how it was fitted."""
+    parameters: Mapped[str] = mapped_column(Text)
+    """As `pipelines.quality.model.ScoreModel.to_json` writes it."""
+    bad_below: Mapped[float]
+    """A fixed mask counts as bad if its IoU with the pushed one is below this."""
+    seed: Mapped[int]
+    review_ids: Mapped[list[int]]
+    """The decisions it was fitted on."""
+    evidence: Mapped[dict[str, Any]] = mapped_column(json_column)
+    """What cross-validation found: see `pipelines.quality.scoring.Evidence`."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class MaskDoubt(Base):
+    """The probability, by one score model, that a reviewer would find a mask bad."""
+
+    __tablename__ = "mask_doubt"
+
+    score_model_id: Mapped[int] = mapped_column(ForeignKey("score_model.id"), primary_key=True)
+    mask_id: Mapped[int] = mapped_column(
+        ForeignKey("mask.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    doubt: Mapped[float]
+    """In [0, 1]."""
+
+
+class AttemptState(StrEnum):
+    """How an attempt to certify a set of masks stands."""
+
+    OPEN = "open"  # its audit waits for answers
+    CERTIFIED = "certified"  # the bound holds; its masks are accepted
+    FAILED = "failed"  # the audit found too many bad masks, or it was given up
+    VOID = "void"  # what it was about has changed since
+
+
+class CertificateAttempt(Base):
+    """One attempt to prove that a listed set of masks is good; each spends its share of alpha."""
+
+    __tablename__ = "certificate_attempt"
+    __table_args__: Any = NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    number: Mapped[int] = mapped_column(unique=True)
+    """1, 2, …: the n-th may spend alpha / 2^n."""
+    state: Mapped[AttemptState] = mapped_column(strings(AttemptState, "state"))
+    score_model_id: Mapped[int] = mapped_column(ForeignKey("score_model.id"))
+    threshold: Mapped[float]
+    """Masks up to this doubt are in the set."""
+    max_error: Mapped[float]
+    confidence: Mapped[float]
+    """1 − alpha of all attempts together."""
+    alpha: Mapped[float]
+    """What this attempt may spend."""
+    bad_below: Mapped[float]
+    population: Mapped[int]
+    """Masks in the set."""
+    audit_size: Mapped[int]
+    seed: Mapped[int]
+    """Of the draw."""
+    listed_sha256: Mapped[str] = mapped_column(String(64))
+    """Of the listed masks' ids and blobs."""
+    producers: Mapped[list[str]]
+    """Who made the listed masks."""
+    errors: Mapped[int | None]
+    """Bad masks in the audit; null until it was judged."""
+    bound: Mapped[float | None]
+    """Upper bound on the share of bad masks in the set, at 1 − `alpha`."""
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why it failed or is void."""
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    judged_at: Mapped[datetime | None]
+
+
+class AttemptItem(Base):
+    """A mask of a listed set."""
+
+    __tablename__ = "attempt_item"
+
+    attempt_id: Mapped[int] = mapped_column(ForeignKey("certificate_attempt.id"), primary_key=True)
+    mask_id: Mapped[int] = mapped_column(
+        ForeignKey("mask.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    audited: Mapped[bool]
+    """Drawn for the audit."""

@@ -1,0 +1,262 @@
+"""`certify` in a workspace: draw an audit, and, once it is answered, accept the set or do not.
+
+The first call chooses a threshold on reviewed masks, lists the undecided masks below it, and draws
+the audit, which the next `review push` asks about among other questions. A later call judges. An
+attempt spends its share of alpha when its audit is drawn; it ends certified, failed or void.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy.engine import Connection
+
+from db import AttemptState, Purpose, Verdict, reader
+from pipelines.errors import PipelineError
+from pipelines.quality import attempts as ledger
+from pipelines.quality.attempts import Attempt, Terms
+from pipelines.quality.certificate import (
+    Judgement,
+    alpha_of_attempt,
+    audit_size,
+    judge_audit,
+    power,
+)
+from pipelines.quality.decided import decided_masks
+from pipelines.quality.scoring import KnownScore, doubts, require_score, score_masks
+from pipelines.quality.threshold import SAFETY, choose_threshold
+from pipelines.releases.splits import assign_splits
+from pipelines.review.choosing import proposals
+from pipelines.workspace import Workspace
+
+_ACCEPTABLE = (Verdict.CANDIDATE, Verdict.REVIEW)
+_SEEDS = 2**31
+
+
+class CertifyError(PipelineError):
+    """Nothing can be certified; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Certification:
+    """How it stands after a call.
+
+    Attributes:
+        attempt: the one this call began or judged.
+        begun: this call drew its audit.
+        judgement: of its audit so far.
+        accepted: masks that this call accepted.
+        power: the probability that its audit passes a set of half the bound.
+        voided: numbers of the attempts that this call found void.
+    """
+
+    attempt: Attempt
+    begun: bool
+    judgement: Judgement
+    accepted: int
+    power: float
+    voided: list[int]
+
+
+def certify(
+    workspace: Workspace, terms: Terms, audit: int | None = None, seed: int | None = None
+) -> Certification:
+    """Go on with the open attempt, or begin one.
+
+    Args:
+        workspace: opened.
+        terms: what is to be proven; those of the open attempt, if there is one.
+        audit: masks to audit; default: 80 % power at half the bound.
+        seed: of the draw; default: by chance.
+
+    Raises:
+        CertifyError: an attempt of other terms is open, there is no fitted score, no threshold
+            is good enough, or there is nothing to accept.
+        WorkspaceError: a blob is missing or damaged.
+    """
+    voided = void_changed(workspace)
+    found = _open(workspace)
+    begun = found is None
+    if found is None:
+        _begin(workspace, terms, audit, seed)
+        found = _open(workspace)
+        assert found is not None  # just written
+    elif found.terms != terms:
+        raise CertifyError(
+            f"attempt {found.number} is open: at most {found.terms.max_error:g} bad at "
+            f"{found.terms.confidence:g}, bad below IoU {found.terms.bad_below:g}; go on with the "
+            "same options, or give it up (--abandon)"
+        )
+    judgement, accepted = _judge(workspace, found)
+    chance = power(found.audit_size, SAFETY * terms.max_error, terms.max_error, found.alpha,
+                   found.population)  # fmt: skip
+    with reader(workspace.engine).begin() as connection:
+        attempt = ledger.attempts(connection)[-1]
+    return Certification(attempt, begun, judgement, accepted, chance, voided)
+
+
+def abandon(workspace: Workspace) -> Attempt:
+    """Give the open attempt up; its share of alpha stays spent.
+
+    Raises:
+        CertifyError: none is open.
+    """
+    found = _open(workspace)
+    if found is None:
+        raise CertifyError("no attempt is open")
+    with workspace.engine.begin() as connection:
+        ledger.end(connection, found, AttemptState.FAILED, "given up")
+    return found
+
+
+def void_changed(workspace: Workspace) -> list[int]:
+    """Void the attempts, certificates too, whose masks or score are not what they were.
+
+    Masks change when a teacher labels their portraits again or photos are forgotten.
+
+    Returns:
+        Their numbers.
+    """
+    score = require_score(workspace)
+    voided = []
+    with workspace.engine.begin() as connection:
+        for each in ledger.attempts(connection):
+            if each.state not in (AttemptState.OPEN, AttemptState.CERTIFIED):
+                continue
+            reason = None
+            if each.score_model_id != score.id:
+                reason = f"score {score.id} has replaced score {each.score_model_id}"
+            elif ledger.fingerprint(connection, ledger.items(connection, each)) != (
+                each.listed_sha256
+            ):
+                reason = "masks of its set were replaced or are gone"
+            if reason is not None:
+                ledger.end(connection, each, AttemptState.VOID, reason)
+                voided.append(each.number)
+    return voided
+
+
+def _open(workspace: Workspace) -> Attempt | None:
+    with reader(workspace.engine).begin() as connection:
+        known = ledger.attempts(connection)
+    return next((each for each in known if each.state is AttemptState.OPEN), None)
+
+
+def _begin(workspace: Workspace, terms: Terms, audit: int | None, seed: int | None) -> None:
+    score = require_score(workspace)
+    if score.kind == "default" or score.bad_below != terms.bad_below:
+        raise CertifyError(
+            "there is no score fitted on people's decisions with this limit of IoU: "
+            f"`dataengine scores fit --bad-below {terms.bad_below:g}`"
+        )
+    score_masks(workspace)
+    assign_splits(workspace)
+    with workspace.engine.begin() as connection:
+        known = ledger.attempts(connection)
+        threshold = _threshold(workspace, connection, score, terms, known)
+        listed = _listed(connection, score, threshold)
+        if not listed:
+            raise CertifyError(
+                f"no undecided mask outside of the test split has a doubt of at most "
+                f"{threshold:.4f}: there is nothing to accept"
+            )
+        number = len(known) + 1
+        alpha = alpha_of_attempt(1 - terms.confidence, number)
+        size = min(audit or audit_size(terms.max_error, alpha, population=len(listed)), len(listed))
+        least = audit_size(terms.max_error, alpha, true_error=0, population=len(listed))
+        if size < least:
+            raise CertifyError(
+                f"an audit of {size} of {len(listed):,} masks proves nothing, whatever it finds: "
+                f"attempt {number} takes at least {least}; nothing was spent"
+            )
+        seed = secrets.randbelow(_SEEDS) if seed is None else seed
+        drawn = np.random.default_rng(seed).choice(listed, size, replace=False)
+        values = {
+            "number": number,
+            "score_model_id": score.id,
+            "threshold": threshold,
+            "max_error": terms.max_error,
+            "confidence": terms.confidence,
+            "alpha": alpha,
+            "bad_below": terms.bad_below,
+            "population": len(listed),
+            "audit_size": size,
+            "seed": seed,
+            "producers": ledger.producers(connection, listed),
+        }
+        ledger.begin(connection, values, [int(each) for each in drawn], listed)
+
+
+def _threshold(
+    workspace: Workspace,
+    connection: Connection,
+    score: KnownScore,
+    terms: Terms,
+    known: Sequence[Attempt],
+) -> float:
+    """Chosen on masks that chance chose: reviewed ones, and the audits of failed attempts."""
+    drawn = np.array(score.evidence.at_random, np.bool_)
+    doubt = np.array(score.evidence.out_of_fold)[drawn]
+    bad = np.array(score.evidence.bad, np.bool_)[drawn]
+    highest = np.inf
+    said = doubts(connection, score.id)
+    for attempt in known:
+        if attempt.state is not AttemptState.FAILED or attempt.score_model_id != score.id:
+            continue
+        # Its audit tells about the masks below its threshold alone.
+        answers = _answers(workspace, connection, attempt)
+        highest = min(highest, attempt.threshold)
+        within = doubt <= highest
+        judged = [mask_id for mask_id in answers if mask_id in said]
+        doubt = np.append(doubt[within], [said[mask_id] for mask_id in judged])
+        bad = np.append(bad[within], [answers[mask_id] for mask_id in judged]).astype(np.bool_)
+    threshold = choose_threshold(doubt, bad, terms.max_error)
+    if threshold is None:
+        raise CertifyError(
+            f"no threshold promises less than {SAFETY * terms.max_error:.2%} bad masks, half the "
+            f"bound: of {len(bad):,} masks that were drawn at random and reviewed {bad.sum():,} "
+            f"are bad; it takes at least {int(1 / terms.max_error)} good ones in a row, so review "
+            "more (`dataengine review push --order random`) and fit again"
+        )
+    return min(threshold, float(highest))
+
+
+def _listed(connection: Connection, score: KnownScore, threshold: float) -> list[int]:
+    """Undecided masks up to the threshold; the test split is for people alone."""
+    doubt, used = doubts(connection, score.id), ledger.ever_audited(connection)
+    return sorted(
+        each.mask_id
+        for each in proposals(connection, _ACCEPTABLE)
+        if not each.in_test
+        and each.mask_id not in used
+        and doubt.get(each.mask_id, np.inf) <= threshold
+    )
+
+
+def _answers(workspace: Workspace, connection: Connection, attempt: Attempt) -> dict[int, bool]:
+    """Mask → bad, of the audit's questions that were answered without a tie."""
+    audited = set(ledger.items(connection, attempt, audited=True))
+    decided = decided_masks(connection, workspace.store, attempt.terms.bad_below, Purpose.AUDIT)
+    return {each.mask_id: each.bad for each in decided if each.mask_id in audited}
+
+
+def _judge(workspace: Workspace, attempt: Attempt) -> tuple[Judgement, int]:
+    with workspace.engine.begin() as connection:
+        answers = _answers(workspace, connection, attempt)
+        judgement = judge_audit(
+            errors=sum(answers.values()),
+            audited=len(answers),
+            planned=attempt.audit_size,
+            population=attempt.population,
+            max_error=attempt.terms.max_error,
+            alpha=attempt.alpha,
+        )
+        found = {"errors": judgement.errors, "bound": judgement.bound}
+        if judgement.certified:
+            ledger.end(connection, attempt, AttemptState.CERTIFIED, None, **found)
+            bad = {mask_id for mask_id, is_bad in answers.items() if is_bad}
+            return judgement, ledger.accept(connection, attempt, bad)
+        if judgement.hopeless:
+            ledger.end(connection, attempt, AttemptState.FAILED, judgement.missing, **found)
+        return judgement, 0

@@ -1,0 +1,164 @@
+"""All signals of one mask by name: what the combined score learns from.
+
+Everything is computed on copies of at most 256 pixels a side, where a reach in pixels means the
+same in every portrait. Signals that need what is not there (views, a student) are left out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.geometry import Face
+from pipelines.quality.agreement import agreement, disagreement, largest_patch
+from pipelines.quality.boundary import band_entropy
+from pipelines.quality.confidence import expected_iou, exterior_doubt, interior_confidence
+from pipelines.quality.gradient import outline_support, unsupported_share
+from pipelines.quality.position import position
+from pipelines.quality.shape import pieces, roughness
+from pipelines.quality.views import Views, middle
+from pipelines.scores import mask_scores
+from pipelines.subject import Mask, Probability
+
+WORKING_SIDE_PX = 256
+_WIDE_BAND_PX = 15
+_INTERIOR_PX = 7
+_PATCH_PX = 15
+# What describes the photo rather than the mask, or needs the crop's own size.
+_LEFT_OUT = frozenset({"short_side"})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a mask, on copies of one size.
+
+    Attributes:
+        mask: (H, W) bool.
+        rgb: (H, W, 3) uint8.
+        face: in pixels of these copies.
+        others: the image's other faces, likewise.
+        probability: (H, W) float32 in [0, 1], the network's.
+        views: of the same network; `larger` covers `middle((H, W))`.
+        student: (H, W) float32 in [0, 1], another network's probability.
+    """
+
+    mask: Mask
+    rgb: NDArray[np.uint8]
+    face: Face
+    others: Sequence[Face]
+    probability: Probability
+    views: Views | None = None
+    student: Probability | None = None
+
+
+def reduced(evidence: Evidence) -> Evidence:
+    """The same on copies of at most 256 pixels a side, whatever sizes the parts have."""
+    height, width = evidence.mask.shape
+    scale = min(1.0, WORKING_SIDE_PX / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+
+    def soft(values: Probability) -> Probability:
+        return _resized(values, size)
+
+    views = evidence.views
+    if views is not None:
+        rows, columns = middle((size[1], size[0]))
+        inner = (columns.stop - columns.start, rows.stop - rows.start)
+        views = Views(
+            plain=soft(views.plain),
+            mirrored=soft(views.mirrored),
+            smaller=soft(views.smaller),
+            larger=_resized(views.larger, inner),
+        )
+    mask = cv2.resize(evidence.mask.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    return Evidence(
+        mask=mask > 0,
+        rgb=np.asarray(cv2.resize(evidence.rgb, size, interpolation=cv2.INTER_AREA), np.uint8),
+        face=_scaled(evidence.face, size[0] / width, size[1] / height),
+        others=[_scaled(face, size[0] / width, size[1] / height) for face in evidence.others],
+        probability=soft(evidence.probability),
+        views=views,
+        student=None if evidence.student is None else soft(evidence.student),
+    )
+
+
+def signals(evidence: Evidence) -> dict[str, float]:
+    """Every signal that the evidence allows, by name.
+
+    Args:
+        evidence: as it is; `reduced` first, unless it is.
+
+    Returns:
+        The scores of `pipelines.scores`, those of this package, and with views or a student theirs
+        (`view_…`, `student_…`).
+    """
+    mask, probability = evidence.mask, evidence.probability
+    scores = mask_scores(mask, evidence.rgb, evidence.face, evidence.others, probability)
+    found = {name: value for name, value in scores.as_dict().items() if name not in _LEFT_OUT}
+    regions, holes = pieces(mask)
+    found |= {
+        "band_entropy_wide": band_entropy(mask, probability, _WIDE_BAND_PX),
+        "interior_confidence": interior_confidence(mask, probability, _INTERIOR_PX),
+        "exterior_doubt": exterior_doubt(mask, probability, _INTERIOR_PX),
+        "expected_iou": expected_iou(mask, probability),
+        "undrawn_patch": largest_patch(mask.astype(np.float32), probability, _PATCH_PX),
+        "outline_support": outline_support(mask, evidence.rgb),
+        "unsupported_share": unsupported_share(mask, evidence.rgb),
+        "pieces": float(regions),
+        "hole_count": float(holes),
+        "roughness": roughness(mask),
+    }
+    found |= asdict(position(mask, evidence.face))
+    if evidence.views is not None:
+        found |= _view_signals(mask, evidence.views)
+    if evidence.student is not None:
+        found |= _student_signals(mask, probability, evidence.student)
+    return found
+
+
+def _view_signals(mask: Mask, views: Views) -> dict[str, float]:
+    window = middle(mask.shape)
+    mean = np.asarray((views.plain + views.mirrored + views.smaller) / 3, np.float32)
+    mean[window] = (3 * mean[window] + views.larger) / 4
+    # In the mask's surroundings only: somebody else's body may differ as it likes.
+    near = np.asarray(cv2.dilate(mask.view(np.uint8), np.ones((31, 31), np.uint8)), np.float32)
+    return {
+        "view_flip": agreement(views.plain * near, views.mirrored * near),
+        "view_smaller": agreement(views.plain * near, views.smaller * near),
+        "view_larger": agreement((views.plain * near)[window], views.larger * near[window]),
+        "view_patch": max(
+            largest_patch(views.plain * near, views.mirrored * near, _PATCH_PX),
+            largest_patch(views.plain * near, views.smaller * near, _PATCH_PX),
+        ),
+        "view_expected_iou": expected_iou(mask, mean * near),
+        "view_difference": disagreement(mask, mean * near),
+        "view_band_entropy": band_entropy(mask, mean, _INTERIOR_PX),
+    }
+
+
+def _student_signals(
+    mask: Mask, probability: Probability, student: Probability
+) -> dict[str, float]:
+    return {
+        "student_disagreement": disagreement(mask, student),
+        "student_expected_iou": expected_iou(mask, student),
+        "student_agreement": agreement(probability, student),
+        "student_patch": largest_patch(mask.astype(np.float32), student, _PATCH_PX),
+        "student_band_entropy": band_entropy(mask, student, _INTERIOR_PX),
+        "student_interior": interior_confidence(mask, student, _INTERIOR_PX),
+        "student_exterior": exterior_doubt(mask, student, _INTERIOR_PX),
+    }
+
+
+def _resized(values: Probability, size: tuple[int, int]) -> Probability:
+    if values.shape == (size[1], size[0]):
+        return values
+    return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _scaled(face: Face, across: float, down: float) -> Face:
+    x0, y0, x1, y1 = face.box
+    landmarks = tuple((x * across, y * down) for x, y in face.landmarks)
+    return Face((x0 * across, y0 * down, x1 * across, y1 * down), landmarks, face.confidence)

@@ -1,0 +1,97 @@
+"""Signals of stored masks: computed once from their blobs, then remembered."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db import Mask, MaskSignals, reader
+from pipelines.decode import decode
+from pipelines.ingest.records import portraits
+from pipelines.masks import read_grey
+from pipelines.quality.signals import Evidence, reduced, signals
+from pipelines.scores import DISAGREEMENT
+from pipelines.workspace import Workspace
+
+VERSION = 1
+"""Of the signals' definition: raise it whenever one changes its meaning."""
+STUDENT = "student_disagreement"
+_AT_ONCE = 200
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def stored_signals(workspace: Workspace, mask_ids: Iterable[int]) -> dict[int, dict[str, float]]:
+    """Signals by mask; those not known yet are computed and remembered.
+
+    A second opinion that was asked for when the mask was made comes along as
+    `student_disagreement`.
+
+    Args:
+        workspace: opened.
+        mask_ids: of masks with a probability; others are left out.
+
+    Raises:
+        WorkspaceError: a blob is missing or damaged.
+    """
+    wanted = sorted(set(mask_ids))
+    found: dict[int, dict[str, float]] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        chunk = wanted[start : start + _AT_ONCE]
+        known = sa.select(MaskSignals.mask_id, MaskSignals.values).where(
+            MaskSignals.mask_id.in_(chunk), MaskSignals.version == VERSION
+        )
+        rows = sa.select(
+            Mask.id, Mask.portrait_id, Mask.blob, Mask.probability_blob, Mask.scores
+        ).where(Mask.id.in_(chunk), Mask.probability_blob.is_not(None))
+        with reader(workspace.engine).begin() as connection:
+            kept = {row.mask_id: dict(row.values) for row in connection.execute(known)}
+            masks = connection.execute(rows).all()
+        new = _computed(workspace, [mask for mask in masks if mask.id not in kept])
+        _remember(workspace, new)
+        for mask in masks:
+            values = kept.get(mask.id) or new[mask.id]
+            second = (mask.scores or {}).get(DISAGREEMENT)
+            found[mask.id] = values if second is None else {**values, STUDENT: float(second)}
+    return found
+
+
+def _computed(
+    workspace: Workspace, masks: Sequence[sa.Row[*tuple[Any, ...]]]
+) -> dict[int, dict[str, float]]:
+    with reader(workspace.engine).begin() as connection:
+        records = portraits(connection, ids={mask.portrait_id for mask in masks})
+    limit = workspace.settings.decode.max_pixels
+    found = {}
+    for mask in masks:
+        portrait = records[mask.portrait_id]
+        evidence = Evidence(
+            mask=read_grey(workspace.store, mask.blob) > 127,
+            rgb=decode(workspace.store.get(portrait.blob), max_pixels=limit).rgb,
+            face=portrait.face,
+            others=portrait.others,
+            probability=np.asarray(
+                read_grey(workspace.store, mask.probability_blob) / np.float32(255), np.float32
+            ),
+        )
+        found[mask.id] = signals(reduced(evidence))
+    return found
+
+
+def _remember(workspace: Workspace, new: dict[int, dict[str, float]]) -> None:
+    if not new:
+        return
+    rows = [
+        {"mask_id": mask_id, "version": VERSION, "values": values}
+        for mask_id, values in new.items()
+    ]
+    with workspace.engine.begin() as connection:
+        insert = _INSERT[connection.dialect.name](MaskSignals)
+        connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["mask_id"],
+                set_={"version": insert.excluded.version, "values": insert.excluded["values"]},
+            ),
+            rows,
+        )
