@@ -65,7 +65,7 @@ class Plan:
     settings: dict[str, str]
 
 
-FULL = Plan(None, (60, 20, 30), None, None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
+FULL = Plan(None, (60, 20, 50), None, None, {"DATAENGINE_RELEASE__VAL_SHARE": "0.05"})
 SMALL = Plan(
     90,
     (12, 8, 8),
