@@ -68,9 +68,25 @@ def load_students(folder: Path) -> list[Model]:
     return [load_checkpoint(file) for file in files] if all(f.exists() for f in files) else []
 
 
-def table(cache: Path, crawl: str, photos: list[Photo], students: list[Model], whose: str) -> Table:
-    """Signals of all photos that were collected; those computed before are read."""
-    kept = cache / f"signals-{crawl}-{whose}{'-student' if students else ''}"
+def table(
+    cache: Path,
+    crawl: str,
+    photos: list[Photo],
+    students: list[Model],
+    whose: str,
+    trained: str = "",
+) -> Table:
+    """Signals of all photos that were collected; those computed before are read.
+
+    Args:
+        cache: of `collect`.
+        crawl: `eg1800` or `flickr`.
+        photos: what may be there.
+        students: of all folds, or none.
+        whose: masks.
+        trained: the students' folder, which tells their signals from other students'.
+    """
+    kept = cache / f"signals-{crawl}-{whose}{f'-{trained}' if students else ''}"
     kept.mkdir(exist_ok=True)
     names, rows, truth, known = [], [], [], []
     for photo in photos:
