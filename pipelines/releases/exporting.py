@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from db import Forgotten, Release, ReleaseItem, reader
 from pipelines.errors import PipelineError
+from pipelines.quality.certifying import void_changed
 from pipelines.releases.building import (
     alone,
     build,
@@ -143,6 +144,8 @@ def _current(
 ) -> tuple[Selection, CardFacts]:
     """Decide what has to be decided, and choose."""
     settings = workspace.settings.release
+    # A certificate whose ground has changed accepts nothing any more.
+    void_changed(workspace)
     assign_splits(workspace)
     with reader(workspace.engine).begin() as connection:
         selection = select(connection, min_source)

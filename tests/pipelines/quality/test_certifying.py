@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from db import AttemptState, Decision, MaskSource, Purpose
+from db import AttemptState, Decision, MaskSource, Purpose, Trust
 from pipelines.quality.attempts import Terms, attempts, ever_audited
 from pipelines.quality.certifying import CertifyError, abandon, certify, void_changed
 from pipelines.quality.scoring import fit_scores
+from pipelines.releases.exporting import export
+from pipelines.releases.formats import Format
+from pipelines.releases.trusted import MinSource
 from pipelines.review.choosing import Order, proposals
 from pipelines.review.fake import FakeGateway
 from pipelines.review.pull import pull
@@ -139,3 +142,22 @@ def test_a_refit_voids_an_open_attempt(ready: Workspace) -> None:
     certify(ready, TERMS)
     fit_scores(ready, 0.9)
     assert void_changed(ready) == [1]
+
+
+def test_a_release_holds_nothing_of_a_void_certificate(
+    ready: Workspace, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    certify(ready, TERMS, seed=7)
+    push_all(ready, gateway, order=Order.RANDOM, limit=1)
+    answer_all(ready, gateway)
+    pull(ready, gateway)
+    certify(ready, TERMS)
+
+    def released(name: str) -> int:
+        found = export(ready, tmp_path / name, Format.FOLDER, MinSource.ANY)
+        return sum(entry.trust is Trust.CERTIFIED for entry in found.entries)
+
+    assert released("before") == len(certified(ready)) > 0
+    of_mask = {row.id: row.portrait_id for row in masks(ready)}
+    add_revision(ready, of_mask[certified(ready)[0]], MaskSource.STUDENT)
+    assert released("after") == 0
