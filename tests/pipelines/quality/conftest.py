@@ -1,6 +1,7 @@
 """Workspaces with many masks, good and bad, and people who know which are which."""
 
 import copy
+import hashlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -127,7 +128,11 @@ def multiply(workspace: Workspace, number: int) -> None:
                 "group_id": None,
                 "split": None,
             }
-            values = {**image, **looks, "sha256": f"{taken + index:064x}"}
+            values = {
+                **image,
+                **looks,
+                "sha256": hashlib.sha256(f"{taken + index}".encode()).hexdigest(),
+            }
             del values["id"]
             image_id = connection.scalar(sa.insert(Image).values(values).returning(Image.id))
             new = sa.insert(Portrait).values({**portrait, "image_id": image_id})
