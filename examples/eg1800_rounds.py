@@ -41,6 +41,7 @@ from pipelines.review.fake import FakeGateway
 from pipelines.review.pull import pull
 from pipelines.review.push import PushRequest, push
 from pipelines.workspace import Workspace
+from sinet.metrics import paired_bootstrap
 
 ACCEPT_FROM, REJECT_BELOW = 0.95, 0.80
 SEED = 2026
@@ -235,16 +236,22 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
 
 
 def write_report(out: Path, results: list[dict[str, Any]]) -> None:
-    """Write the table and the picture."""
-    lines = ["| | learnt from | IoU on val.txt | 95 % interval | boundary F1 | minutes |"]
-    lines.append("|---|---:|---:|---|---:|---:|")
+    """Write the table and the picture; differences are paired, with bootstrap intervals."""
+    lines = [
+        "| | learnt from | IoU on val.txt | 95 % interval | against the teacher | boundary F1 |"
+    ]
+    lines.append("|---|---:|---:|---|---|---:|")
+    teacher = results[0]["each"]
     for each in results:
         low, high = each["interval"]
         images = each.get("images", {}).get("train")
-        minutes = f"{each['minutes']:.0f}" if "minutes" in each else ""
+        ious = each["each"]
+        gain = paired_bootstrap([ious[name] for name in teacher], list(teacher.values()))
+        shown = f"{100 * gain.difference:+.2f} ({100 * gain.low:+.2f} to {100 * gain.high:+.2f})"
         lines.append(
             f"| {each['name']} | {images or '–'} | {100 * each['iou']:.2f} | "
-            f"{100 * low:.2f} to {100 * high:.2f} | {100 * each['boundary_f1']:.2f} | {minutes} |"
+            f"{100 * low:.2f} to {100 * high:.2f} | {shown if images else ''} | "
+            f"{100 * each['boundary_f1']:.2f} |"
         )
     (out / "rounds.md").write_text("\n".join(lines) + "\n")
     _draw(out / "rounds.png", results)
