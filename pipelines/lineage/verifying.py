@@ -148,9 +148,10 @@ def _check_references(connection: Connection, report: Report) -> None:
         for key in sorted(table.foreign_keys, key=lambda key: key.parent.name):
             target = key.column.table.alias()
             there = sa.exists().where(target.c.id == key.parent)
-            query = sa.select(table.c.id, key.parent).where(key.parent.is_not(None), ~there)
-            for number, value in connection.execute(query.limit(_NAMED_AT_MOST)):
-                row = f"{table.name} {number}"
+            own = tuple(table.primary_key.columns)
+            query = sa.select(*own, key.parent).where(key.parent.is_not(None), ~there)
+            for *numbers, value in connection.execute(query.limit(_NAMED_AT_MOST)):
+                row = f"{table.name} {' '.join(map(str, numbers))}"
                 message = f"{row}: refers to {key.column.table.name} {value}, which is not there"
                 report.add(Fault.DANGLING, row, message)
             report.references += 1

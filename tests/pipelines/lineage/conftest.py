@@ -149,7 +149,6 @@ def _entries(workspace: Workspace) -> list[Entry]:
                 verdict=str(mask.verdict),
                 reasons=tuple(mask.reasons),
                 scores=mask.scores,
-                decided_by=("ann@example.org",),
                 decided_at=datetime(2026, 3, 1, tzinfo=UTC),
             )
     return list(latest.values())

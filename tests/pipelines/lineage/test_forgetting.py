@@ -16,6 +16,7 @@ from db import (
     JobRow,
     JobState,
     Mask,
+    MaskSignals,
     MaskSource,
     Portrait,
     ReleaseItem,
@@ -133,13 +134,13 @@ def test_everything_of_a_photo_goes_and_nothing_else(
 
 
 def test_every_reference_to_a_photo_is_thought_of() -> None:
-    """A table that is added later must be added to `forget`, too."""
+    """A table that is added later must be added to `forget`, too, or go with what it names."""
     ours = {"image", "portrait", "mask", "source", "review_request", "review", "job"}
     found = {
         str(key.parent)
         for table in Base.metadata.tables.values()
         for key in table.foreign_keys
-        if key.column.table.name in ours
+        if key.column.table.name in ours and key.ondelete != "CASCADE"
     }
     assert found == {
         "source.image_id", "image.group_id", "portrait.image_id", "mask.portrait_id",
@@ -147,6 +148,17 @@ def test_every_reference_to_a_photo_is_thought_of() -> None:
         "review.request_id", "review.fixed_mask_id", "release_item.portrait_id",
         "release_item.mask_id",
     }  # fmt: skip
+
+
+def test_what_was_computed_about_a_photo_goes_with_it(workspace: Workspace, raw: Path) -> None:
+    image_id, portrait_id = of_photo(workspace, raw)
+    with workspace.engine.begin() as connection:
+        mask_id = connection.scalar(sa.select(Mask.id).where(Mask.portrait_id == portrait_id))
+        values = {"mask_id": mask_id, "version": 1, "values": {"confidence": 0.9}}
+        connection.execute(sa.insert(MaskSignals).values(values))
+    forget(workspace, [image_id])
+    with workspace.engine.begin() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(MaskSignals)) == 0
 
 
 def test_the_ways_to_name_a_photo(
