@@ -200,7 +200,6 @@ def test_export_writes_and_says_what(run: Run, workspace: Path) -> None:
         (("--round", "1", "--resume"), "resumes by itself"),
         (("--round", "1", "--held-out", "0.2"), "resumes by itself"),
         (("--data", "x", "--force"), "go with --round"),
-        (("--round", "0"), "x>=1"),
     ],
 )
 def test_wrong_usage(run: Run, arguments: tuple[str, ...], message: str) -> None:
