@@ -31,11 +31,12 @@ from db.quality_models import (
     CertificateAttempt,
     MaskDoubt,
     MaskSignals,
+    PortraitTraits,
     ScoreModelRow,
 )
 from db.queue import Job, Pending
 from db.release_models import Forgotten, Release, ReleaseItem, Run, Trust
-from db.review_models import Review, ReviewProject, ReviewRequest, TaskRemoval
+from db.review_models import Honeypot, Review, ReviewProject, ReviewRequest, TaskRemoval
 
 __all__ = [
     "AttemptItem",
@@ -46,6 +47,7 @@ __all__ = [
     "Decision",
     "Face",
     "Forgotten",
+    "Honeypot",
     "Image",
     "Job",
     "JobRow",
@@ -58,6 +60,7 @@ __all__ = [
     "Outcome",
     "Pending",
     "Portrait",
+    "PortraitTraits",
     "Purpose",
     "Release",
     "ReleaseItem",

@@ -24,6 +24,20 @@ class MaskSignals(Base):
     """By name."""
 
 
+class PortraitTraits(Base):
+    """What a portrait is like, whatever its masks: what slices are cut by."""
+
+    __tablename__ = "portrait_traits"
+
+    portrait_id: Mapped[int] = mapped_column(
+        ForeignKey("portrait.id", ondelete="CASCADE"), primary_key=True
+    )
+    version: Mapped[int] = mapped_column(Integer)
+    """Of the traits' definition: other versions are computed anew."""
+    values: Mapped[dict[str, float]]
+    """By name."""
+
+
 class ScoreModelRow(Base):
     """One fit of the combined score; never overwritten. The latest holds."""
 
@@ -101,6 +115,8 @@ class CertificateAttempt(Base):
     """Upper bound on the share of bad masks in the set, at 1 − `alpha`."""
     reason: Mapped[str | None] = mapped_column(Text)
     """Why it failed or is void."""
+    findings: Mapped[dict[str, Any] | None] = mapped_column(json_column)
+    """What stands beside the bound: see `pipelines.quality.findings`; null until it was judged."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     judged_at: Mapped[datetime | None]
 

@@ -69,6 +69,27 @@ class ReviewRequest(Base):
     """When its task was known to be on the server."""
 
 
+class Honeypot(Base):
+    """A question whose answer is known: a mask people trust, shown as it is or spoilt on purpose.
+
+    What is shown here is nobody's mask: no row of `mask` names it, so nothing can learn from it.
+    """
+
+    __tablename__ = "honeypot"
+    __table_args__: Any = NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    request_id: Mapped[int] = mapped_column(
+        ForeignKey("review_request.id", ondelete="CASCADE"), unique=True
+    )
+    shown_blob: Mapped[str | None] = mapped_column(String)
+    """Store key of the spoilt mask; null: the request's mask is shown as it is."""
+    damage: Mapped[str | None] = mapped_column(String(16))
+    """How it was spoilt; null: it was not."""
+    iou: Mapped[float]
+    """Of what is shown with the trusted mask; 1 for one that was not spoilt."""
+
+
 class Review(Base):
     """One person's (or one rule's) decision on one mask revision; never overwritten."""
 
@@ -98,6 +119,8 @@ class Review(Base):
     """With `annotation_id`: which state of which annotation this was read from."""
     fixed_mask_id: Mapped[int | None] = mapped_column(ForeignKey("mask.id"))
     """For `fix`: the revision the reviewer drew."""
+    fixed_iou: Mapped[float | None]
+    """For `fix`, where the drawing is not kept (a honeypot): its IoU with what was shown."""
     withdrawn_at: Mapped[datetime | None]
     """When it was seen deleted, skipped or decided anew on the server; null while it holds."""
 

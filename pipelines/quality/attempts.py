@@ -187,6 +187,6 @@ def producers(connection: Connection, mask_ids: Sequence[int]) -> list[str]:
 def _attempt(row: sa.Row[*tuple[Any, ...]]) -> Attempt:
     known = dict(row._mapping)
     terms = Terms(*(known.pop(name) for name in ("max_error", "confidence", "bad_below")))
-    for name in ("producers", "created_at", "judged_at"):
+    for name in ("producers", "findings", "created_at", "judged_at"):
         known.pop(name)
     return Attempt(**known, terms=terms)
