@@ -9,6 +9,7 @@ from rich.table import Table
 
 from pipelines.funnel import Funnel
 from pipelines.listing import PortraitLine
+from pipelines.quality.reviewer_errors import Rate
 from pipelines.review.status import ReviewCounts
 
 
@@ -66,6 +67,14 @@ def print_review(found: ReviewCounts) -> None:
     Console().print(table)
     if found.reviewers:
         Console().print(_reviewer_table(found))
+    if any(counts.errors for counts in found.reviewers.values()):
+        Console().print(_error_table(found))
+    for name, again in (
+        ("people", found.rechecked.by_people),
+        ("a certificate", found.rechecked.by_certificate),
+    ):
+        if again.shown:
+            Console().print(f"accepted by {name}, shown again: bad {rate_text(again)}")
     for problem in found.problems:
         Console().print(f"problem: {printable(problem)}", highlight=False, markup=False)
 
@@ -82,6 +91,27 @@ def _reviewer_table(found: ReviewCounts) -> Table:
         total = sum(counts.decisions.values())
         table.add_row(printable(name), f"{total:,}", *kinds, median, agreement)
     return table
+
+
+def _error_table(found: ReviewCounts) -> Table:
+    """On masks whose answer is known, and on those they had judged before; 95 % intervals."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("reviewer", "bad ones missed", "good ones refused", "judged otherwise again"):
+        table.add_column(heading)
+    for name, counts in found.reviewers.items():
+        if counts.errors is not None:
+            rates = (counts.errors.missed, counts.errors.refused, counts.errors.changed)
+            table.add_row(printable(name), *(rate_text(each) for each in rates))
+    return table
+
+
+def rate_text(found: Rate) -> str:
+    """A share with its interval: `2 of 40 (0.6 to 16.9 %)`."""
+    if not found.shown:
+        return "–"
+    return (
+        f"{found.errors:,} of {found.shown:,} ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
+    )
 
 
 def portrait_line(line: PortraitLine, *, as_json: bool) -> str:

@@ -50,7 +50,7 @@ class Purpose(StrEnum):
 
     REVIEW = "review"  # to decide about it
     AUDIT = "audit"  # to measure how good a group of masks is
-    REPEAT = "repeat"  # to see whether the same answer comes again
+    REPEAT = "repeat"  # accepted before: to see whether it would be again
     HONEYPOT = "honeypot"  # to see whether a known answer is found
 
 

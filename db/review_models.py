@@ -120,7 +120,7 @@ class Review(Base):
     fixed_mask_id: Mapped[int | None] = mapped_column(ForeignKey("mask.id"))
     """For `fix`: the revision the reviewer drew."""
     fixed_iou: Mapped[float | None]
-    """For `fix`, where the drawing is not kept (a honeypot): its IoU with what was shown."""
+    """For `fix`: its IoU with what was shown; null if that was not recorded when it came."""
     withdrawn_at: Mapped[datetime | None]
     """When it was seen deleted, skipped or decided anew on the server; null while it holds."""
 

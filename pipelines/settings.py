@@ -202,6 +202,19 @@ class ReviewSettings(_Section):
         description="Share of every push that is drawn at random, whatever the order, so that the "
         "quality of all masks can be estimated.",
     )
+    recheck_share: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Share of the accepted masks that goes back into review, blind, over time.",
+    )
+    honeypot_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=0.5,
+        description="Questions whose answer is known, as a share of all others: good masks and "
+        "masks spoilt on purpose, to measure what reviewers overlook.",
+    )
     batch: int = Field(
         default=100, ge=1, le=1000, description="As `review push --batch`: tasks a request."
     )

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from db import (
     Forgotten,
+    Honeypot,
     Image,
     JobRow,
     JobState,
@@ -209,6 +210,10 @@ def _remove_rows(connection: Connection, rows: _Rows) -> set[str]:
     for column in (Mask.blob, Mask.probability_blob):
         of_masks = sa.select(column).where(Mask.id.in_(rows.masks), column.is_not(None))
         keys.update(str(key) for key in connection.scalars(of_masks))
+    spoilt = sa.select(Honeypot.shown_blob).where(
+        Honeypot.request_id.in_(rows.requests), Honeypot.shown_blob.is_not(None)
+    )
+    keys.update(str(key) for key in connection.scalars(spoilt))
     _leave_traces(connection, rows, image.sha256)
     ordered: tuple[tuple[Any, sa.ColumnElement[bool]], ...] = (
         (Review, rows.reviews),

@@ -16,6 +16,7 @@ from db import (
     Image,
     Mask,
     Portrait,
+    Purpose,
     Release,
     ReleaseItem,
     Review,
@@ -242,7 +243,11 @@ def _reviews(connection: Connection, mask_ids: list[int]) -> dict[int, list[Revi
     query = (
         sa.select(Review.__table__, ReviewRequest.purpose)
         .outerjoin(ReviewRequest, ReviewRequest.id == Review.request_id)
-        .where(Review.mask_id.in_(mask_ids))
+        .where(
+            Review.mask_id.in_(mask_ids),
+            # What a honeypot showed was not this mask, or was not asked to decide about it.
+            sa.or_(Review.request_id.is_(None), ReviewRequest.purpose != Purpose.HONEYPOT),
+        )
         .order_by(Review.decided_at, Review.id)
     )
     rows: Sequence[Any] = connection.execute(query).all()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 
 from db import Decision, Image, Mask, MaskSource, Portrait, Purpose, Review, ReviewRequest
 from pipelines.masks import difference, read_grey
+from pipelines.quality.reviewer_errors import is_bad
 from pipelines.store import Store
 
 PROPOSED = (MaskSource.TEACHER, MaskSource.STUDENT)
@@ -40,7 +41,7 @@ def decided_masks(
 ) -> list[Decided]:
     """Masks with a majority for good or for bad, by mask.
 
-    Only answers to questions of this purpose count: honeypots, repeats and audits teach nothing,
+    Only answers to questions of this purpose count: honeypots, re-checks and audits teach nothing,
     and certificates are no decisions of people. Where a person decided twice, the later answer
     counts.
 
@@ -82,6 +83,7 @@ def _answers(connection: Connection, purpose: Purpose) -> Sequence[sa.Row[*tuple
             Review.mask_id,
             Review.reviewer,
             Review.decision,
+            Review.fixed_iou,
             ReviewRequest.drawn_at_random,
             Mask.blob,
             fixed.blob.label("fixed_blob"),
@@ -105,9 +107,9 @@ def _answers(connection: Connection, purpose: Purpose) -> Sequence[sa.Row[*tuple
 
 
 def _is_bad(store: Store, row: sa.Row[*tuple[Any, ...]], bad_below: float) -> bool:
-    if row.decision != Decision.FIX:
-        return bool(row.decision == Decision.REJECT)
-    if row.fixed_blob is None:
-        return True
-    pushed, fixed = (read_grey(store, blob) > 127 for blob in (row.blob, row.fixed_blob))
-    return 1 - difference(pushed, fixed) < bad_below
+    iou = row.fixed_iou
+    if row.decision is Decision.FIX and iou is None and row.fixed_blob is not None:
+        # Pulled before the IoU was recorded.
+        pushed, fixed = (read_grey(store, blob) > 127 for blob in (row.blob, row.fixed_blob))
+        iou = 1 - difference(pushed, fixed)
+    return is_bad(row.decision, iou, bad_below)

@@ -180,13 +180,6 @@ def draw(
     return picks
 
 
-def mixed(picks: Sequence[Pick], audits: Sequence[Pick]) -> list[tuple[Pick, Purpose]]:
-    """Questions of both purposes in one order that chance decides."""
-    both = [(pick, Purpose.REVIEW) for pick in picks] + [(pick, Purpose.AUDIT) for pick in audits]
-    secrets.SystemRandom().shuffle(both)
-    return both
-
-
 def ranking(
     order: Order, connection: Connection, store: Store, found: Sequence[Proposal]
 ) -> Callable[[Proposal], float] | None:

@@ -1,8 +1,8 @@
 """What people have decided about masks: votes in, one decision or a disagreement out.
 
 Each person's standing decision on a mask revision is one vote; a person who was asked twice counts
-with the later answer. More than half of the votes decide. Answers to audits, repeated questions and
-honeypots measure; they do not decide. A certificate's vote counts until the first person's.
+with the later answer. More than half of the votes decide. Answers to audits and honeypots measure;
+they do not decide. A certificate's vote counts until the first person's.
 """
 
 from collections import Counter, defaultdict
@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Decision, Purpose, Review, ReviewRequest
+
+_DECIDING = (Purpose.REVIEW, Purpose.REPEAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def votes(connection: Connection, mask_ids: Iterable[int] | None = None) -> dict
         .outerjoin(ReviewRequest, ReviewRequest.id == Review.request_id)
         .where(
             Review.withdrawn_at.is_(None),
-            sa.or_(Review.request_id.is_(None), ReviewRequest.purpose == Purpose.REVIEW),
+            sa.or_(Review.request_id.is_(None), ReviewRequest.purpose.in_(_DECIDING)),
         )
         .order_by(Review.decided_at, Review.id)
     )

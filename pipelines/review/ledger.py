@@ -4,7 +4,6 @@ Every function works in the caller's transaction. A request is written before an
 that whatever happens in between, its key tells whether the server has it.
 """
 
-import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,8 +13,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Base, Mask, Portrait, Purpose, RequestState, ReviewProject, ReviewRequest
-from pipelines.review.choosing import Pick, no_later_proposal
+from db import (
+    Base,
+    Honeypot,
+    Mask,
+    Portrait,
+    Purpose,
+    RequestState,
+    ReviewProject,
+    ReviewRequest,
+)
+from pipelines.review.choosing import no_later_proposal
 
 _IDS_PER_STATEMENT = 500
 
@@ -47,11 +55,12 @@ class Question:
         portrait_id: whose mask it is about.
         mask_id: the revision shown.
         portrait_blob: store key of the crop.
-        mask_blob: store key of the mask.
+        mask_blob: store key of the mask that is shown.
         task_id: the server's, if known.
         posted_at: when sending it was last begun, if ever.
         state: how it stands.
         problem: why an answer that came cannot be used, if one cannot.
+        purpose: why it is asked.
     """
 
     id: int
@@ -64,6 +73,7 @@ class Question:
     posted_at: datetime | None
     state: RequestState
     problem: str | None
+    purpose: Purpose
 
 
 def projects(connection: Connection, url: str, title: str | None = None) -> list[Project]:
@@ -103,25 +113,6 @@ def move_undecided(connection: Connection, old: Project, new: Project) -> None:
     connection.execute(moved)
 
 
-def add(connection: Connection, project: Project, picks: Iterable[tuple[Pick, Purpose]]) -> None:
-    """Write requests down, open, in the order in which they will be sent."""
-    rows = [
-        {
-            "key": secrets.token_hex(16),
-            "portrait_id": pick.proposal.portrait_id,
-            "mask_id": pick.proposal.mask_id,
-            "purpose": purpose,
-            "replicate": pick.proposal.replicate,
-            "drawn_at_random": pick.at_random,
-            "project_id": project.id,
-            "state": RequestState.OPEN,
-        }
-        for pick, purpose in picks
-    ]
-    if rows:
-        connection.execute(sa.insert(ReviewRequest), rows)
-
-
 def open_ids(connection: Connection, project: Project) -> list[int]:
     """Requests that may not be on the server yet, in order.
 
@@ -151,9 +142,12 @@ def questions(
 
 
 def superseded(connection: Connection, project: Project) -> list[Question]:
-    """Requests without an answer whose portrait has a newer mask."""
+    """Requests without an answer whose portrait has a newer mask; a honeypot stays what it is."""
     outdated = _questions().where(
-        ReviewRequest.project_id == project.id, _waiting(), ~no_later_proposal()
+        ReviewRequest.project_id == project.id,
+        ReviewRequest.purpose != Purpose.HONEYPOT,
+        _waiting(),
+        ~no_later_proposal(),
     )
     return [Question(*row) for row in connection.execute(outdated)]
 
@@ -224,14 +218,16 @@ def _questions() -> "sa.Select[*tuple[Any, ...]]":
             ReviewRequest.portrait_id,
             ReviewRequest.mask_id,
             Portrait.blob,
-            Mask.blob.label("mask"),
+            sa.func.coalesce(Honeypot.shown_blob, Mask.blob).label("mask"),
             ReviewRequest.task_id,
             ReviewRequest.posted_at,
             ReviewRequest.state,
             ReviewRequest.problem,
+            ReviewRequest.purpose,
         )
         .join(Mask, Mask.id == ReviewRequest.mask_id)
         .join(Portrait, Portrait.id == ReviewRequest.portrait_id)
+        .outerjoin(Honeypot, Honeypot.request_id == ReviewRequest.id)
         .order_by(ReviewRequest.id)
     )
 

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
-from db import RequestState, ReviewProject, reader
-from pipelines.masks import read_grey
+from db import Purpose, RequestState, ReviewProject, reader
+from pipelines.masks import difference, read_grey
 from pipelines.review import ledger, records
 from pipelines.review.answers import Answer, UnusableAnswerError, read_answer
 from pipelines.review.gateway import Annotation, Gateway, UpdatedTask
@@ -130,12 +132,13 @@ def _take(
     for annotation in answers:
         if (annotation.id, annotation.updated_at) in standing:
             continue
+        shown = read_grey(workspace.store, question.mask_blob) > 127
         try:
-            answer = read_answer(annotation, read_grey(workspace.store, question.mask_blob) > 127)
+            answer = read_answer(annotation, shown)
         except UnusableAnswerError as error:
             problems.append(str(error))
         else:
-            new.append(_review(workspace, question, annotation, answer))
+            new.append(_review(workspace, question, annotation, answer, shown))
     valid = {(each.id, each.updated_at) for each in answers}
     gone = [review_id for state, review_id in standing.items() if state not in valid]
     where = f"{gateway.url}/projects/{project.server_id}/data?task={task.id}"
@@ -151,11 +154,18 @@ def _take(
 
 
 def _review(
-    workspace: Workspace, question: Question, annotation: Annotation, answer: Answer
+    workspace: Workspace,
+    question: Question,
+    annotation: Annotation,
+    answer: Answer,
+    shown: NDArray[np.bool_],
 ) -> NewReview:
     """What to write for an answer; the mask of a fix goes into the store first."""
-    drawn = None
+    drawn = fixed_iou = None
     if answer.drawn is not None:
+        fixed_iou = 1 - difference(shown, answer.drawn)
+    # What was drawn over a honeypot is no portrait's mask.
+    if answer.drawn is not None and question.purpose is not Purpose.HONEYPOT:
         drawn = records.store_drawn(
             workspace, question.portrait_id, answer.drawn, annotation.reviewer
         )
@@ -168,6 +178,7 @@ def _review(
         comment=annotation.comment,
         annotation_id=annotation.id,
         drawn=drawn,
+        fixed_iou=fixed_iou,
     )
 
 

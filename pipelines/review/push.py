@@ -6,34 +6,27 @@ not find it after any earlier attempt had time to end. A lost answer is settled 
 sending again on a guess.
 """
 
-import time
-from collections import deque
-from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Protocol
 
-from db import Verdict, reader
+from db import Purpose, Verdict, reader
 from pipelines.exclusive import AlreadyLockedError, exclusive
-from pipelines.masks import read_grey
 from pipelines.quality.attempts import being_audited, unasked_audits
 from pipelines.quality.scoring import score_masks
 from pipelines.releases.splits import assign_splits
 from pipelines.review import ledger
-from pipelines.review.choosing import Order, Pick, Proposal, draw, mixed, proposals, ranking
-from pipelines.review.errors import AnswerLostError, ReviewError
-from pipelines.review.gateway import Brush, FoundTask, Gateway, NewTask
-from pipelines.review.ledger import Project, Question
+from pipelines.review.asking import NewQuestion, add, shuffled
+from pipelines.review.checks import choose_checks
+from pipelines.review.choosing import Order, draw, proposals, ranking
+from pipelines.review.errors import ReviewError
+from pipelines.review.gateway import Gateway
+from pipelines.review.ledger import Project
 from pipelines.review.projects import open_project
 from pipelines.review.removals import delete_forgotten
-from pipelines.review.rle import encode_mask
-from pipelines.review.server_paths import image_url
+from pipelines.review.sending import Sender, read_ahead
 from pipelines.workspace import Workspace
-
-_ATTEMPTS = 3
-_LOOK_AGAIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -114,11 +107,11 @@ def push(
         lost = _reopen_lost(workspace, gateway, project)
         waiting = [*lost, *interrupted]
         new = [] if interrupted else _ask(workspace, project, request)
-        sender = _Sender(workspace, gateway, project)
+        sender = Sender(workspace, gateway, project)
         observer.pushing(len(waiting) + len(new))
         done = 0
         for ids, is_new in ((waiting, False), (new, True)):
-            for batch in _read_ahead(workspace, ids, request.batch):
+            for batch in read_ahead(workspace, ids, request.batch):
                 sender.send(batch, never_sent=is_new)
                 done += len(batch)
                 observer.pushed(done)
@@ -136,127 +129,6 @@ def push(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A request and its task."""
-
-    question: Question
-    task: NewTask
-
-
-class _Sender:
-    """Sends batches of requests; counts."""
-
-    def __init__(self, workspace: Workspace, gateway: Gateway, project: Project) -> None:
-        self._workspace = workspace
-        self._gateway = gateway
-        self._project = project
-        self._served: bool | None = None
-        self.sent = 0
-        self.found = 0
-
-    def send(self, tasks: Sequence[_Prepared], *, never_sent: bool) -> None:
-        """Bring a batch to the server, whatever earlier attempts did.
-
-        Args:
-            tasks: of open requests.
-            never_sent: their keys were made by this run: they cannot be there.
-        """
-        batch = [each.question for each in tasks]
-        task_of = {each.question.id: each.task for each in tasks}
-        missing = batch if never_sent else self._settle(batch)
-        self.found += len(batch) - len(missing)
-        for attempt in range(1, _ATTEMPTS + 1):
-            if not missing:
-                return
-            new = [task_of[question.id] for question in missing]
-            self._require_images(new[0])
-            with self._workspace.engine.begin() as connection:
-                posted_at = ledger.mark_posted(connection, [each.id for each in missing])
-            try:
-                task_ids = self._gateway.import_tasks(self._project.server_id, new)
-            except AnswerLostError:
-                if attempt == _ATTEMPTS:
-                    raise
-                posted = [replace(each, posted_at=posted_at) for each in missing]
-                missing = self._settle(posted)
-                self.sent += len(posted) - len(missing)
-                continue
-            self._note(dict(zip((each.id for each in missing), task_ids, strict=True)))
-            self.sent += len(missing)
-            return
-
-    def _settle(self, batch: list[Question]) -> list[Question]:
-        """Wait until it is certain what the server has; note that, and return what it lacks."""
-        patience = self._workspace.settings.review.settle_seconds
-        pause = _LOOK_AGAIN_SECONDS
-        while True:
-            found = self._look_up(batch)
-            doubtful = [each.posted_at for each in batch if each.key not in found]
-            last_try = max((each.timestamp() for each in doubtful if each), default=0.0)
-            left = last_try + patience - datetime.now(UTC).timestamp()
-            if left <= 0:
-                break
-            time.sleep(min(pause, left))
-            pause *= 2
-        by_key = {each.key: each.id for each in batch}
-        self._note({by_key[key]: task_id for key, task_id in found.items()})
-        return [each for each in batch if each.key not in found]
-
-    def _look_up(self, batch: Sequence[Question]) -> dict[str, int]:
-        """Task by key; doubles and tasks without a mask are removed, unless somebody answered."""
-        keys = [each.key for each in batch]
-        tasks = self._gateway.find_tasks(self._project.server_id, keys)
-        kept: dict[str, int] = {}
-        for task in sorted(tasks, key=_worth_keeping):
-            if task.key not in kept and (task.has_mask or task.is_answered):
-                kept[task.key] = task.id
-            elif not task.is_answered:
-                self._gateway.delete_task(task.id)
-        return kept
-
-    def _note(self, task_ids: dict[int, int]) -> None:
-        with self._workspace.engine.begin() as connection:
-            ledger.mark_sent(connection, task_ids)
-
-    def _require_images(self, task: NewTask) -> None:
-        """A task whose image cannot be seen is worse than none: try one image a push."""
-        if self._served is None:
-            self._served = self._gateway.serves(task.image_url)
-        if not self._served:
-            raise ReviewError(
-                f"{self._gateway.url} does not hand out {task.image_url}: start it with "
-                "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
-                "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the workspace's store, or set "
-                "store_on_server and document_root in [review]"
-            )
-
-
-def _read_ahead(workspace: Workspace, ids: Sequence[int], size: int) -> Iterator[list[_Prepared]]:
-    """Batches of tasks; the next one's masks are read and encoded while one is being sent."""
-    ahead: deque[Future[list[_Prepared]]] = deque()
-    with ThreadPoolExecutor(1) as pool:
-        for batch in ledger.chunks(ids, size):
-            with reader(workspace.engine).begin() as connection:
-                questions = ledger.questions(connection, ids=batch)
-            ahead.append(pool.submit(_prepare, workspace, questions))
-            if len(ahead) > 1:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-
-def _prepare(workspace: Workspace, questions: Sequence[Question]) -> list[_Prepared]:
-    prepared = []
-    for question in questions:
-        mask = read_grey(workspace.store, question.mask_blob) > 127
-        height, width = mask.shape
-        url = image_url(workspace, question.portrait_blob)
-        brush = Brush(encode_mask(mask), width, height)
-        prepared.append(_Prepared(question, NewTask(question.key, url, brush)))
-    return prepared
-
-
 def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[int]:
     """Write new requests down; their ids, in the order in which they will be sent."""
     assign_splits(workspace)
@@ -267,15 +139,25 @@ def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[i
         audited = being_audited(connection)
         found = [each for each in found if each.mask_id not in audited]
         rank = ranking(request.order, connection, workspace.store, found)
-        audits = [
-            Pick(Proposal(mask_id, portrait_id, "", 0.0, 0), at_random=True)
-            for mask_id, portrait_id in unasked_audits(connection)
-        ]
-    picks = draw(found, request.limit, workspace.settings.review.random_share, rank)
+        audits = [NewQuestion(*ids, Purpose.AUDIT) for ids in unasked_audits(connection)]
+        limit = len(found) if request.limit is None else min(request.limit, len(found))
+        checks = choose_checks(workspace, connection, limit + len(audits), request.limit)
+    if request.limit is not None:
+        limit = max(0, min(limit, request.limit - len(checks)))
+    picks = [
+        NewQuestion(
+            pick.proposal.mask_id,
+            pick.proposal.portrait_id,
+            Purpose.REVIEW,
+            pick.proposal.replicate,
+            pick.at_random,
+        )
+        for pick in draw(found, limit, workspace.settings.review.random_share, rank)
+    ]
     with workspace.engine.begin() as connection:
         before = set(ledger.open_ids(connection, project))
-        # Audits are asked among the others: nobody can tell which they are.
-        ledger.add(connection, project, mixed(picks, audits))
+        # Audits and checks are asked among the others: nobody can tell which they are.
+        add(connection, project.id, shuffled(picks, audits, checks))
         return [each for each in ledger.open_ids(connection, project) if each not in before]
 
 
@@ -310,11 +192,6 @@ def _reopen_lost(workspace: Workspace, gateway: Gateway, project: Project) -> li
         ledger.reopen(connection, lost)
         reopened = set(ledger.open_ids(connection, project))
     return [each for each in lost if each in reopened]
-
-
-def _worth_keeping(task: FoundTask) -> tuple[bool, bool, int]:
-    """Sorts the one of several equal tasks first that should stay."""
-    return (not task.is_answered, not task.has_mask, task.id)
 
 
 @contextmanager

@@ -33,7 +33,8 @@ class NewReview:
     """A decision that is not written yet; fields as in `db.Review`.
 
     Attributes:
-        drawn: the mask of a fix, whose blobs are in the store.
+        drawn: the mask of a fix, whose blobs are in the store; None for one that is not kept.
+        fixed_iou: of a fix with what was shown.
     """
 
     decision: Decision
@@ -44,6 +45,7 @@ class NewReview:
     comment: str | None
     annotation_id: int
     drawn: NewMask | None
+    fixed_iou: float | None
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def _add(connection: Connection, question: Question, new: NewReview) -> bool:
             comment=new.comment,
             annotation_id=new.annotation_id,
             annotation_updated_at=new.decided_at,
+            fixed_iou=new.fixed_iou,
         ).returning(Review.id)
     )
     if review_id is None:

@@ -9,7 +9,15 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Decision, RequestState, Review, ReviewRequest
+from db import Decision, Purpose, RequestState, Review, ReviewRequest
+from pipelines.quality.default import DEFAULT_BAD_BELOW
+from pipelines.quality.reviewer_errors import (
+    Rechecked,
+    ReviewerErrors,
+    rechecked,
+    reviewer_errors,
+)
+from pipelines.quality.scoring import current_score
 from pipelines.review.decisions import decided
 
 
@@ -22,12 +30,14 @@ class ReviewerCounts:
         median_seconds: per decision, as the browser measured it; None if it never did.
         shared: decisions of others on masks this person decided about too.
         agreed: how many of those are the same.
+        errors: on questions whose answer is known; None: no such question was answered.
     """
 
     decisions: dict[str, int]
     median_seconds: float | None
     shared: int
     agreed: int
+    errors: ReviewerErrors | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,7 @@ class ReviewCounts:
         disagreed: masks without a majority; the next push asks again.
         problems: answers that cannot be used, in words.
         reviewers: by e-mail address.
+        rechecked: accepted masks that were shown again, and how many were found bad.
     """
 
     pushed: int
@@ -57,6 +68,7 @@ class ReviewCounts:
     disagreed: int
     problems: list[str]
     reviewers: dict[str, ReviewerCounts]
+    rechecked: Rechecked
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -65,6 +77,8 @@ class ReviewCounts:
 
 def review_counts(connection: Connection) -> ReviewCounts:
     """Count everything, in one consistent read."""
+    score = current_score(connection)
+    bad_below = score.bad_below if score else DEFAULT_BAD_BELOW
     by_state = sa.select(ReviewRequest.state, sa.func.count()).group_by(ReviewRequest.state)
     states: Counter[RequestState] = Counter()
     for state, number in connection.execute(by_state):
@@ -81,14 +95,18 @@ def review_counts(connection: Connection) -> ReviewCounts:
         fixed=outcomes[Decision.FIX],
         disagreed=outcomes[None],
         problems=[str(each) for each in connection.scalars(problems.order_by(ReviewRequest.id))],
-        reviewers=_reviewers(connection),
+        reviewers=_reviewers(connection, bad_below),
+        rechecked=rechecked(connection, bad_below),
     )
 
 
-def _reviewers(connection: Connection) -> dict[str, ReviewerCounts]:
+def _reviewers(connection: Connection, bad_below: float) -> dict[str, ReviewerCounts]:
+    """What each person did; their answers to honeypots are errors or none, but no decisions."""
+    errors = reviewer_errors(connection, bad_below)
     query = (
         sa.select(Review.reviewer, Review.mask_id, Review.decision, Review.seconds)
-        .where(Review.withdrawn_at.is_(None), Review.request_id.is_not(None))
+        .join(ReviewRequest, ReviewRequest.id == Review.request_id)
+        .where(Review.withdrawn_at.is_(None), ReviewRequest.purpose != Purpose.HONEYPOT)
         .order_by(Review.id)
     )
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
@@ -112,6 +130,7 @@ def _reviewers(connection: Connection) -> dict[str, ReviewerCounts]:
             round(statistics.median(seconds[name]), 1) if seconds[name] else None,
             shared[name],
             agreed[name],
+            errors.get(name),
         )
-        for name in sorted(kinds)
+        for name in sorted({*kinds, *errors})
     }

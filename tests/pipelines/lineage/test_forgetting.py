@@ -52,7 +52,7 @@ def raw(ingested: Crawl) -> Path:
 
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> FakeGateway:
-    monkeypatch.setattr("pipelines.review.push._LOOK_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("pipelines.review.sending._LOOK_AGAIN_SECONDS", 0.01)
     return FakeGateway()
 
 

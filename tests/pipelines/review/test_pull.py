@@ -231,7 +231,7 @@ def test_people_who_disagree_are_asked_again(
         counts = review_counts(connection)
         again = [each for each in proposals(connection, ALL) if each.mask_id == request.mask_id]
     assert (counts.accepted, counts.rejected, counts.disagreed) == (0, 0, 1)
-    assert counts.reviewers["ann@example.org"] == ReviewerCounts({"accept": 1}, 1.0, 1, 0)
+    assert counts.reviewers["ann@example.org"] == ReviewerCounts({"accept": 1}, 1.0, 1, 0, None)
     assert [each.replicate for each in again] == [1]
     ask()
     (second,) = (each for each in requests(workspace) if each.replicate == 1)
@@ -241,7 +241,7 @@ def test_people_who_disagree_are_asked_again(
     with workspace.engine.begin() as connection:
         counts = review_counts(connection)
     assert (counts.accepted, counts.disagreed) == (1, 0)
-    assert counts.reviewers["eve@example.org"] == ReviewerCounts({"accept": 1}, 2.0, 2, 1)
+    assert counts.reviewers["eve@example.org"] == ReviewerCounts({"accept": 1}, 2.0, 2, 1, None)
     assert ask().new == 0
 
 

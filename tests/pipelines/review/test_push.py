@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from db import MaskSource, Purpose, RequestState, Verdict
-from pipelines.review import ledger
-from pipelines.review.choosing import Order, Pick, Proposal
+from pipelines.review.asking import NewQuestion, add
+from pipelines.review.choosing import Order
 from pipelines.review.errors import (
     AnswerLostError,
     NotAllowedError,
@@ -311,9 +311,9 @@ def test_other_purposes_are_sent_alike(
 ) -> None:
     first = ask()
     mask = masks(workspace)[0]
-    pick = Pick(Proposal(mask.id, mask.portrait_id, mask.blob, 1.0, 0), True)
+    question = NewQuestion(mask.id, mask.portrait_id, Purpose.AUDIT)
     with workspace.engine.begin() as connection:
-        ledger.add(connection, first.project, [(pick, Purpose.AUDIT)])
+        add(connection, first.project.id, [question])
     ask()
     assert len(gateway.tasks) == 4
     assert requests(workspace)[-1].purpose == Purpose.AUDIT

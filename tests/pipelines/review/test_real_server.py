@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from label_studio_sdk import LabelStudio
 
-from db import RequestState
+from db import Purpose, RequestState
 from pipelines.masks import read_grey
+from pipelines.quality.reviewer_errors import rate, reviewer_errors
 from pipelines.review.errors import (
     NotAllowedError,
     ProjectChangedError,
@@ -83,6 +84,39 @@ def test_the_round_trip(served: Workspace, real: LabelStudioGateway, client: Any
     assert pull(served, real) == PullResult()
     assert push_real(served, real).sent == 0
     assert contents(served) == before
+
+
+@pytest.fixture
+def _half_honeypots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAENGINE_REVIEW__HONEYPOT_SHARE", "0.5")
+
+
+@pytest.mark.usefixtures("_half_honeypots")
+def test_a_honeypot_looks_like_any_task_and_is_judged(
+    served: Workspace, real: LabelStudioGateway, client: Any
+) -> None:
+    push_real(served, real, limit=2)
+    for request in requests(served):
+        mask = shown(client, request.task_id)
+        submit(client, request.task_id, choice("decision", "accept"), *mask)
+    pull(served, real)
+    before = masks(served)
+    push_real(served, real)
+    (honeypot,) = (row for row in requests(served) if row.purpose is Purpose.HONEYPOT)
+    task = client.tasks.get(str(honeypot.task_id))
+    assert set(task.data) == {"image", "sample_id"}
+    (region,) = shown(client, honeypot.task_id)
+    (good,) = (mask for mask in before if mask.id == honeypot.mask_id)
+    pixels = read_grey(served.store, good.blob) > 127
+    seen = decode_mask(region["value"]["rle"], *pixels.shape) > 127
+    iou = np.count_nonzero(seen & pixels) / np.count_nonzero(seen | pixels)
+    assert 0.70 <= iou <= 0.85, "the spoilt mask is shown"
+    repaired = {**region, "value": {**region["value"], "rle": encode_mask(pixels)}}
+    submit(client, honeypot.task_id, choice("decision", "fix"), repaired)
+    assert pull(served, real).problems == []
+    with served.engine.begin() as connection:
+        assert reviewer_errors(connection, 0.9)[real.user].missed == rate(0, 1)
+    assert masks(served) == before
 
 
 def test_a_pushed_mask_is_on_the_server_pixel_by_pixel_and_says_no_more(
