@@ -12,6 +12,8 @@ from pipelines.listing import PortraitLine
 from pipelines.quality.reviewer_errors import Rate
 from pipelines.review.status import ReviewCounts
 
+_NARROW = 0.1
+
 
 def print_json(value: Any) -> None:
     """One JSON document; names that are no UTF-8 survive as escapes.
@@ -96,7 +98,7 @@ def _reviewer_table(found: ReviewCounts) -> Table:
 def _error_table(found: ReviewCounts) -> Table:
     """On masks whose answer is known, and on those they had judged before; 95 % intervals."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("reviewer", "bad ones missed", "good ones refused", "judged otherwise again"):
+    for heading in ("reviewer", "bad missed", "good refused", "changed"):
         table.add_column(heading)
     for name, counts in found.reviewers.items():
         if counts.errors is not None:
@@ -106,12 +108,12 @@ def _error_table(found: ReviewCounts) -> Table:
 
 
 def rate_text(found: Rate) -> str:
-    """A share with its interval: `2 of 40 (0.6 to 16.9 %)`."""
+    """A share with its interval: `2 of 40 (1 to 17 %)`, with a decimal where it is narrow."""
     if not found.shown:
         return "–"
-    return (
-        f"{found.errors:,} of {found.shown:,} ({100 * found.low:.1f} to {100 * found.high:.1f} %)"
-    )
+    digits = 0 if found.high > _NARROW else 1
+    low, high = (f"{100 * end:.{digits}f}" for end in (found.low, found.high))
+    return f"{found.errors:,} of {found.shown:,} ({low} to {high} %)"
 
 
 def portrait_line(line: PortraitLine, *, as_json: bool) -> str:

@@ -102,7 +102,12 @@ def _order(mask: Mask, damage: Damage, chance: np.random.Generator) -> NDArray[n
 def _place(mask: Mask, damage: Damage, chance: np.random.Generator) -> tuple[int, int]:
     """Where a piece is taken or given: on the outline, a hole deep inside."""
     inside = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, 5)
-    near = inside >= 0.5 * inside.max() if damage is Damage.HOLE else mask & (inside < 2)
+    near = mask & (inside < 2)
+    if damage is Damage.HOLE:
+        # Away from the picture's edges, too: there a hole would be a cut.
+        framed = cv2.copyMakeBorder(mask.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+        inside = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
+        near = inside >= 0.5 * inside.max()
     # A mask that fills its picture has no outline: then anywhere.
     candidates = np.flatnonzero(near if near.any() else mask)
     row, column = np.unravel_index(chance.choice(candidates), mask.shape)

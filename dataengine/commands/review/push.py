@@ -20,7 +20,12 @@ def push(
     context: typer.Context,
     limit: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Ask about at most N masks.", show_default=False),
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Ask at most N questions; audits come on top.",
+            show_default=False,
+        ),
     ] = None,
     order: Annotated[
         OrderChoice,
@@ -48,7 +53,8 @@ def push(
 
     The server is the one in LABEL_STUDIO_URL (or `url` in `[review]`), the token comes from
     LABEL_STUDIO_API_KEY. Nothing a reviewer sees tells score, verdict or rank. Masks that were
-    replaced since are withdrawn, unless somebody answered.
+    replaced since are withdrawn, unless somebody answered. Some questions measure: accepted masks
+    once more (`recheck_share`), and masks whose answer is known (`honeypot_share`).
 
     Stop it, kill it, run it again: it goes on where it was, and no task is there twice.
     """

@@ -18,7 +18,8 @@ def status(
 ) -> None:
     """Show what was asked and answered, as of the last pull; per reviewer how fast and how alike.
 
-    Agreement: of the decisions of others on the same masks, how many are the same.
+    Agreement: of the decisions of others on the same masks, how many are the same. Errors, with
+    their 95 % intervals, on masks whose answer is known and on accepted ones shown again.
     """
     from dataengine.context import opened
     from dataengine.tables import print_json, print_review

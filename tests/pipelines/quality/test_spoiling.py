@@ -37,7 +37,7 @@ def test_every_damage_comes_up_and_is_as_bad_as_asked_for() -> None:
 
 def test_a_hole_is_one_piece_inside_and_a_spill_begins_at_the_outline() -> None:
     good, chance = portrait(), np.random.default_rng(2)
-    inside = cv2.distanceTransform(good.astype(np.uint8), cv2.DIST_L2, 5)
+    inside = cv2.distanceTransform(np.pad(good, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     done = set()
     while done < {Damage.HOLE, Damage.SPILL}:
         spoilt = spoil(good, 0.80, 0.85, chance)
