@@ -13,29 +13,26 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
 from pipelines.review.errors import ServerStartError
+from pipelines.review.ports import HOST, claim_port
 
 VERSION = "1.23.2"
 """Of Label Studio: the one that the tests talk to."""
 
-FIRST_PORT = 8080
 LOGIN_FILE = "login.json"
 LOG_FILE = "server.log"
 
-_HOST = "127.0.0.1"
-_PORTS_TO_TRY = 50
 # The very first start installs some 200 MB and migrates a new database.
 _START_SECONDS = 900.0
 _STOP_SECONDS = 15.0
@@ -79,10 +76,14 @@ class LocalServer:
 
 def default_data_dir(workspace: Path) -> Path:
     """Where the server of a workspace keeps its data: outside of the workspace."""
-    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
     path = workspace.absolute()
     digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
-    return home / "dataengine" / "label-studio" / f"{path.name or 'workspace'}-{digest}"
+    return _data_home() / "label-studio" / f"{path.name or 'workspace'}-{digest}"
+
+
+def _data_home() -> Path:
+    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return home / "dataengine"
 
 
 @contextmanager
@@ -98,29 +99,40 @@ def local_server(data_dir: Path, store: Path, port: int | None = None) -> Iterat
         ServerStartError: uv is missing, the port or the data folder is in use, or the server ended
             or kept silent.
     """
-    port = _free_port() if port is None else port
-    if not _is_free(port):
-        raise ServerStartError(f"port {port} is in use: stop what uses it, or give another --port")
-    login = _login(data_dir)
-    url = f"http://{_HOST}:{port}"
-    with _locked(data_dir) as lock, (data_dir / LOG_FILE).open("ab") as log:
-        process = subprocess.Popen(
-            [*_uv(), "tool", "run", "--from", f"label-studio=={VERSION}", "label-studio", "start",
-             "--no-browser", "--internal-host", _HOST, "--port", str(port)],
-            env=_environment(data_dir, store, url, login),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            # It holds the lock as long as it lives, even if we are killed.
-            pass_fds=[lock.fileno()],
-            # Ctrl-C in a terminal is for us; we stop the server in our own way.
-            start_new_session=True,
-        )  # fmt: skip
+    port, claim = claim_port(_data_home() / "ports", port)
+    with claim:
+        login = _login(data_dir)
+        url = f"http://{HOST}:{port}"
+        with _locked(data_dir) as lock, (data_dir / LOG_FILE).open("ab") as log:
+            process = _started(port, url, login, (data_dir, store), (lock, claim), log)
     try:
         _wait_until_it_answers(process, url, login, data_dir)
         yield LocalServer(url, login, data_dir, process)
     finally:
         _stop(process)
+
+
+def _started(
+    port: int,
+    url: str,
+    login: Login,
+    folders: tuple[Path, Path],
+    claims: Sequence[IO[bytes]],
+    log: IO[bytes],
+) -> "subprocess.Popen[bytes]":
+    """A Label Studio that begins to start; it holds the claims as long as it lives."""
+    return subprocess.Popen(
+        [*_uv(), "tool", "run", "--from", f"label-studio=={VERSION}", "label-studio", "start",
+         "--no-browser", "--internal-host", HOST, "--port", str(port)],
+        env=_environment(*folders, url, login),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        # Even if we are killed.
+        pass_fds=[claim.fileno() for claim in claims],
+        # Ctrl-C in a terminal is for us; we stop the server in our own way.
+        start_new_session=True,
+    )  # fmt: skip
 
 
 def _login(data_dir: Path) -> Login:
@@ -237,23 +249,3 @@ def _uv() -> list[str]:
     raise ServerStartError(
         "Label Studio is installed and run by uv, which is missing: python -m pip install uv"
     )
-
-
-def _free_port() -> int:
-    for port in range(FIRST_PORT, FIRST_PORT + _PORTS_TO_TRY):
-        if _is_free(port):
-            return port
-    raise ServerStartError(
-        f"ports {FIRST_PORT} to {FIRST_PORT + _PORTS_TO_TRY - 1} are all in use: give a --port"
-    )
-
-
-def _is_free(port: int) -> bool:
-    """Whether nobody listens there; Label Studio itself would silently take another port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-    return True
