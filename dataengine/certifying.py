@@ -8,6 +8,8 @@ from dataengine.tables import print_json
 from pipelines.quality import certifying
 from pipelines.quality.attempts import Terms
 from pipelines.quality.certifying import Certification
+from pipelines.quality.findings import findings_of
+from pipelines.releases.certificates import beside_text
 from pipelines.workspace import Workspace
 
 
@@ -53,7 +55,11 @@ def _print(found: Certification) -> None:
             f"  certified: {judgement.errors} of {judgement.audited:,} bad, so at most "
             f"{judgement.bound:.2%} of the set; {found.accepted:,} masks accepted"
         )
-        typer.echo("  the bound is on what reviewers would find; their own error was not measured")
+    if attempt.findings is not None:
+        beside = findings_of(attempt.findings)
+        for line in beside_text(beside, judgement.bound, certified=judgement.certified):
+            typer.echo(f"  {line}")
+    if judgement.certified:
         return
     typer.echo(f"  nothing is accepted: {judgement.missing}")
     if found.begun:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -9,19 +10,16 @@ from rich.table import Table
 
 from pipelines.funnel import Funnel
 from pipelines.listing import PortraitLine
-from pipelines.quality.reviewer_errors import Rate
 from pipelines.review.status import ReviewCounts
-
-_NARROW = 0.1
 
 
 def print_json(value: Any) -> None:
     """One JSON document; names that are no UTF-8 survive as escapes.
 
     Args:
-        value: plain values and dataclasses (not by `asdict`, which breaks the counters in them).
+        value: plain values, times and dataclasses (not by `asdict`, which breaks their counters).
     """
-    print(json.dumps(value, indent=2, default=_by_field))  # noqa: T201
+    print(json.dumps(value, indent=2, default=_plain))  # noqa: T201
 
 
 def print_funnel(found: Funnel) -> None:
@@ -76,7 +74,7 @@ def print_review(found: ReviewCounts) -> None:
         ("a certificate", found.rechecked.by_certificate),
     ):
         if again.shown:
-            Console().print(f"accepted by {name}, shown again: bad {rate_text(again)}")
+            Console().print(f"accepted by {name}, shown again: bad {again}")
     for problem in found.problems:
         Console().print(f"problem: {printable(problem)}", highlight=False, markup=False)
 
@@ -103,17 +101,8 @@ def _error_table(found: ReviewCounts) -> Table:
     for name, counts in found.reviewers.items():
         if counts.errors is not None:
             rates = (counts.errors.missed, counts.errors.refused, counts.errors.changed)
-            table.add_row(printable(name), *(rate_text(each) for each in rates))
+            table.add_row(printable(name), *map(str, rates))
     return table
-
-
-def rate_text(found: Rate) -> str:
-    """A share with its interval: `2 of 40 (1 to 17 %)`, with a decimal where it is narrow."""
-    if not found.shown:
-        return "–"
-    digits = 0 if found.high > _NARROW else 1
-    low, high = (f"{100 * end:.{digits}f}" for end in (found.low, found.high))
-    return f"{found.errors:,} of {found.shown:,} ({low} to {high} %)"
 
 
 def portrait_line(line: PortraitLine, *, as_json: bool) -> str:
@@ -142,7 +131,9 @@ def number_of(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def _by_field(value: Any) -> dict[str, Any]:
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 

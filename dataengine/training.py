@@ -3,7 +3,6 @@
 import math
 import os
 import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from sinet.bundled import weights_file
 from sinet.data import Sample, hold_out, training_samples
 from sinet.errors import ConfigError
 from sinet.training import TrainingConfig, default_recipe, load_config, train, write_soft_masks
+from sinet.training.compiling import has_compiler, worth_compiling
 from sinet.training.records import LOG_FILE, OVERLAY_FOLDER, TENSORBOARD_FOLDER, read_log
 from sinet.training.run import CONFIG_FILE, WEIGHTS_FILE
 from sinet.training.state import RESUME_FILE
@@ -29,8 +29,6 @@ from sinet.training.state import RESUME_FILE
 _SOFT_MASKS = "soft_masks"
 # Weight of the teacher's soft masks where the recipe gives none.
 _DISTILLATION = 0.5
-# Images times epochs: compiling takes a minute or more, which a short training does not win back.
-_WORTH_COMPILING = 8_000
 
 
 @dataclass(frozen=True)
@@ -161,8 +159,8 @@ def compilable(config: TrainingConfig, device: str, images: int) -> TrainingConf
     """
     if not config.compile:
         return config
-    if images * (config.encoder_epochs + config.epochs) >= _WORTH_COMPILING:
-        if _compiler(device):
+    if worth_compiling(config, images):
+        if has_compiler(device):
             return config
         typer.echo(
             "No C++ compiler here (g++ or clang++): training runs uncompiled, slower.", err=True
@@ -254,15 +252,6 @@ def _soft_masks(work: TrainingWork) -> Path | None:
         samples = shown(work.samples, teacher.name)
         write_soft_masks(samples, lambda image: teacher.person_probability([image])[0], folder)
     return folder
-
-
-def _compiler(device: str) -> bool:
-    """Whether `torch.compile` finds what it needs; on a GPU that comes with PyTorch."""
-    import torch
-
-    if device != "cpu" and torch.cuda.is_available():
-        return True
-    return any(map(shutil.which, filter(None, (os.environ.get("CXX"), "g++", "clang++"))))
 
 
 def _report_stop(out: Path, resume_command: str) -> None:

@@ -17,7 +17,7 @@ from pipelines.masks import difference, read_grey
 from pipelines.releases.trusted import MinSource, standings
 from pipelines.review.decisions import majority, votes
 from pipelines.settings_used import settings_id
-from pipelines.stages import judge_probability
+from pipelines.stages import Look, judge_probability
 from pipelines.teachers import Teacher
 from pipelines.workspace import Workspace
 
@@ -137,7 +137,7 @@ def relabel(
         (probability,) = student.person_probability([rgb])
         if old.probability_blob is not None:
             probability = _mean(probability, read_grey(workspace.store, old.probability_blob))
-        judged = judge_probability(item, rgb, probability, workspace.settings)
+        judged = judge_probability(item, rgb, Look(probability), workspace.settings)
         mask = stored_mask(
             workspace.store, old.portrait_id, judged, MaskSource.STUDENT, old.producer, used
         )

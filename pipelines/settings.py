@@ -106,6 +106,10 @@ class TeacherSettings(_Section):
     second_opinion: str | None = Field(
         default=None, description="As `ingest --second-opinion`; default none."
     )
+    views: bool = Field(
+        default=False,
+        description="As `ingest --views`: ask about the mirror image and two scales, too.",
+    )
     onnx: OnnxSettings = OnnxSettings()
 
 

@@ -5,7 +5,7 @@ No stage knows the database or who calls it. Where one item of a batch fails, it
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -20,9 +20,12 @@ from pipelines.geometry import CropBox, Face, portrait_box
 from pipelines.masks import difference
 from pipelines.near_duplicates.descriptor import descriptor
 from pipelines.perceptual import perceptual_hashes, reduced
+from pipelines.quality.signals import Evidence, second_looks
+from pipelines.quality.signals import reduced as reduced_evidence
+from pipelines.quality.views import Views, probability_views
 from pipelines.scores import DISAGREEMENT, MaskScores, mask_scores
 from pipelines.settings import DetectorSettings, PortraitSettings, Settings
-from pipelines.subject import Mask, main_subject
+from pipelines.subject import Mask, Probability, main_subject
 from pipelines.teachers import Teacher
 from pipelines.verdict import judge
 
@@ -121,6 +124,21 @@ def read_file(data: bytes) -> FileContent:
     return FileContent(hashlib.sha256(data).hexdigest(), len(data))
 
 
+@dataclass(frozen=True)
+class Look:
+    """What networks say of one crop.
+
+    Attributes:
+        probability: of a person, float32 (H, W) in [0, 1], by the network that makes the mask.
+        views: the same network's answers about views of the crop; None: it was not asked.
+        second: another network's, of the same shape and range; None: nobody was asked.
+    """
+
+    probability: Probability
+    views: Views | None = None
+    second: Probability | None = None
+
+
 def detect_portraits(
     files: Sequence[bytes], detector: FaceDetector, settings: Settings
 ) -> list[DetectedImage | ItemError]:
@@ -147,16 +165,15 @@ def label_portraits(
         teacher: proposes the masks.
         settings: thresholds.
         second: another network, whose masks are not kept: how far they are from the teacher's
-            becomes the score `disagreement`, see `difference`.
+            becomes the score `disagreement`, see `difference`, and `student_…`.
     """
     crops = [_attempt_decode(item.jpeg, settings.decode.max_pixels) for item in inputs]
     images = [crop[0] for crop in crops if not isinstance(crop, ItemError)]
-    probabilities = iter(teacher.person_probability(images))
-    others = iter(second.person_probability(images) if second else [None] * len(images))
+    looks = _looks(images, teacher, second, views=settings.teacher.views)
     return [
         crop
         if isinstance(crop, ItemError)
-        else judge_probability(item, crop[0], next(probabilities), settings, next(others))
+        else judge_probability(item, crop[0], next(looks), settings)
         for item, crop in zip(inputs, crops, strict=True)
     ]
 
@@ -277,29 +294,41 @@ def _portrait(rgb: Rgb, face: Face, settings: PortraitSettings) -> PortraitCrop:
     return PortraitCrop(face, box, encode_jpeg(crop, settings.jpeg_quality))
 
 
-def judge_probability(
-    item: PortraitInput,
-    rgb: Rgb,
-    probability: NDArray[np.float32],
-    settings: Settings,
-    second: NDArray[np.float32] | None = None,
-) -> JudgedMask:
+def judge_probability(item: PortraitInput, rgb: Rgb, said: Look, settings: Settings) -> JudgedMask:
     """Keep the main subject of what a network said; score and judge it.
 
     Args:
         item: the portrait.
         rgb: its decoded crop, uint8 (H, W, 3).
-        probability: of a person, float32 (H, W) in [0, 1].
+        said: by the network, and by others beside it.
         settings: thresholds.
-        second: what another network said, of the same shape and range; None: nobody was asked.
     """
-    mask = main_subject(probability, rgb, item.face, item.others, settings.subject)
-    scores = mask_scores(mask, rgb, item.face, item.others, probability)
-    judged = _judge(mask, scores, encode_probability(probability), settings)
-    if second is None:
+    mask = main_subject(said.probability, rgb, item.face, item.others, settings.subject)
+    scores = mask_scores(mask, rgb, item.face, item.others, said.probability)
+    judged = _judge(mask, scores, encode_probability(said.probability), settings)
+    if said.views is None and said.second is None:
         return judged
-    other = main_subject(second, rgb, item.face, item.others, settings.subject)
-    return replace(judged, scores={**judged.scores, DISAGREEMENT: difference(mask, other)})
+    evidence = Evidence(
+        mask, rgb, item.face, item.others, said.probability, said.views, said.second
+    )
+    more = second_looks(reduced_evidence(evidence))
+    if said.second is not None:
+        other = main_subject(said.second, rgb, item.face, item.others, settings.subject)
+        more[DISAGREEMENT] = difference(mask, other)
+    return replace(judged, scores={**judged.scores, **more})
+
+
+def _looks(
+    images: Sequence[Rgb], teacher: Teacher, second: Teacher | None, *, views: bool
+) -> Iterator[Look]:
+    others = second.person_probability(images) if second else [None] * len(images)
+    if views:
+        shown = probability_views(teacher, images)
+        return iter(
+            Look(each.plain, each, other) for each, other in zip(shown, others, strict=True)
+        )
+    plain = teacher.person_probability(images)
+    return iter(Look(each, None, other) for each, other in zip(plain, others, strict=True))
 
 
 def _judge(

@@ -23,6 +23,7 @@ from sinet.models import ListedNetwork
 from sinet.networks import build_network
 from sinet.normalisation import InputSpec
 from sinet.training import default_recipe, load_config, train
+from sinet.training.compiling import has_compiler, worth_compiling
 
 THREADS: Final = (1, 2)
 LARGE_MACS: Final = 2_000_000_000
@@ -115,10 +116,11 @@ def measure_scores(
             "encoder_epochs": 0,
             "input": {"height": side, "width": side},
             "early_side_px": min(160, side),
-            "compile": False,  # minutes a network, for few epochs
         },
     )
     samples = training_samples(data)
+    if not (worth_compiling(config, len(samples)) and has_compiler(device)):
+        config = config.model_copy(update={"compile": False})
     resume = (out / "resume.pt").is_file()
     weights = train(config, samples, out, resume=resume, device=device)
     _, held_out = evaluation_samples(data, None)

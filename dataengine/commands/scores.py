@@ -19,6 +19,20 @@ SHOW_EPILOG = """
     dataengine scores show --pictures ./quality
 """
 
+SLICES_EPILOG = """
+**Examples**
+
+    dataengine scores slices
+    dataengine scores slices --json | jq '.[] | select(.trait == "turn")'
+"""
+
+DRIFT_EPILOG = """
+**Examples**
+
+    dataengine scores drift
+    dataengine scores drift --json | jq '.[-1].signals[] | select(.drifted)'
+"""
+
 app = typer.Typer(
     help="Learn from people's decisions which masks are probably bad.",
     no_args_is_help=True,
@@ -81,3 +95,40 @@ def show(
         if pictures is not None:
             write_pictures(score, pictures)
         print_score(score, as_json=json)
+
+
+@app.command("slices", epilog=SLICES_EPILOG)
+def slices(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show which kinds of portraits are accepted less often, or found bad more often.
+
+    Thirds of all portraits by size of the face, brightness, sharpness, how far the head is turned
+    or tilted, and how far the face is off the photo's centre: how many have a decision, how many a
+    trusted mask, and how many of those that chance chose people found bad, with 95 % intervals.
+    """
+    from dataengine.context import opened
+    from dataengine.score_reports import report_slices
+
+    with opened(context) as workspace:
+        report_slices(workspace, as_json=json)
+
+
+@app.command("drift", epilog=DRIFT_EPILOG)
+def drift(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Test whether masks of one round look like those of the round before.
+
+    For each round that was frozen, the signals and the combined score of the masks that networks
+    made since the round before, and of those made until the next: Kolmogorov and Smirnov's test,
+    at a false discovery rate of 5 % over all signals. A signal has drifted if that is significant
+    and the distance is at least 0.1.
+    """
+    from dataengine.context import opened
+    from dataengine.score_reports import report_drift
+
+    with opened(context) as workspace:
+        report_drift(workspace, as_json=json)

@@ -178,7 +178,7 @@ def score(teacher: Teacher, samples: Sequence[tuple[Pixels, Pixels]]) -> float:
         with torch.inference_mode():
             person = model(fed(torch.from_numpy(small).permute(2, 0, 1)[None]))[0, 0].numpy()
         found.append(Counts.of(cv2.resize(person, (224, 224)) > 0.5, metric_truth(mask)).iou)
-    return float(np.mean(found))
+    return float(np.mean(found)) if found else math.nan
 
 
 def follow(average: Teacher, teacher: Teacher, decay: float) -> None:
@@ -192,9 +192,14 @@ def follow(average: Teacher, teacher: Teacher, decay: float) -> None:
                 mine.copy_(theirs)
 
 
-def finetune(teacher: Teacher, data: Path, out: Path, epochs: int) -> Teacher:
-    """Train, and return the averaged weights."""
-    samples, held_out = hold_out(find_samples(data, "train"), 0.1)
+def finetune(
+    teacher: Teacher,
+    samples: Sequence[Sample],
+    held_out: Sequence[Sample],
+    out: Path,
+    epochs: int,
+) -> Teacher:
+    """Train, and return the averaged weights; the held-out samples are scored every epoch."""
     scored = [tuple(read_sample(sample)[:2]) for sample in held_out]
     batches = load(samples)
     new, old = [], []
@@ -276,7 +281,8 @@ def main() -> None:
     torch.manual_seed(0)
     options.out.mkdir(parents=True, exist_ok=True)
     teacher = Teacher(options.onnx).to(memory_format=torch.channels_last)
-    average = finetune(teacher, options.data, options.out, options.epochs)
+    samples, held_out = hold_out(find_samples(options.data, "train"), 0.1)
+    average = finetune(teacher, samples, held_out, options.out, options.epochs)
     export(average, options.out / "teacher.onnx")
 
 

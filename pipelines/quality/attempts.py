@@ -6,7 +6,7 @@ Nothing here is ever deleted or reused: an attempt that was made has spent its s
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,6 +61,17 @@ class Attempt:
     errors: int | None
     bound: float | None
     reason: str | None
+    findings: dict[str, Any] | None
+    judged_at: datetime | None
+
+    def in_words(self) -> str:
+        """What a certified attempt says of its masks: what every one of them carries."""
+        return (
+            f"at most {self.bound:.2%} of {self.population:,} masks are bad (IoU below "
+            f"{self.terms.bad_below:g}), at {self.terms.confidence:.0%} over all attempts: "
+            f"{self.errors:,} of {self.audit_size:,} audited; doubt up to {self.threshold:.4f} "
+            f"by score {self.score_model_id}"
+        )
 
 
 def attempts(connection: Connection) -> list[Attempt]:
@@ -87,8 +98,8 @@ def begin(
 
 def end(
     connection: Connection, attempt: Attempt, state: AttemptState, reason: str | None, **values: Any
-) -> None:
-    """Note how an attempt ended; decisions of a void certificate hold no longer."""
+) -> Attempt:
+    """Note how an attempt ended, and return it; decisions of a void certificate hold no longer."""
     now = datetime.now(UTC)
     update = sa.update(CertificateAttempt).where(CertificateAttempt.id == attempt.id)
     connection.execute(update.values(state=state, reason=reason, judged_at=now, **values))
@@ -97,10 +108,14 @@ def end(
             Review.reviewer == rule_name(attempt), Review.withdrawn_at.is_(None)
         )
         connection.execute(withdrawn.values(withdrawn_at=now))
+    return replace(attempt, state=state, reason=reason, judged_at=now, **values)
 
 
 def accept(connection: Connection, attempt: Attempt, found_bad: Collection[int]) -> int:
-    """Accept the masks of a certified set, but for those the audit found bad; their number."""
+    """Accept the masks of a certified set, but for those the audit found bad; their number.
+
+    Each decision says in its comment what it rests on.
+    """
     now = datetime.now(UTC)
     rows = [
         {
@@ -108,6 +123,7 @@ def accept(connection: Connection, attempt: Attempt, found_bad: Collection[int])
             "decision": Decision.CERTIFIED,
             "reviewer": rule_name(attempt),
             "decided_at": now,
+            "comment": attempt.in_words(),
         }
         for mask_id in items(connection, attempt)
         if mask_id not in found_bad
@@ -187,6 +203,6 @@ def producers(connection: Connection, mask_ids: Sequence[int]) -> list[str]:
 def _attempt(row: sa.Row[*tuple[Any, ...]]) -> Attempt:
     known = dict(row._mapping)
     terms = Terms(*(known.pop(name) for name in ("max_error", "confidence", "bad_below")))
-    for name in ("producers", "findings", "created_at", "judged_at"):
+    for name in ("producers", "created_at"):
         known.pop(name)
     return Attempt(**known, terms=terms)

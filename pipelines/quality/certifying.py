@@ -6,15 +6,18 @@ attempt spends its share of alpha when its audit is drawn; it ends certified, fa
 """
 
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy.engine import Connection
 
-from db import AttemptState, Purpose, Verdict, reader
-from pipelines.errors import PipelineError
+from db import AttemptState, reader
 from pipelines.quality import attempts as ledger
+from pipelines.quality.acceptable_set import (
+    CertifyError,
+    acceptable_doubt,
+    acceptable_masks,
+    audit_answers,
+)
 from pipelines.quality.attempts import Attempt, Terms
 from pipelines.quality.certificate import (
     Judgement,
@@ -23,19 +26,14 @@ from pipelines.quality.certificate import (
     judge_audit,
     power,
 )
-from pipelines.quality.decided import decided_masks
-from pipelines.quality.scoring import KnownScore, doubts, require_score, score_masks
-from pipelines.quality.threshold import SAFETY, choose_threshold
+from pipelines.quality.findings import find
+from pipelines.quality.scoring import require_score, score_masks
+from pipelines.quality.stored_traits import remember_traits
+from pipelines.quality.threshold import SAFETY
 from pipelines.releases.splits import assign_splits
-from pipelines.review.choosing import proposals
 from pipelines.workspace import Workspace
 
-_ACCEPTABLE = (Verdict.CANDIDATE, Verdict.REVIEW)
 _SEEDS = 2**31
-
-
-class CertifyError(PipelineError):
-    """Nothing can be certified; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -154,8 +152,8 @@ def _begin(workspace: Workspace, terms: Terms, audit: int | None, seed: int | No
     assign_splits(workspace)
     with workspace.engine.begin() as connection:
         known = ledger.attempts(connection)
-        threshold = _threshold(workspace, connection, score, terms, known)
-        listed = _listed(connection, score, threshold)
+        threshold = acceptable_doubt(workspace, connection, score, terms, known)
+        listed = acceptable_masks(connection, score, threshold)
         if not listed:
             raise CertifyError(
                 f"no undecided mask outside of the test split has a doubt of at most "
@@ -188,62 +186,10 @@ def _begin(workspace: Workspace, terms: Terms, audit: int | None, seed: int | No
         ledger.begin(connection, values, [int(each) for each in drawn], listed)
 
 
-def _threshold(
-    workspace: Workspace,
-    connection: Connection,
-    score: KnownScore,
-    terms: Terms,
-    known: Sequence[Attempt],
-) -> float:
-    """Chosen on masks that chance chose: reviewed ones, and the audits of failed attempts."""
-    drawn = np.array(score.evidence.at_random, np.bool_)
-    doubt = np.array(score.evidence.out_of_fold)[drawn]
-    bad = np.array(score.evidence.bad, np.bool_)[drawn]
-    highest = np.inf
-    said = doubts(connection, score.id)
-    for attempt in known:
-        if attempt.state is not AttemptState.FAILED or attempt.score_model_id != score.id:
-            continue
-        # Its audit tells about the masks below its threshold alone.
-        answers = _answers(workspace, connection, attempt)
-        highest = min(highest, attempt.threshold)
-        within = doubt <= highest
-        judged = [mask_id for mask_id in answers if mask_id in said]
-        doubt = np.append(doubt[within], [said[mask_id] for mask_id in judged])
-        bad = np.append(bad[within], [answers[mask_id] for mask_id in judged]).astype(np.bool_)
-    threshold = choose_threshold(doubt, bad, terms.max_error)
-    if threshold is None:
-        raise CertifyError(
-            f"no threshold promises less than {SAFETY * terms.max_error:.2%} bad masks, half the "
-            f"bound: of {len(bad):,} masks that were drawn at random and reviewed {bad.sum():,} "
-            f"are bad; it takes at least {int(1 / terms.max_error)} good ones in a row, so review "
-            "more (`dataengine review push --order random`) and fit again"
-        )
-    return min(threshold, float(highest))
-
-
-def _listed(connection: Connection, score: KnownScore, threshold: float) -> list[int]:
-    """Undecided masks up to the threshold; the test split is for people alone."""
-    doubt, used = doubts(connection, score.id), ledger.ever_audited(connection)
-    return sorted(
-        each.mask_id
-        for each in proposals(connection, _ACCEPTABLE)
-        if not each.in_test
-        and each.mask_id not in used
-        and doubt.get(each.mask_id, np.inf) <= threshold
-    )
-
-
-def _answers(workspace: Workspace, connection: Connection, attempt: Attempt) -> dict[int, bool]:
-    """Mask → bad, of the audit's questions that were answered without a tie."""
-    audited = set(ledger.items(connection, attempt, audited=True))
-    decided = decided_masks(connection, workspace.store, attempt.terms.bad_below, Purpose.AUDIT)
-    return {each.mask_id: each.bad for each in decided if each.mask_id in audited}
-
-
 def _judge(workspace: Workspace, attempt: Attempt) -> tuple[Judgement, int]:
+    remember_traits(workspace)
     with workspace.engine.begin() as connection:
-        answers = _answers(workspace, connection, attempt)
+        answers = audit_answers(workspace, connection, attempt)
         judgement = judge_audit(
             errors=sum(answers.values()),
             audited=len(answers),
@@ -252,11 +198,17 @@ def _judge(workspace: Workspace, attempt: Attempt) -> tuple[Judgement, int]:
             max_error=attempt.terms.max_error,
             alpha=attempt.alpha,
         )
-        found = {"errors": judgement.errors, "bound": judgement.bound}
+        if not judgement.certified and not judgement.hopeless:
+            return judgement, 0
+        beside = find(connection, attempt.id, answers, attempt.terms.bad_below)
+        found = {
+            "errors": judgement.errors,
+            "bound": judgement.bound,
+            "findings": beside.as_dict(),
+        }
         if judgement.certified:
-            ledger.end(connection, attempt, AttemptState.CERTIFIED, None, **found)
+            ended = ledger.end(connection, attempt, AttemptState.CERTIFIED, None, **found)
             bad = {mask_id for mask_id, is_bad in answers.items() if is_bad}
-            return judgement, ledger.accept(connection, attempt, bad)
-        if judgement.hopeless:
-            ledger.end(connection, attempt, AttemptState.FAILED, judgement.missing, **found)
+            return judgement, ledger.accept(connection, ended, bad)
+        ledger.end(connection, attempt, AttemptState.FAILED, judgement.missing, **found)
         return judgement, 0

@@ -23,6 +23,7 @@ class Decided:
 
     Attributes:
         mask_id: the revision that was shown.
+        portrait_id: whose.
         group: of near-duplicates, as an image's id.
         bad: rejected, or fixed so much that the pushed mask's IoU with the fix is too low.
         at_random: chance chose it, so that it stands for all masks.
@@ -30,6 +31,7 @@ class Decided:
     """
 
     mask_id: int
+    portrait_id: int
     group: int
     bad: bool
     at_random: bool
@@ -66,6 +68,7 @@ def decided_masks(
         found.append(
             Decided(
                 mask_id,
+                rows[0].portrait_id,
                 group=rows[0].group_id or rows[0].image_id,
                 bad=2 * sum(votes) > len(votes),
                 at_random=any(row.drawn_at_random for row in rows),
@@ -81,6 +84,7 @@ def _answers(connection: Connection, purpose: Purpose) -> Sequence[sa.Row[*tuple
         sa.select(
             Review.id,
             Review.mask_id,
+            Mask.portrait_id,
             Review.reviewer,
             Review.decision,
             Review.fixed_iou,

@@ -13,6 +13,8 @@ from sqlalchemy.engine import Connection
 from db import Decision, Honeypot, Purpose, Review, ReviewRequest
 
 CONFIDENCE = 0.95
+_NARROW = 0.1
+"""Intervals that end below this are shown with a decimal."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,14 @@ class Rate:
     shown: int
     low: float
     high: float
+
+    def __str__(self) -> str:
+        """With its interval: `2 of 40 (1 to 17 %)`, with a decimal where it is narrow."""
+        if not self.shown:
+            return "–"
+        digits = 0 if self.high > _NARROW else 1
+        low, high = (f"{100 * end:.{digits}f}" for end in (self.low, self.high))
+        return f"{self.errors:,} of {self.shown:,} ({low} to {high} %)"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pipelines.quality.decided import PROPOSED, Decided, decided_masks
 from pipelines.quality.default import DEFAULT, DEFAULT_BAD_BELOW
 from pipelines.quality.fitting import FOLDS, LEAST_OF_EACH, fit
 from pipelines.quality.model import ScoreModel, matrix, read_model
-from pipelines.quality.stored_signals import STUDENT, stored_signals
+from pipelines.quality.stored_signals import stored_signals
 from pipelines.workspace import Workspace
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -205,9 +205,9 @@ def _scorable(connection: Connection) -> list[int]:
 
 
 def _columns(signals: Sequence[Mapping[str, float]]) -> list[str]:
-    """The signals that every mask has: a second opinion serves only where all got one."""
+    """The signals that every mask has: views and second opinions serve where all got them."""
     common = set.intersection(*(set(each) for each in signals))
-    return [name for name in {**signals[0], STUDENT: 0.0} if name in common]
+    return [name for name in signals[0] if name in common]
 
 
 def _reviews(decided: Sequence[Decided]) -> list[int]:

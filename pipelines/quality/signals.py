@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.geometry import Face
-from pipelines.quality.agreement import agreement, disagreement, largest_patch
+from pipelines.quality.agreement import largest_patch
 from pipelines.quality.boundary import band_entropy
 from pipelines.quality.confidence import expected_iou, exterior_doubt, interior_confidence
 from pipelines.quality.gradient import outline_support, unsupported_share
 from pipelines.quality.position import position
+from pipelines.quality.second_looks import BAND_PX, PATCH_PX, student_signals, view_signals
 from pipelines.quality.shape import pieces, roughness
 from pipelines.quality.views import Views, middle
 from pipelines.scores import mask_scores
@@ -24,8 +25,6 @@ from pipelines.subject import Mask, Probability
 
 WORKING_SIDE_PX = 256
 _WIDE_BAND_PX = 15
-_INTERIOR_PX = 7
-_PATCH_PX = 15
 # What describes the photo rather than the mask, or needs the crop's own size.
 _LEFT_OUT = frozenset({"short_side"})
 
@@ -100,10 +99,10 @@ def signals(evidence: Evidence) -> dict[str, float]:
     regions, holes = pieces(mask)
     found |= {
         "band_entropy_wide": band_entropy(mask, probability, _WIDE_BAND_PX),
-        "interior_confidence": interior_confidence(mask, probability, _INTERIOR_PX),
-        "exterior_doubt": exterior_doubt(mask, probability, _INTERIOR_PX),
+        "interior_confidence": interior_confidence(mask, probability, BAND_PX),
+        "exterior_doubt": exterior_doubt(mask, probability, BAND_PX),
         "expected_iou": expected_iou(mask, probability),
-        "undrawn_patch": largest_patch(mask.astype(np.float32), probability, _PATCH_PX),
+        "undrawn_patch": largest_patch(mask.astype(np.float32), probability, PATCH_PX),
         "outline_support": outline_support(mask, evidence.rgb),
         "unsupported_share": unsupported_share(mask, evidence.rgb),
         "pieces": float(regions),
@@ -111,45 +110,21 @@ def signals(evidence: Evidence) -> dict[str, float]:
         "roughness": roughness(mask),
     }
     found |= asdict(position(mask, evidence.face))
+    return found | second_looks(evidence)
+
+
+def second_looks(evidence: Evidence) -> dict[str, float]:
+    """Of the signals those that views and a student give, as far as they were asked.
+
+    Args:
+        evidence: as it is; `reduced` first, unless it is.
+    """
+    found: dict[str, float] = {}
     if evidence.views is not None:
-        found |= _view_signals(mask, evidence.views)
+        found |= view_signals(evidence.mask, evidence.views)
     if evidence.student is not None:
-        found |= _student_signals(mask, probability, evidence.student)
+        found |= student_signals(evidence.mask, evidence.probability, evidence.student)
     return found
-
-
-def _view_signals(mask: Mask, views: Views) -> dict[str, float]:
-    window = middle(mask.shape)
-    mean = np.asarray((views.plain + views.mirrored + views.smaller) / 3, np.float32)
-    mean[window] = (3 * mean[window] + views.larger) / 4
-    # In the mask's surroundings only: somebody else's body may differ as it likes.
-    near = np.asarray(cv2.dilate(mask.view(np.uint8), np.ones((31, 31), np.uint8)), np.float32)
-    return {
-        "view_flip": agreement(views.plain * near, views.mirrored * near),
-        "view_smaller": agreement(views.plain * near, views.smaller * near),
-        "view_larger": agreement((views.plain * near)[window], views.larger * near[window]),
-        "view_patch": max(
-            largest_patch(views.plain * near, views.mirrored * near, _PATCH_PX),
-            largest_patch(views.plain * near, views.smaller * near, _PATCH_PX),
-        ),
-        "view_expected_iou": expected_iou(mask, mean * near),
-        "view_difference": disagreement(mask, mean * near),
-        "view_band_entropy": band_entropy(mask, mean, _INTERIOR_PX),
-    }
-
-
-def _student_signals(
-    mask: Mask, probability: Probability, student: Probability
-) -> dict[str, float]:
-    return {
-        "student_disagreement": disagreement(mask, student),
-        "student_expected_iou": expected_iou(mask, student),
-        "student_agreement": agreement(probability, student),
-        "student_patch": largest_patch(mask.astype(np.float32), student, _PATCH_PX),
-        "student_band_entropy": band_entropy(mask, student, _INTERIOR_PX),
-        "student_interior": interior_confidence(mask, student, _INTERIOR_PX),
-        "student_exterior": exterior_doubt(mask, student, _INTERIOR_PX),
-    }
 
 
 def _resized(values: Probability, size: tuple[int, int]) -> Probability:

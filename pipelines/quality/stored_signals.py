@@ -11,13 +11,12 @@ from db import Mask, MaskSignals, reader
 from pipelines.decode import decode
 from pipelines.ingest.records import portraits
 from pipelines.masks import read_grey
+from pipelines.quality.second_looks import is_second_look
 from pipelines.quality.signals import Evidence, reduced, signals
-from pipelines.scores import DISAGREEMENT
 from pipelines.workspace import Workspace
 
 VERSION = 1
 """Of the signals' definition: raise it whenever one changes its meaning."""
-STUDENT = "student_disagreement"
 _AT_ONCE = 200
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
@@ -25,8 +24,8 @@ _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 def stored_signals(workspace: Workspace, mask_ids: Iterable[int]) -> dict[int, dict[str, float]]:
     """Signals by mask; those not known yet are computed and remembered.
 
-    A second opinion that was asked for when the mask was made comes along as
-    `student_disagreement`.
+    What views and a second opinion said when the mask was made comes along (`view_…`,
+    `student_…`).
 
     Args:
         workspace: opened.
@@ -52,8 +51,8 @@ def stored_signals(workspace: Workspace, mask_ids: Iterable[int]) -> dict[int, d
         _remember(workspace, new)
         for mask in masks:
             values = kept.get(mask.id) or new[mask.id]
-            second = (mask.scores or {}).get(DISAGREEMENT)
-            found[mask.id] = values if second is None else {**values, STUDENT: float(second)}
+            more = {name: value for name, value in mask.scores.items() if is_second_look(name)}
+            found[mask.id] = {**values, **more}
     return found
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db import Split, Trust
+from pipelines.releases.certificates import certificates_text
 from pipelines.releases.entry import Entry
 from pipelines.releases.selection import CoverageOfTest, Selection
 from pipelines.review.status import ReviewerCounts
@@ -70,6 +71,9 @@ def card_text(facts: CardFacts) -> str:
         _table("network or person's rule", Counter(_maker(entry) for entry in entries)),
         _table("verdict of the automatic checks", Counter(entry.verdict for entry in entries)),
     ]
+    proofs = certificates_text((entry.certificate for entry in entries), selection.findings)
+    if proofs:
+        parts += ["## Accepted unseen\n", proofs]
     reasons = Counter(reason for entry in entries for reason in entry.reasons)
     if reasons:
         parts.append(_table("what the checks doubted", reasons))

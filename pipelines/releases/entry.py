@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from db import MaskSource, Split, Trust
+from pipelines.releases.certificates import Certificate
 from pipelines.store import BlobKind, blob_key
 
 
@@ -34,6 +35,7 @@ class Entry:
         reasons: of the verdict.
         scores: of the mask.
         decided_at: when it was accepted or drawn; None for an import.
+        certificate: what a mask stands on that was accepted unseen; None: a person decided.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Entry:
     reasons: tuple[str, ...]
     scores: dict[str, float]
     decided_at: datetime | None
+    certificate: Certificate | None = None
 
     @property
     def image_file(self) -> str:
@@ -99,6 +102,7 @@ class Entry:
             "reasons": list(self.reasons),
             "scores": self.scores,
             "decided_at": self.decided_at.isoformat() if self.decided_at else None,
+            "certificate": self.certificate and self.certificate.as_dict(),
             "raw_sha256": self.raw_sha256,
             "crop_box": list(self.crop_box),
             "face_height": self.face_height,
@@ -117,7 +121,7 @@ class Entry:
             ValueError: something has a wrong value.
         """
         x0, y0, x1, y1 = line["crop_box"]
-        decided_at = line["decided_at"]
+        decided_at, certificate = line["decided_at"], line.get("certificate")
         return cls(
             name=line["id"],
             split=Split(line["split"]),
@@ -139,4 +143,5 @@ class Entry:
             reasons=tuple(line["reasons"]),
             scores=line["scores"],
             decided_at=datetime.fromisoformat(decided_at) if decided_at else None,
+            certificate=Certificate(**certificate) if certificate else None,
         )

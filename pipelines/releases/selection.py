@@ -10,6 +10,8 @@ from sqlalchemy.engine import Connection
 
 from db import Image, Mask, Portrait, Split, Trust
 from pipelines.errors import PipelineError
+from pipelines.quality.findings import Findings
+from pipelines.releases.certificates import Certificate, certified
 from pipelines.releases.entry import Entry
 from pipelines.releases.splits import Placed, places
 from pipelines.releases.trusted import BY_A_PERSON, MinSource, Standing, TrustedMask, standings
@@ -50,12 +52,14 @@ class Selection:
         test: what became of the portraits that fall to `test`.
         left_out: trusted portraits whose photo is a near-duplicate of one in a stricter split.
         untrusted: portraits without a trusted mask.
+        findings: what stands beside each certificate that holds, by number.
     """
 
     entries: list[Entry]
     test: CoverageOfTest
     left_out: int
     untrusted: int
+    findings: Mapping[int, Findings | None]
 
 
 def select(connection: Connection, min_source: MinSource) -> Selection:
@@ -86,8 +90,9 @@ def select(connection: Connection, min_source: MinSource) -> Selection:
             untrusted += 1
         else:
             chosen[mask.mask_id] = (mask, place)
+    proofs = certified(connection)
     return Selection(
-        sorted(_entries(connection, chosen), key=lambda entry: entry.name),
+        sorted(_entries(connection, chosen, proofs.by_mask), key=lambda entry: entry.name),
         CoverageOfTest(
             portraits=test.total(),
             released=test["released"],
@@ -97,6 +102,7 @@ def select(connection: Connection, min_source: MinSource) -> Selection:
         ),
         left_out,
         untrusted,
+        proofs.findings,
     )
 
 
@@ -135,7 +141,9 @@ def _fate(standing: Standing, mask: TrustedMask | None) -> str:
 
 
 def _entries(
-    connection: Connection, chosen: Mapping[int, tuple[TrustedMask, Placed]]
+    connection: Connection,
+    chosen: Mapping[int, tuple[TrustedMask, Placed]],
+    proofs: Mapping[int, Certificate],
 ) -> list[Entry]:
     query = (
         sa.select(
@@ -160,10 +168,10 @@ def _entries(
         .join(Image, Image.id == Portrait.image_id)
     )
     rows = connection.execution_options(yield_per=1000).execute(query)
-    return [_entry(row, *chosen[row.id]) for row in rows if row.id in chosen]
+    return [_entry(row, *chosen[row.id], proofs.get(row.id)) for row in rows if row.id in chosen]
 
 
-def _entry(row: Any, mask: TrustedMask, place: Placed) -> Entry:
+def _entry(row: Any, mask: TrustedMask, place: Placed, proof: Certificate | None) -> Entry:
     x0, y0, x1, y1 = row.crop_box
     return Entry(
         name=f"{row.sha256[:16]}-{row.ordinal}",
@@ -186,4 +194,5 @@ def _entry(row: Any, mask: TrustedMask, place: Placed) -> Entry:
         reasons=tuple(row.reasons or ()),
         scores=row.scores or {},
         decided_at=mask.decided_at,
+        certificate=proof if mask.trust is Trust.CERTIFIED else None,
     )

@@ -44,6 +44,7 @@ def test_from_a_drawn_audit_to_accepted_masks(run: Run, scored: Prepared, tmp_pa
     assert ended["state"] == "certified"
     assert ended["judgement"]["certified"] is True
     assert ended["accepted"] == ended["attempt"]["population"] - ended["judgement"]["errors"]
+    assert ended["attempt"]["findings"]["reviewers"] == 1
     refitted = run("-w", root, "scores", "fit")
     assert refitted.err == "attempt 1 to certify is void: its score was replaced\n"
     given_up = run("-w", root, "certify", "--abandon")

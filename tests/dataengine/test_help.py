@@ -20,7 +20,7 @@ DOCUMENTED = {
         "PATH...", "--teacher", "--teacher-weights", "--masks", "--device", "<auto|cpu|cuda>",
         "--batch-size", "--workers", "--limit", "--retry-failed", "--dry-run", "--json",
         "onnx:FILE", "sinet:CHECKPOINT", "sinet:bundled", "sinet:current", "--second-opinion",
-        *NETWORKS,
+        "--views", "four times", *NETWORKS,
     ],
     "status": ["--json"],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
@@ -68,6 +68,8 @@ DOCUMENTED = {
     ],
     "scores fit": ["--bad-below", "--seed", "--json", "near-duplicates", "calibrated"],
     "scores show": ["--pictures", "reliability.png", "precision-recall.png", "--json"],
+    "scores slices": ["--json", "Thirds", "95 %"],
+    "scores drift": ["--json", "Kolmogorov", "false discovery rate"],
     "review pull": ["--watch", "SECONDS", "--json"],
     "review status": ["--json"],
 }  # fmt: skip

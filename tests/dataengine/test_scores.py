@@ -40,3 +40,20 @@ def test_fit_and_show(run: Run, reviewed: Prepared, tmp_path: Path) -> None:
     assert found["reviews"] == found["masks"] == 60
     assert found["auroc"] == pytest.approx(1, abs=0.1)
     assert found["acceptable"]["0.05"] > 0.5
+
+
+def test_slices_and_drift(run: Run, reviewed: Prepared, tmp_path: Path) -> None:
+    opened, _ = opened_copy(reviewed, tmp_path)
+    opened.close()
+    root = opened.paths.root
+    answer = run("-w", root, "scores", "slices")
+    assert (answer.code, answer.err) == (0, "")
+    assert "brightness" in answer.out
+    assert "accepted least often: " in answer.out
+    assert "bad most often: " in answer.out
+    lines = json.loads(run("-w", root, "scores", "slices", "--json").out)
+    assert sum(line["portraits"] for line in lines if line["trait"] == "turn") == 60
+    answer = run("-w", root, "scores", "drift")
+    assert (answer.code, answer.err) == (0, "")
+    assert "no round was frozen yet" in answer.out
+    assert json.loads(run("-w", root, "scores", "drift", "--json").out) == []

@@ -12,6 +12,7 @@ import pytest
 
 from dataengine import training, training_progress
 from sinet.checkpoint import load_checkpoint
+from sinet.training import compiling
 from tests.dataengine.conftest import Run
 from tests.dataengine.test_cli_errors import assert_one_line_error
 from tests.dataengine.training_data import make_checkpoint, make_config, make_data
@@ -118,8 +119,8 @@ def test_options_override_the_recipe(
 def test_without_a_compiler_it_trains_uncompiled(
     run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "_compiler", lambda _: False)
-    monkeypatch.setattr(training, "_WORTH_COMPILING", 0)
+    monkeypatch.setattr(training, "has_compiler", lambda _: False)
+    monkeypatch.setattr(compiling, "_WORTH_IT", 0)
     config = make_config(tmp_path, compile=True, epochs=1)
     answer = run("train", "--data", data, "--config", config)
     assert answer.code == 0, answer.err

@@ -15,8 +15,9 @@ ROWS_A_GROUP = 100
 
 _TEXT = (
     "id", "split", "image_sha256", "mask_sha256", "trust", "mask_source", "producer", "verdict",
-    "scores", "decided_at", "raw_sha256",
+    "decided_at", "raw_sha256",
 )  # fmt: skip
+_JSON = ("scores", "certificate")
 _NUMBERS = ("width", "height", "portrait_id", "mask_id", "mask_revision", "group_id")
 
 
@@ -30,7 +31,8 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
     """Write ``SPLIT-00000-of-00002.parquet``, ….
 
     Columns: `image` and `mask` (files as they are, decoded by `datasets`), and the manifest's
-    fields; `scores` is JSON, because not every mask has the same ones.
+    fields; `scores` and `certificate` are JSON: not every mask has the same scores, and few have
+    a certificate.
 
     Raises:
         PipelineError: pyarrow is not installed.
@@ -75,7 +77,7 @@ def _row(entry: Entry, store: Store) -> dict[str, Any]:
     row = entry.manifest()
     row["image"] = {"bytes": store.get(entry.image_blob), "path": Path(entry.image_file).name}
     row["mask"] = {"bytes": store.get(entry.mask_blob), "path": Path(entry.mask_file).name}
-    row["scores"] = json.dumps(entry.scores, sort_keys=True)
+    row |= {name: json.dumps(row[name], sort_keys=True) for name in _JSON if row[name] is not None}
     return row
 
 
@@ -88,6 +90,7 @@ def _schema() -> Any:
         ("image", picture, {"_type": "Image"}),
         ("mask", picture, {"_type": "Image"}),
         *((name, pa.string(), _value("string")) for name in _TEXT),
+        *((name, pa.string(), _value("string")) for name in _JSON),
         *((name, pa.int64(), _value("int64")) for name in _NUMBERS),
         ("reasons", pa.list_(pa.string()), _list("string")),
         ("crop_box", pa.list_(pa.int64()), _list("int64")),

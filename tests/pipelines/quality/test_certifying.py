@@ -8,7 +8,9 @@ import pytest
 from db import AttemptState, Decision, MaskSource, Purpose, Trust
 from pipelines.quality.attempts import Terms, attempts, ever_audited
 from pipelines.quality.certifying import CertifyError, abandon, certify, void_changed
+from pipelines.quality.findings import findings_of
 from pipelines.quality.scoring import fit_scores
+from pipelines.releases.building import read_manifest
 from pipelines.releases.exporting import export
 from pipelines.releases.formats import Format
 from pipelines.releases.trusted import MinSource
@@ -162,3 +164,42 @@ def test_a_release_holds_nothing_of_a_void_certificate(
     of_mask = {row.id: row.portrait_id for row in masks(ready)}
     add_revision(ready, of_mask[certified(ready)[0]], MaskSource.STUDENT)
     assert released("after") == 0
+
+
+def test_what_stands_beside_the_bound_goes_wherever_the_masks_go(
+    ready: Workspace, gateway: FakeGateway, tmp_path: Path
+) -> None:
+    certify(ready, TERMS, seed=7)
+    push_all(ready, gateway, order=Order.RANDOM, limit=40)
+    answer_all(ready, gateway)
+    pull(ready, gateway)
+    ended = certify(ready, TERMS).attempt
+    assert ended.findings is not None
+    beside = findings_of(ended.findings)
+    assert beside.reviewers == 1
+    assert beside.errors.missed.shown > 0, "honeypots were among the questions"
+    turn = [each for each in beside.slices if each.trait == "turn"]
+    assert sum(each.bad.shown for each in turn) == ended.audit_size
+    assert sum(each.listed for each in turn) == ended.population
+
+    found = export(ready, tmp_path / "out", Format.FOLDER, MinSource.ANY)
+    unseen = [each for each in found.entries if each.trust is Trust.CERTIFIED]
+    seen = [each for each in found.entries if each.trust is not Trust.CERTIFIED]
+    assert unseen
+    assert {each.certificate and each.certificate.number for each in unseen} == {1}
+    assert {each.certificate for each in seen} == {None}
+    written = {each.name: each for each in read_manifest(tmp_path / "out")}
+    proof = written[unseen[0].name].certificate
+    assert proof is not None
+    assert (proof.bound, proof.threshold, proof.audited) == (
+        ended.bound,
+        ended.threshold,
+        ended.audit_size,
+    )
+    card = (tmp_path / "out" / "card.md").read_text()
+    assert f"**Certificate 1** ({ended.judged_at:%Y-%m-%d}): {len(unseen)} portraits" in card
+    assert "the audit's reviewers overlooked" in card
+    assert "worst slice, " in card
+    assert "least covered, " in card
+    accepted = [row for row in reviews(ready) if row.decision == Decision.CERTIFIED]
+    assert {row.comment for row in accepted} == {ended.in_words()}

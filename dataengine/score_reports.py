@@ -1,0 +1,81 @@
+"""`scores slices` and `scores drift` on a console."""
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dataengine.tables import number_of, print_json
+from pipelines.quality.drift import LEAST, RoundDrift, drift_between_rounds
+from pipelines.quality.slices import SliceLine, least_accepted, most_bad, slice_lines
+from pipelines.quality.traits import described
+from pipelines.workspace import Workspace
+
+_SHOWN = 5
+"""Signals a line of `drift` names at most."""
+
+
+def report_slices(workspace: Workspace, *, as_json: bool) -> None:
+    """How portraits stand by what they are like."""
+    lines = slice_lines(workspace)
+    if as_json:
+        print_json(lines)
+        return
+    if not lines:
+        typer.echo("there are no portraits yet; bring photos with `dataengine ingest`")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("portraits with")
+    for heading in ("number", "decided", "accepted"):
+        table.add_column(heading, justify="right")
+    table.add_column("bad, of those drawn at random")
+    for line in lines:
+        shares = (f"{part / line.portraits:.0%}" for part in (line.covered, line.accepted))
+        table.add_row(_name(line), f"{line.portraits:,}", *shares, str(line.bad))
+    Console().print(table)
+    least, worst = least_accepted(lines), most_bad(lines)
+    if least is not None:
+        typer.echo(f"accepted least often: {_name(least)}, {least.accepted / least.portraits:.0%}")
+    if worst is not None:
+        typer.echo(f"bad most often: {_name(worst)}, {worst.bad}")
+
+
+def report_drift(workspace: Workspace, *, as_json: bool) -> None:
+    """Whether masks of each round look like those of the round before."""
+    found = drift_between_rounds(workspace)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        typer.echo("no round was frozen yet (`dataengine train --round 1`): nothing to compare")
+    for each in found:
+        _print_round(each)
+
+
+def _print_round(found: RoundDrift) -> None:
+    sides = f"{number_of(found.before, 'mask')} before it, {found.after:,} after it"
+    typer.echo(f"round {found.round}: {sides}")
+    if not found.signals:
+        typer.echo(f"  too few to compare: it takes {LEAST} on either side")
+        return
+    drifted = [each for each in found.signals if each.drifted]
+    if not drifted:
+        widest = found.signals[0]
+        typer.echo(
+            f"  no signal has drifted (largest distance {widest.distance:.2f}, {widest.signal})"
+        )
+        return
+    typer.echo(
+        f"  {len(drifted)} of {len(found.signals)} signals have drifted: review masks drawn at "
+        "random, then `dataengine scores fit`"
+    )
+    for signal in drifted[:_SHOWN]:
+        typer.echo(
+            f"    {signal.signal}: median {signal.before:.3g} → {signal.after:.3g}, distance "
+            f"{signal.distance:.2f} (p {signal.p_value:.1g})"
+        )
+    if len(drifted) > _SHOWN:
+        typer.echo(f"    and {len(drifted) - _SHOWN} more (--json)")
+
+
+def _name(line: SliceLine) -> str:
+    return described(line.trait, line.low, line.high)

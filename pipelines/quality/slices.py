@@ -1,0 +1,137 @@
+"""Thirds of the portraits by each trait: where masks are accepted less often, or found bad more.
+
+Thirds, because each then has enough portraits to say something, whatever the crawl is like; their
+limits are printed. Shares of few masks come with exact intervals, as everywhere.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from db import reader
+from pipelines.quality.decided import decided_masks
+from pipelines.quality.default import DEFAULT_BAD_BELOW
+from pipelines.quality.reviewer_errors import Rate, rate
+from pipelines.quality.scoring import current_score
+from pipelines.quality.stored_traits import known_traits, remember_traits
+from pipelines.quality.traits import TITLES
+from pipelines.releases.trusted import MinSource, standings
+from pipelines.workspace import Workspace
+
+PARTS = 3
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The portraits with like values of one trait.
+
+    Attributes:
+        trait: see `pipelines.quality.traits.Traits`.
+        low: smallest value among them.
+        high: largest.
+        portraits: their ids.
+    """
+
+    trait: str
+    low: float
+    high: float
+    portraits: frozenset[int]
+
+
+@dataclass(frozen=True)
+class SliceLine:
+    """How the portraits of a slice stand.
+
+    Attributes:
+        trait: of the slice, like `low` and `high`.
+        low: see `Slice`.
+        high: see `Slice`.
+        portraits: how many.
+        covered: of them with a decision, by a person or a certificate.
+        accepted: of them with a trusted mask.
+        bad: of the masks that chance chose and people decided about.
+    """
+
+    trait: str
+    low: float
+    high: float
+    portraits: int
+    covered: int
+    accepted: int
+    bad: Rate
+
+
+def cut(values: Mapping[int, Mapping[str, float]]) -> list[Slice]:
+    """Cut portraits into thirds by each trait.
+
+    Args:
+        values: portrait → trait → value.
+
+    Returns:
+        By trait, from low to high; fewer than thirds where many portraits share a value.
+    """
+    found = []
+    ids = np.array(sorted(values), np.int64)
+    for trait in TITLES if len(ids) else ():
+        of_trait = np.array([values[int(each)][trait] for each in ids])
+        limits = np.quantile(of_trait, np.arange(1, PARTS) / PARTS)
+        part = np.searchsorted(limits, of_trait, side="right")
+        for number in np.unique(part):
+            chosen = part == number
+            low, high = float(of_trait[chosen].min()), float(of_trait[chosen].max())
+            found.append(Slice(trait, low, high, frozenset(ids[chosen].tolist())))
+    return found
+
+
+def slice_lines(workspace: Workspace) -> list[SliceLine]:
+    """How all portraits with a mask stand, by slice.
+
+    Args:
+        workspace: opened; traits that are not known yet are computed and remembered.
+
+    Raises:
+        WorkspaceError: a blob is missing or damaged.
+    """
+    remember_traits(workspace)
+    with reader(workspace.engine).begin() as connection:
+        score = current_score(connection)
+        bad_below = score.bad_below if score else DEFAULT_BAD_BELOW
+        standing = standings(connection, MinSource.ANY)
+        drawn = {
+            each.portrait_id: each.bad
+            for each in decided_masks(connection, workspace.store, bad_below)
+            if each.at_random
+        }
+        slices = cut(known_traits(connection))
+    covered = {each for each, of in standing.items() if of.looked_at or of.trusted is not None}
+    accepted = {each for each, of in standing.items() if of.trusted is not None}
+    return [
+        SliceLine(
+            each.trait,
+            each.low,
+            each.high,
+            len(each.portraits),
+            len(each.portraits & covered),
+            len(each.portraits & accepted),
+            bad_of(each, drawn),
+        )
+        for each in slices
+    ]
+
+
+def least_accepted(lines: Collection[SliceLine]) -> SliceLine | None:
+    """The slice whose portraits have a trusted mask least often; None without slices."""
+    return min(lines, key=lambda line: line.accepted / line.portraits, default=None)
+
+
+def most_bad(lines: Collection[SliceLine]) -> SliceLine | None:
+    """The slice with the largest share of bad masks among those drawn; None where none was bad."""
+    known = [line for line in lines if line.bad.errors]
+    return max(known, key=lambda line: line.bad.errors / line.bad.shown, default=None)
+
+
+def bad_of(each: Slice, known: Mapping[int, bool]) -> Rate:
+    """Share of bad masks among the known ones of a slice; `known` maps portraits to bad."""
+    inside = [bad for portrait_id, bad in known.items() if portrait_id in each.portraits]
+    return rate(sum(inside), len(inside))

@@ -1,0 +1,162 @@
+"""The certificates that released masks stand on: what the manifest and the card say of them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db import AttemptItem, AttemptState
+from pipelines.quality import attempts as ledger
+from pipelines.quality.findings import Findings, findings_of
+from pipelines.quality.traits import described
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a mask that nobody looked at stands on.
+
+    Attributes:
+        number: of the attempt in its workspace.
+        max_error: share of bad masks that was to be excluded.
+        confidence: of all attempts of the workspace together.
+        bound: upper bound on the share of bad masks that reviewers would find in the set.
+        bad_below: IoU under which a mask that a reviewer fixed was bad.
+        population: masks of the set.
+        audited: of them, by people.
+        errors: bad ones among these.
+        threshold: largest doubt of a mask in the set.
+        score_model: that gave the doubt.
+        judged_at: date, in ISO 8601.
+    """
+
+    number: int
+    max_error: float
+    confidence: float
+    bound: float
+    bad_below: float
+    population: int
+    audited: int
+    errors: int
+    threshold: float
+    score_model: int
+    judged_at: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; `Certificate(**…)` reads it back."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """The certificates that hold in a workspace.
+
+    Attributes:
+        by_mask: of the masks they accepted, and of those their audits found bad.
+        findings: what stands beside each, by number; None where it was not recorded.
+    """
+
+    by_mask: dict[int, Certificate]
+    findings: dict[int, Findings | None]
+
+
+def certified(connection: Connection) -> Certified:
+    """All certificates that hold, with their masks.
+
+    Args:
+        connection: in a transaction.
+    """
+    held = {
+        each.id: each
+        for each in ledger.attempts(connection)
+        if each.state is AttemptState.CERTIFIED
+    }
+    written = {attempt_id: _certificate(each) for attempt_id, each in held.items()}
+    query = sa.select(AttemptItem.mask_id, AttemptItem.attempt_id).where(
+        AttemptItem.attempt_id.in_(list(held))
+    )
+    return Certified(
+        {row.mask_id: written[row.attempt_id] for row in connection.execute(query)},
+        {
+            each.number: None if each.findings is None else findings_of(each.findings)
+            for each in held.values()
+        },
+    )
+
+
+def certificates_text(
+    used: Iterable[Certificate | None], findings: Mapping[int, Findings | None]
+) -> str:
+    """What a card says of the certificates that released masks stand on; empty without any.
+
+    Args:
+        used: of each released mask; None: a person decided.
+        findings: as `Certified.findings`.
+    """
+    masks = Counter(each for each in used if each is not None)
+    parts = []
+    for each, number in sorted(masks.items(), key=lambda pair: pair[0].number):
+        parts.append(
+            f"**Certificate {each.number}** ({datetime.fromisoformat(each.judged_at):%Y-%m-%d}): "
+            f"{number:,} portraits here were accepted unseen. Of the {each.population:,} masks "
+            f"listed, at most {each.bound:.2%} are bad in reviewers' eyes (rejected, or fixed with "
+            f"an IoU below {each.bad_below:g}), at {each.confidence:.0%} over all attempts: a "
+            f"blind audit of {each.audited:,}, drawn uniformly, found {each.errors:,}. The masks' "
+            f"doubt is at most {each.threshold:.4f} by score {each.score_model}.\n"
+        )
+        beside = findings.get(each.number)
+        if beside is not None:
+            parts.append("".join(f"- {line}\n" for line in beside_text(beside, each.bound)))
+    return "\n".join(parts)
+
+
+def beside_text(beside: Findings, bound: float, *, certified: bool = True) -> Sequence[str]:
+    """Lines about what stands beside a bound: reviewers' errors, and the worst slice.
+
+    Args:
+        beside: of the certificate.
+        bound: of it, in [0, 1].
+        certified: the bound is small enough; otherwise nothing is made of it.
+    """
+    missed = beside.errors.missed
+    true = beside.true_bound(bound) if certified else None
+    lines = [
+        f"the audit's reviewers overlooked {missed} spoilt masks"
+        if missed.shown
+        else "how much the audit's reviewers overlook was not measured (no honeypots)"
+    ]
+    if true is not None:
+        lines[0] += f": with what they overlook, at most {true:.2%} are bad"
+    worst, least = beside.worst, beside.least_listed
+    if worst is not None:
+        lines.append(
+            f"worst slice, {described(worst.trait, worst.low, worst.high)}: the audit found "
+            f"{worst.bad} bad"
+        )
+    if least is not None:
+        lines.append(
+            f"least covered, {described(least.trait, least.low, least.high)}: {least.listed:,} of "
+            f"{least.portraits:,} portraits are in the set"
+        )
+    return lines
+
+
+def _certificate(attempt: ledger.Attempt) -> Certificate:
+    if attempt.bound is None or attempt.errors is None or attempt.judged_at is None:
+        raise ValueError(f"attempt {attempt.number} was never judged")
+    return Certificate(
+        number=attempt.number,
+        max_error=attempt.terms.max_error,
+        confidence=attempt.terms.confidence,
+        bound=attempt.bound,
+        bad_below=attempt.terms.bad_below,
+        population=attempt.population,
+        audited=attempt.audit_size,
+        errors=attempt.errors,
+        threshold=attempt.threshold,
+        score_model=attempt.score_model_id,
+        judged_at=attempt.judged_at.isoformat(),
+    )

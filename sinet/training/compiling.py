@@ -1,0 +1,33 @@
+"""When `torch.compile` is worth it, and whether it can work here."""
+
+import os
+import shutil
+from typing import Final
+
+import torch
+
+from sinet.training.config import TrainingConfig
+
+# Images times epochs: compiling takes a minute or more, which a short training does not win back.
+_WORTH_IT: Final = 8_000
+
+
+def worth_compiling(config: TrainingConfig, images: int) -> bool:
+    """Whether a run is asked to be compiled, and long enough to win back the time that takes.
+
+    Args:
+        config: of the run.
+        images: to learn from.
+    """
+    return config.compile and images * (config.encoder_epochs + config.epochs) >= _WORTH_IT
+
+
+def has_compiler(device: str) -> bool:
+    """Whether `torch.compile` finds what it needs; on a GPU that comes with PyTorch.
+
+    Args:
+        device: `auto`, `cpu` or `cuda`.
+    """
+    if device != "cpu" and torch.cuda.is_available():
+        return True
+    return any(map(shutil.which, filter(None, (os.environ.get("CXX"), "g++", "clang++"))))
