@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
 import typer
+from rich.console import Console
 
+from dataengine.training_progress import training_progress
 from sinet.benchmark import Row, measure_scores, measure_speed
 from sinet.errors import ConfigError
 from sinet.models import ListedNetwork, list_networks
@@ -51,6 +54,8 @@ def run_bench(request: BenchRequest) -> None:
         raise ConfigError(f"--side is {request.side}: a multiple of 32 is needed.")
     listed = list_networks(request.side, request.names)
     request.out.mkdir(parents=True, exist_ok=True)
+    # OpenCV's threads and the processes that augment, forked from this one, do not mix.
+    cv2.setNumThreads(0)
     rows = []
     for each in listed:
         if each.parameters is None:
@@ -104,9 +109,10 @@ def _measure(network: ListedNetwork, request: BenchRequest) -> Row:
     trained = None
     if request.data is not None:
         run = request.out / "runs" / _label(network).replace(", ", "-")
-        trained = measure_scores(
-            network, request.data, request.epochs, request.side, run, request.device
-        )
+        with training_progress(Console(stderr=True)) as progress:
+            trained = measure_scores(
+                network, request.data, request.epochs, request.side, run, request.device, progress
+            )
     return Row(network, measure_speed(network, request.side, request.rounds), trained)
 
 

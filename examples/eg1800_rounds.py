@@ -33,7 +33,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from dataengine.settings import load_settings
-from db import Mask, Portrait, ReviewRequest, Verdict, reader
+from db import Honeypot, Mask, Portrait, ReviewRequest, Verdict, reader
 from pipelines.listing import list_portraits
 from pipelines.masks import difference, read_grey
 from pipelines.review.choosing import Order
@@ -109,23 +109,24 @@ class Reviewer:
                 for row in csv.DictReader(file)
             }
 
-    def review(self, root: Path) -> None:
-        """Ask about every mask that nobody has decided about, and answer."""
+    def review(self, root: Path, order: Order = Order.UNCERTAIN, limit: int | None = None) -> None:
+        """Ask about masks that nobody has decided about, every one or some, and answer."""
         workspace, gateway = (
             Workspace(root, load_settings(root)),
             FakeGateway(began=datetime.now(UTC)),
         )
-        request = PushRequest("rounds", list(Verdict), Order.UNCERTAIN, None, 200)
+        request = PushRequest("rounds", list(Verdict), order, limit, 200)
         try:
             push(workspace, gateway, request, Silent())
             ious = self._ious(workspace)
             for task in list(gateway.tasks.values()):
-                gateway.answer(task.id, self._decision(ious[task.key]))
+                gateway.answer(task.id, self.decide(ious[task.key]))
             pull(workspace, gateway)
         finally:
             workspace.close()
 
-    def _decision(self, iou: float) -> str:
+    def decide(self, iou: float) -> str:
+        """Answer about a mask of this IoU with the hand mask."""
         if iou >= ACCEPT_FROM:
             return "accept"
         # By the portrait's own seed: the same in a run that was interrupted.
@@ -133,11 +134,14 @@ class Reviewer:
         return "accept" if iou >= REJECT_BELOW and chance < 0.5 else "reject"
 
     def _ious(self, workspace: Workspace) -> dict[str, float]:
-        """How good the masks that were asked about are, by the questions' keys."""
+        """How good the masks that were shown are, by the questions' keys."""
+        # A honeypot shows another mask than the one it is made from.
+        shown = sa.func.coalesce(Honeypot.shown_blob, Mask.blob).label("blob")
         query = (
-            sa.select(ReviewRequest.key, Mask.blob, Portrait.id, Portrait.crop_box)
+            sa.select(ReviewRequest.key, shown, Portrait.id, Portrait.crop_box)
             .join(Mask, Mask.id == ReviewRequest.mask_id)
             .join(Portrait, Portrait.id == Mask.portrait_id)
+            .outerjoin(Honeypot, Honeypot.request_id == ReviewRequest.id)
         )
         with reader(workspace.engine).begin() as connection:
             photos = {
@@ -146,12 +150,12 @@ class Reviewer:
             }
             rows = connection.execute(query).all()
         return {
-            row.key: self._iou(read_grey(workspace.store, row.blob) > 127, row.crop_box, photo)
+            row.key: self.iou(read_grey(workspace.store, row.blob) > 127, row.crop_box, photo)
             for row in rows
             for photo in [photos[row.id]]
         }
 
-    def _iou(self, mask: NDArray[np.bool_], crop: list[int], photo: Path) -> float:
+    def iou(self, mask: NDArray[np.bool_], crop: list[int], photo: Path) -> float:
         """Against the hand mask, on the part of the photo that both cover."""
         hand, (wx, wy) = self._hand(photo)
         height, width = hand.shape
@@ -207,16 +211,16 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
     for number, crawl in enumerate(crawls(shared, out, plan.images), 1):
         if len(results) > number:
             continue
-        _dataengine(root, "ingest", str(crawl), "--teacher", f"onnx:{teacher}")
+        dataengine(root, "ingest", str(crawl), "--teacher", f"onnx:{teacher}")
         begin = []
         if number > 1:
-            _dataengine(root, "relabel", "--round", str(number - 1))
+            dataengine(root, "relabel", "--round", str(number - 1))
             begin = ["--init", str(root / f"runs/round-{number - 1}/last.safetensors")]
         reviewer.review(root)
-        reviewed = json.loads(_dataengine(root, "review", "status", "--json"))
+        reviewed = json.loads(dataengine(root, "review", "status", "--json"))
         epochs = ["--epochs", str(plan.epochs[number - 1])]
         trained = json.loads(
-            _dataengine(root, "train", "--round", str(number), *recipe, *epochs, *begin, "--json")
+            dataengine(root, "train", "--round", str(number), *recipe, *epochs, *begin, "--json")
         )
         student = root / f"runs/round-{number}/last.safetensors"
         results.append(
@@ -288,7 +292,7 @@ def _evaluate(model: Path, shared: Path, images: int | None) -> dict[str, Any]:
     command = ["evaluate", str(model), "--data", str(shared / "data/eg1800"), "--json"]
     if images is not None:
         command += ["--limit", str(images)]
-    found = json.loads(_dataengine(None, *command))
+    found = json.loads(dataengine(None, *command))
     return {
         "iou": found["mean"]["iou"],
         "interval": found["iou_interval_95"],
@@ -297,7 +301,7 @@ def _evaluate(model: Path, shared: Path, images: int | None) -> dict[str, Any]:
     }
 
 
-def _dataengine(root: Path | None, *arguments: str) -> str:
+def dataengine(root: Path | None, *arguments: str) -> str:
     """Run a command as a user would; what it prints."""
     workspace = [] if root is None else ["-w", str(root)]
     command = [sys.executable, "-c", "from dataengine.cli import main; main()"]

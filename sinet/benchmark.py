@@ -24,6 +24,7 @@ from sinet.networks import build_network
 from sinet.normalisation import InputSpec
 from sinet.training import default_recipe, load_config, train
 from sinet.training.compiling import has_compiler, worth_compiling
+from sinet.training.run import Progress
 
 THREADS: Final = (1, 2)
 LARGE_MACS: Final = 2_000_000_000
@@ -89,7 +90,13 @@ def measure_speed(network: ListedNetwork, side: int, rounds: int) -> Speed:
 
 
 def measure_scores(
-    network: ListedNetwork, data: Path, epochs: int, side: int, out: Path, device: str
+    network: ListedNetwork,
+    data: Path,
+    epochs: int,
+    side: int,
+    out: Path,
+    device: str,
+    progress: Progress | None = None,
 ) -> Trained | None:
     """Train a network by its portrait recipe for so many epochs, and score it on `val`.
 
@@ -100,6 +107,7 @@ def measure_scores(
         side: of the square images.
         out: folder of the run; one that was begun there goes on.
         device: `cpu`, `cuda` or `auto`.
+        progress: told of every epoch.
 
     Raises:
         DataError: the data set cannot be read.
@@ -122,7 +130,7 @@ def measure_scores(
     if not (worth_compiling(config, len(samples)) and has_compiler(device)):
         config = config.model_copy(update={"compile": False})
     resume = (out / "resume.pt").is_file()
-    weights = train(config, samples, out, resume=resume, device=device)
+    weights = train(config, samples, out, resume=resume, device=device, progress=progress)
     _, held_out = evaluation_samples(data, None)
     mean = evaluate(load_checkpoint(weights), held_out).mean
     return Trained(mean.iou, mean.boundary_f1)

@@ -36,7 +36,7 @@ def test_three_rounds_run_through_and_learn(
     learnt_from = [each["images"]["train"] for each in students]
     assert learnt_from == sorted(set(learnt_from)), "every round learns from more"
     assert all(each["decisions"]["rejected"] < each["decisions"]["accepted"] for each in students)
-    rounds = json.loads(example._dataengine(tmp_path / "workspace", "rounds", "--json"))
+    rounds = json.loads(example.dataengine(tmp_path / "workspace", "rounds", "--json"))
     for line in rounds:
         # The first rival is an untrained network; nobody was promoted on so few images.
         assert line["gate"]["against"] == "an untrained network"
@@ -47,4 +47,4 @@ def test_three_rounds_run_through_and_learn(
     assert (tmp_path / "rounds.png").stat().st_size > 10_000
     # Run again, it has nothing to do.
     assert example.run(shared, tmp_path, example.SMALL) == results
-    example._dataengine(tmp_path / "workspace", "verify")
+    example.dataengine(tmp_path / "workspace", "verify")

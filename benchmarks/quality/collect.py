@@ -146,15 +146,18 @@ def main() -> None:
     parser.add_argument("cache", type=Path)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     options = parser.parse_args()
-    teacher = options.shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
-    for name, made in (
-        ("eg1800", portraits(options.shared / "data/eg1800", teacher, options.cache / "eg1800")),
-        ("flickr", crawl(options.shared, teacher, options.cache / "flickr")),
-    ):
-        (options.cache / name).mkdir(parents=True, exist_ok=True)
-        for number, line in enumerate(made):
-            if number % 50 == 0:
-                print(f"{name} {number}: {line}", flush=True)
+    for number, line in enumerate(collect(options.shared, options.cache)):
+        if number % 50 == 0:
+            print(f"{number}: {line}", flush=True)
+
+
+def collect(shared: Path, cache: Path) -> Iterator[str]:
+    """Ask the teacher about the photos of train.txt, val.txt and the crawl that are not there."""
+    teacher = shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
+    for name in ("eg1800", "flickr"):
+        (cache / name).mkdir(parents=True, exist_ok=True)
+    yield from portraits(shared / "data/eg1800", teacher, cache / "eg1800")
+    yield from crawl(shared, teacher, cache / "flickr")
 
 
 if __name__ == "__main__":

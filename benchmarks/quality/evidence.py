@@ -10,8 +10,12 @@ from benchmarks.quality.data import FOLDS, Photo
 from pipelines.geometry import Face
 from pipelines.quality.signals import Evidence, reduced, signals
 from pipelines.quality.views import Views
-from sinet.checkpoint import Model, load_checkpoint
+from sinet.checkpoint import Model
+from sinet.models import load_person_model
+from sinet.onnx_model import OnnxModel
 from sinet.predict import predict
+
+Student = Model | OnnxModel
 
 BAD_BELOW = 0.90
 NETWORK, INGEST = "network", "ingest"
@@ -62,17 +66,20 @@ class Table:
         )
 
 
-def load_students(folder: Path) -> list[Model]:
-    """The students of all folds; none where they are not trained."""
-    files = [folder / f"fold-{fold}" / "last.safetensors" for fold in range(FOLDS)]
-    return [load_checkpoint(file) for file in files] if all(f.exists() for f in files) else []
+def load_students(folder: Path) -> list[Student]:
+    """The students of all folds, of either kind; none where they are not trained."""
+    for name in ("last.safetensors", "teacher.onnx"):
+        files = [folder / f"fold-{fold}" / name for fold in range(FOLDS)]
+        if all(file.exists() for file in files):
+            return [load_person_model(file) for file in files]
+    return []
 
 
 def table(
     cache: Path,
     crawl: str,
     photos: list[Photo],
-    students: list[Model],
+    students: list[Student],
     whose: str,
     trained: str = "",
 ) -> Table:
@@ -114,7 +121,7 @@ def table(
     )
 
 
-def read_evidence(path: Path, student: Model | None, whose: str) -> tuple[Evidence, float]:
+def read_evidence(path: Path, student: Student | None, whose: str) -> tuple[Evidence, float]:
     """One collected portrait on its working copy, and the IoU of its mask."""
     with np.load(path) as file:
         height, width = (int(side) for side in file["size"])
