@@ -57,7 +57,13 @@ class Overlooking(Reviewer):
         ]
 
 
-def run(shared: Path, out: Path, images: int | None, looked_at: int) -> str:
+def run(
+    shared: Path,
+    out: Path,
+    images: int | None = None,
+    looked_at: int = LOOKED_AT,
+    terms: Sequence[str] = TERMS,
+) -> str:
     """Do it all; what the commands said."""
     out.mkdir(parents=True, exist_ok=True)
     root, said = out / "workspace", []
@@ -72,9 +78,9 @@ def run(shared: Path, out: Path, images: int | None, looked_at: int) -> str:
     reviewer.review(root, Order.RANDOM, looked_at)
     command("scores", "fit")
     command("scores", "slices")
-    command("certify", *TERMS)
+    command("certify", *terms)
     reviewer.review(root, Order.RANDOM, 50)
-    command("certify", *TERMS)
+    command("certify", *terms)
     command("review", "status")
     workspace = Workspace(root, load_settings(root))
     with reader(workspace.engine).begin() as connection:
@@ -101,10 +107,8 @@ def main() -> None:
     )
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--out", type=Path, default=Path("certificate"))
-    parser.add_argument("--images", type=int, default=None)
-    parser.add_argument("--looked-at", type=int, default=LOOKED_AT)
     options = parser.parse_args()
-    print(run(options.shared.absolute(), options.out.absolute(), options.images, options.looked_at))
+    print(run(options.shared.absolute(), options.out.absolute()))
 
 
 if __name__ == "__main__":

@@ -1,42 +1,27 @@
-"""The examples run: a small version of the three rounds on EG1800, with real networks."""
+"""The examples run: small versions of them on EG1800, with real networks."""
 
-import importlib.util
 import json
-import sys
+import re
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-from tests.conftest import CHECKOUT
-
-
-@pytest.fixture(scope="module")
-def example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "eg1800_rounds", CHECKOUT / "examples/eg1800_rounds.py"
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+from examples import eg1800_certificate, eg1800_rounds
 
 
 def test_three_rounds_run_through_and_learn(
-    example: ModuleType, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in example.SMALL.settings:
+    for name in eg1800_rounds.SMALL.settings:
         monkeypatch.setenv(name, "")  # the example sets it; it is gone after the test
-    results = example.run(shared, tmp_path, example.SMALL)
+    results = eg1800_rounds.run(shared, tmp_path, eg1800_rounds.SMALL)
     teacher, *students = results
     assert teacher["iou"] > 0.9
     assert [each["name"] for each in students] == ["round 1", "round 2", "round 3"]
     learnt_from = [each["images"]["train"] for each in students]
     assert learnt_from == sorted(set(learnt_from)), "every round learns from more"
     assert all(each["decisions"]["rejected"] < each["decisions"]["accepted"] for each in students)
-    rounds = json.loads(example.dataengine(tmp_path / "workspace", "rounds", "--json"))
+    rounds = json.loads(eg1800_rounds.dataengine(tmp_path / "workspace", "rounds", "--json"))
     for line in rounds:
         # The first rival is an untrained network; nobody was promoted on so few images.
         assert line["gate"]["against"] == "an untrained network"
@@ -46,5 +31,20 @@ def test_three_rounds_run_through_and_learn(
     assert "| round 3 |" in (tmp_path / "rounds.md").read_text()
     assert (tmp_path / "rounds.png").stat().st_size > 10_000
     # Run again, it has nothing to do.
-    assert example.run(shared, tmp_path, example.SMALL) == results
-    example.dataengine(tmp_path / "workspace", "verify")
+    assert eg1800_rounds.run(shared, tmp_path, eg1800_rounds.SMALL) == results
+    eg1800_rounds.dataengine(tmp_path / "workspace", "verify")
+
+
+def test_a_certificate_and_what_it_was_worth(shared: Path, tmp_path: Path) -> None:
+    terms = ("--max-error", "0.1", "--confidence", "0.9", "--seed", "1")
+    text = eg1800_certificate.run(shared, tmp_path, 150, 100, terms)
+    assert re.search(r"\$ dataengine scores fit\nscore \d+ \(\w+\), fitted .* masks", text)
+    assert "bad most often: " in text
+    drawn, judged = text.split("$ dataengine certify")[1:]
+    assert "nothing is accepted: " in drawn
+    assert "worst slice, " in judged
+    accepted = re.search(r"By the hand masks, (\d+) of the (\d+) accepted", text)
+    assert accepted is not None
+    certified = re.search(r"certified: .*; (\d+) masks accepted", judged)
+    assert int(accepted[2]) <= (int(certified[1]) if certified else 0)
+    assert "error" not in text
