@@ -138,16 +138,36 @@ def _plot(rows: Sequence[Row], path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(8, 5), dpi=120)
+    figure, axes = pyplot.subplots(figsize=(8, 4.6), dpi=120)
     for row in rows:
-        if row.trained is not None:
-            x, y = row.speed.exported_ms[1], row.trained.iou
-            axes.scatter(x, y, s=(row.network.parameters or 0) ** 0.5 / 2, alpha=0.5)
-            axes.annotate(_label(row.network), (x, y), fontsize=8)
-    axes.set(xscale="log", xlabel="ms an image, exported, one thread", ylabel="IoU")
+        if row.trained is None:
+            continue
+        x, y = row.speed.exported_ms[1], 100 * row.trained.iou
+        size = (row.network.parameters or 0) ** 0.5
+        axes.scatter(x, y, s=size / 2, color="#3b6ea5", alpha=0.45, linewidth=0)
+        axes.scatter(x, y, s=6, color="#3b6ea5")
+        # Beside the dot, whose radius in points is the root of its area over pi.
+        beside = 4 + (size / 2 / 3.14) ** 0.5
+        label = f"{_label(row.network)}\n{_short(row.network.parameters or 0)}"
+        axes.annotate(
+            label, (x, y), xytext=(beside, 0), textcoords="offset points", fontsize=8, va="center"
+        )
+    axes.set(xscale="log", xlabel="ms an image, exported, one thread", ylabel="IoU, %")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(axis="x", which="both", length=4, pad=4)
+    axes.margins(0.16, 0.12)
+    axes.grid(alpha=0.25, linewidth=0.5, which="both")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
     figure.tight_layout()
     figure.savefig(path)
     pyplot.close(figure)
+
+
+def _short(number: int) -> str:
+    """A number of parameters for a picture: `86.9 K`, `2.08 M`."""
+    return f"{number / 1e6:.2f} M" if number >= 1e6 else f"{number / 1e3:.1f} K"
 
 
 def _label(network: ListedNetwork) -> str:
