@@ -7,7 +7,7 @@ from rich.table import Table
 from dataengine.tables import number_of, print_json
 from pipelines.quality.drift import LEAST, RoundDrift, drift_between_rounds
 from pipelines.quality.slices import SliceLine, least_accepted, most_bad, slice_lines
-from pipelines.quality.traits import described
+from pipelines.quality.traits import TITLES, described, interval
 from pipelines.workspace import Workspace
 
 _SHOWN = 5
@@ -23,14 +23,18 @@ def report_slices(workspace: Workspace, *, as_json: bool) -> None:
     if not lines:
         typer.echo("there are no portraits yet; bring photos with `dataengine ingest`")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("portraits with")
-    for heading in ("number", "decided", "accepted"):
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("")
+    for heading in ("from … to", "portraits", "decided", "accepted"):
         table.add_column(heading, justify="right")
-    table.add_column("bad, of those drawn at random")
+    table.add_column("bad, drawn by chance")
+    last = None
     for line in lines:
+        title = "" if line.trait == last else TITLES[line.trait][0]
         shares = (f"{part / line.portraits:.0%}" for part in (line.covered, line.accepted))
-        table.add_row(_name(line), f"{line.portraits:,}", *shares, str(line.bad))
+        within = interval(line.trait, line.low, line.high)
+        table.add_row(title, within, f"{line.portraits:,}", *shares, str(line.bad))
+        last = line.trait
     Console().print(table)
     least, worst = least_accepted(lines), most_bad(lines)
     if least is not None:

@@ -102,6 +102,7 @@ class Reviewer:
         Args:
             shared: folder of the reference data.
         """
+        self.server = FakeGateway(began=datetime.now(UTC))
         self._masks = shared / "data/eg1800/masks"
         with (shared / "data/crawl/flickr_crops.csv").open() as file:
             self._windows = {
@@ -111,17 +112,15 @@ class Reviewer:
 
     def review(self, root: Path, order: Order = Order.UNCERTAIN, limit: int | None = None) -> None:
         """Ask about masks that nobody has decided about, every one or some, and answer."""
-        workspace, gateway = (
-            Workspace(root, load_settings(root)),
-            FakeGateway(began=datetime.now(UTC)),
-        )
+        workspace, server = Workspace(root, load_settings(root)), self.server
         request = PushRequest("rounds", list(Verdict), order, limit, 200)
         try:
-            push(workspace, gateway, request, Silent())
+            push(workspace, server, request, Silent())
             ious = self._ious(workspace)
-            for task in list(gateway.tasks.values()):
-                gateway.answer(task.id, self.decide(ious[task.key]))
-            pull(workspace, gateway)
+            for task in list(server.tasks.values()):
+                if not task.annotations:
+                    server.answer(task.id, self.decide(ious[task.key]))
+            pull(workspace, server)
         finally:
             workspace.close()
 

@@ -7,14 +7,14 @@ from typing import Final
 from pipelines.geometry import Face
 
 TITLES: Final = {
-    "face_px": ("height of the face", "px", 0),
-    "brightness": ("brightness", "of 255", 0),
-    "sharpness": ("sharpness of the face", "", 3),
-    "turn": ("head turned aside", "", 2),
-    "tilt": ("head tilted", "°", 0),
-    "off_centre": ("face off the photo's centre", "", 2),
+    "face_px": ("face height", " px", 0),
+    "brightness": ("brightness", "", 0),
+    "sharpness": ("sharpness", "", 3),
+    "turn": ("head turn", "", 2),
+    "tilt": ("head tilt", "°", 0),
+    "off_centre": ("off centre", "", 2),
 }
-"""By trait, in the order they are shown in: what it is called, its unit, digits that matter."""
+"""By trait, in the order they are shown in: what it is called, its unit, its decimals."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,14 @@ def traits(face: Face, photo_size: tuple[int, int], brightness: float, sharpness
 
 
 def described(trait: str, low: float, high: float) -> str:
-    """A range of a trait for people: `height of the face 64 to 118 px`."""
-    title, unit, digits = TITLES[trait]
-    return f"{title} {low:.{digits}f} to {high:.{digits}f} {unit}".rstrip()
+    """A range of a trait for people: `face height 64 to 118 px`."""
+    return f"{TITLES[trait][0]} {interval(trait, low, high)}"
+
+
+def interval(trait: str, low: float, high: float) -> str:
+    """The range alone, with its unit: `64 to 118 px`."""
+    _, unit, digits = TITLES[trait]
+    return f"{low:.{digits}f} to {high:.{digits}f}{unit}"
 
 
 def head_turn(face: Face) -> float:

@@ -59,8 +59,8 @@ def test_all_traits_and_their_names() -> None:
     corner = traits(STRAIGHT, (2 * 60, 2 * 50 + 400), 100.0, 0.05)
     assert corner.off_centre == pytest.approx(200 / math.hypot(60, 250))
     assert set(TITLES) == set(vars(found))
-    assert described("face_px", 64.2, 118) == "height of the face 64 to 118 px"
-    assert described("turn", 0, 0.123) == "head turned aside 0.00 to 0.12"
+    assert described("face_px", 64.2, 118) == "face height 64 to 118 px"
+    assert described("turn", 0, 0.123) == "head turn 0.00 to 0.12"
 
 
 def test_thirds_are_whole_and_apart() -> None:
