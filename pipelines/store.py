@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import os
 import re
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -26,6 +27,7 @@ _SUFFIX: dict[str, str] = {
     BlobKind.PROBABILITY: "png",
 }
 _TEMPORARY = "tmp"
+_PATIENCE_SECONDS = (0.02, 0.2)
 _KEY = re.compile(r"(\w+)/([0-9a-f]{2})/(\2[0-9a-f]{62})\.(\w+)")
 
 
@@ -102,7 +104,7 @@ class Store:
         """
         path = self.path(key)
         try:
-            data = path.read_bytes()
+            data = _read(path)
         except OSError as error:
             raise _unreadable(path, error) from error
         if hashlib.sha256(data).hexdigest() != path.stem:
@@ -152,6 +154,8 @@ class Store:
         Raises:
             WorkspaceError: the key leaves the store, or the blob cannot be removed.
         """
+        if self.size_before(key, before) is None:
+            return None  # not moved at all, if that can be helped: somebody may be reading it
         target = self.path(key)
         aside = self.root / _TEMPORARY / f"{self._owner}.{next(self._serial)}"
         try:
@@ -208,6 +212,16 @@ def storage_message(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{path}: no space left on the disk; free some and run the same command again"
     return f"{path}: cannot be written ({error.strerror or error}); check the folder's permissions"
+
+
+def _read(path: Path) -> bytes:
+    """A blob's bytes; one that is missing may be moved aside for a moment: see `Store.remove`."""
+    for seconds in _PATIENCE_SECONDS:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            time.sleep(seconds)
+    return path.read_bytes()
 
 
 def _is_there(path: Path, size: int) -> bool:

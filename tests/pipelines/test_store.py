@@ -6,6 +6,8 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,3 +131,25 @@ def test_a_killed_writer_leaves_only_what_can_be_cleared_away(store: Store) -> N
     mine.write_bytes(b"being written")
     store.discard_temporaries("dead")
     assert files(store.root / "tmp") == [mine]
+
+
+def test_a_blob_that_is_aside_for_a_moment_is_read_all_the_same(store: Store) -> None:
+    """As while `remove` looks at its time and puts it back."""
+    key = store.put(BlobKind.MASK, b"mask")
+    aside = store.root / "aside"
+    store.path(key).rename(aside)
+    timer = threading.Timer(0.05, aside.rename, [store.path(key)])
+    timer.start()
+    assert store.get(key) == b"mask"
+    timer.join()
+
+
+def test_what_is_asked_for_is_not_moved_by_remove(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = store.put(BlobKind.MASK, b"mask")
+    monkeypatch.setattr(Path, "rename", lambda *_: pytest.fail("moved"))
+    assert store.remove(key, before=time.time() - 60) is None
+    monkeypatch.undo()
+    os.utime(store.path(key), (1, 1))
+    assert store.remove(key, before=time.time() - 60) == 4
