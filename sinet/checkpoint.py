@@ -74,18 +74,24 @@ def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> No
 
 
 def load_model(path: Path | str) -> Model:
-    """Read a checkpoint of ours, or, of suffix `.pth`, the SINet authors'.
+    """Read a portrait network: a checkpoint of ours, or, of suffix `.pth`, the SINet authors'.
 
     Args:
         path: of the file, or the name of bundled weights, `sinet:bundled` or `bundled`.
 
     Raises:
-        CheckpointError: as `load_checkpoint` and `load_official`.
+        CheckpointError: as `load_checkpoint` and `load_official`; or it has more than two classes.
     """
     path = weights_file(path)
     if path.suffix.lower() == ".pth":
         return Model(load_official(path), OFFICIAL_INPUT, {"source": "the authors' checkpoint"})
-    return load_checkpoint(path)
+    model = load_checkpoint(path)
+    if (classes := model.network.classes) > 2:
+        raise CheckpointError(
+            f"{path}: has {classes} classes, and nothing says which of them is the person: a "
+            "portrait network has 1 or 2."
+        )
+    return model
 
 
 def load_checkpoint(

@@ -75,6 +75,14 @@ def test_what_a_checkpoint_is_not(saved, tmp_path):
     assert "no checkpoint of ours" in error_of(foreign)
 
 
+def test_of_many_classes_nobody_knows_which_is_the_person(tmp_path):
+    path = tmp_path / "scenes.safetensors"
+    save_checkpoint(path, Model(SINet(classes=19).eval(), InputSpec()))
+    assert load_checkpoint(path).network.classes == 19
+    with pytest.raises(CheckpointError, match="has 19 classes, and nothing says which"):
+        load_model(path)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
