@@ -57,7 +57,7 @@ def _print(found: Certification) -> None:
         )
     if attempt.findings is not None:
         beside = findings_of(attempt.findings)
-        for line in beside_text(beside, judgement.bound, certified=judgement.certified):
+        for line in beside_text(beside, certified=judgement.certified):
             typer.echo(f"  {line}")
     if judgement.certified:
         return

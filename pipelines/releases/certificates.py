@@ -109,27 +109,25 @@ def certificates_text(
         )
         beside = findings.get(each.number)
         if beside is not None:
-            parts.append("".join(f"- {line}\n" for line in beside_text(beside, each.bound)))
+            parts.append("".join(f"- {line}\n" for line in beside_text(beside)))
     return "\n".join(parts)
 
 
-def beside_text(beside: Findings, bound: float, *, certified: bool = True) -> Sequence[str]:
+def beside_text(beside: Findings, *, certified: bool = True) -> Sequence[str]:
     """Lines about what stands beside a bound: reviewers' errors, and the worst slice.
 
     Args:
         beside: of the certificate.
-        bound: of it, in [0, 1].
         certified: the bound is small enough; otherwise nothing is made of it.
     """
     missed = beside.errors.missed
-    true = beside.true_bound(bound) if certified else None
     lines = [
         f"the audit's reviewers overlooked {missed} spoilt masks"
         if missed.shown
         else "how much the audit's reviewers overlook was not measured (no honeypots)"
     ]
-    if true is not None:
-        lines[0] += f": with what they overlook, at most {true:.2%} are bad"
+    if certified and beside.true_bound is not None:
+        lines[0] += f": with what they overlook, at most {beside.true_bound:.2%} are bad"
     worst, least = beside.worst, beside.least_listed
     if worst is not None:
         lines.append(

@@ -125,3 +125,38 @@ def test_simulated_audits_of_sets_at_the_bound_seldom_pass() -> None:
     for _ in range(2_000):
         passed += int(chance.choice(truth, audited, replace=False).sum()) <= allowed
     assert passed / 2_000 < 0.065
+
+
+def test_who_sees_everything_has_the_plain_bound() -> None:
+    for population in (None, 200):
+        assert upper_bound(2, 60, 0.05, population, missed=0) == upper_bound(
+            2, 60, 0.05, population
+        )
+        assert upper_bound(0, 60, 0.05, population, missed=1) == 1
+
+
+def test_what_is_overlooked_is_not_ruled_out_by_looking_at_everything() -> None:
+    # Of B bad masks all are overlooked with a probability of 0.5 ** B: 4 with 6 %, 5 with 3 %.
+    assert upper_bound(0, 20, 0.05, 20) == 0
+    assert upper_bound(0, 20, 0.05, 20, missed=0.5) == pytest.approx(4 / 20)
+
+
+def test_overlooking_widens_the_bound_as_it_thins_the_errors() -> None:
+    large = upper_bound(3, 200, 0.05, 1_000_000, missed=0.25)
+    assert large == pytest.approx(upper_bound(3, 200, 0.05) / 0.75, rel=1e-3)
+    assert upper_bound(3, 200, 0.05, missed=0.25) == pytest.approx(large, rel=1e-3)
+    bounds = [upper_bound(3, 200, 0.05, 600, missed=each) for each in (0, 0.1, 0.3, 0.6)]
+    assert bounds == sorted(set(bounds))
+
+
+def test_the_bound_with_overlooking_holds_as_often_as_it_says() -> None:
+    chance = np.random.default_rng(4)
+    population, bad, audited, missed = 300, 30, 80, 0.3
+    drawn = chance.hypergeometric(bad, population - bad, audited, 2_000)
+    found = chance.binomial(drawn, 1 - missed)
+    known = {
+        errors: upper_bound(int(errors), audited, 0.1, population, missed=missed)
+        for errors in np.unique(found)
+    }
+    wrong = np.mean([known[errors] < bad / population for errors in found])
+    assert 0.02 < wrong <= 0.1 + 0.02

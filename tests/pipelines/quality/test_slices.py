@@ -128,19 +128,14 @@ def errors(missed: int, shown: int) -> ReviewerErrors:
     return ReviewerErrors(rate(missed, shown), rate(0, 0), rate(0, 0))
 
 
+def findings(*slices: AuditedSlice) -> Findings:
+    return Findings(2, errors(2, 20), 0.05, list(slices))
+
+
 def test_worst_is_the_slice_with_most_bad_or_least_known() -> None:
     few, none, unknown = audited(1, 50, 60), audited(0, 40, 20), audited(0, 5, 90)
-    assert Findings(1, errors(0, 0), [few, none, unknown]).worst == few
-    assert Findings(1, errors(0, 0), [none, unknown]).worst == unknown
-    assert Findings(1, errors(0, 0), [few, none, unknown]).least_listed == none
-    assert Findings(1, errors(0, 0), []).worst is None
-
-
-def test_a_bound_on_what_reviewers_do_not_see() -> None:
-    found = Findings(2, errors(2, 20), [audited(1, 50, 60)])
-    high = found.errors.missed.high
-    assert found.true_bound(0.02) == pytest.approx(0.02 / (1 - high))
-    assert high == pytest.approx(0.317, abs=1e-3)  # Clopper-Pearson, 2 of 20
-    assert Findings(2, errors(0, 0), []).true_bound(0.02) is None
-    assert Findings(2, errors(5, 5), []).true_bound(0.02) is None
-    assert findings_of(found.as_dict()) == found
+    assert findings(few, none, unknown).worst == few
+    assert findings(none, unknown).worst == unknown
+    assert findings(few, none, unknown).least_listed == none
+    assert findings().worst is None
+    assert findings_of(findings(few).as_dict()) == findings(few)
