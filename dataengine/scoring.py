@@ -41,6 +41,8 @@ def print_score(score: KnownScore, *, as_json: bool) -> None:
         f"{found['masks']:,} masks, {found['bad']:,} of them bad "
         f"(rejected, or fixed with IoU below {score.bad_below:g})"
     )
+    for kind, number in score.evidence.richer.items():
+        typer.echo(f"{number:,} of them were judged with {kind}, too, and so are others like them")
     if score.evidence.calibrated_on:
         typer.echo(f"calibrated on {score.evidence.calibrated_on:,} masks drawn at random")
     else:
@@ -83,6 +85,7 @@ def _summary(score: KnownScore) -> dict[str, Any]:
         "reviews": len(score.review_ids),
         "masks": len(bad),
         "bad": int(bad.sum()),
+        "richer": score.evidence.richer,
         "calibrated_on": score.evidence.calibrated_on,
         "log_loss": score.evidence.log_loss,
         "auroc": auroc(bad, doubt) if measured else None,

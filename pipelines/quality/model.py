@@ -7,7 +7,7 @@ takes no more than NumPy and SciPy.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -108,6 +108,8 @@ class ScoreModel:
         boosting: likewise; one of them is there.
         slope: of the calibration, on the averaged log-odds.
         intercept: likewise.
+        richer: models that see more, the richest first: each judges the masks that have its
+            columns, this one the rest.
     """
 
     columns: list[str]
@@ -115,21 +117,28 @@ class ScoreModel:
     boosting: Boosting | None
     slope: float = 1.0
     intercept: float = 0.0
+    richer: list["ScoreModel"] = field(default_factory=list)
 
     def doubt(self, signals: Sequence[Mapping[str, float]]) -> Values:
         """The probability that each mask is bad.
 
         Args:
-            signals: of each mask, by name; a mask that lacks one of `columns` gets NaN.
+            signals: of each mask, by name; a mask that lacks one of `columns` gets NaN, unless a
+                richer model judges it.
 
         Returns:
             (N,) float64 in [0, 1].
         """
-        complete = [all(name in each for name in self.columns) for each in signals]
-        rows = [each for each, whole in zip(signals, complete, strict=True) if whole]
         found = np.full(len(signals), np.nan)
-        if rows:
-            found[np.array(complete)] = self.calibrated(self.log_odds(matrix(rows, self.columns)))
+        for model in (*self.richer, self):
+            rows = [
+                index
+                for index, each in enumerate(signals)
+                if np.isnan(found[index]) and all(name in each for name in model.columns)
+            ]
+            if rows:
+                values = matrix([signals[index] for index in rows], model.columns)
+                found[rows] = model.calibrated(model.log_odds(values))
         return found
 
     def log_odds(self, values: Values) -> Values:
@@ -157,12 +166,20 @@ def read_model(text: str) -> ScoreModel:
     said: dict[str, Any] = json.loads(text)
     if said.pop("format", None) != FORMAT:
         raise ValueError(f"not a score model of format {FORMAT}")
+    return _model(said)
+
+
+def _model(said: dict[str, Any]) -> ScoreModel:
+    richer = [_model(each) for each in said.pop("richer", ())]  # not in those of older versions
     logistic, boosting = said.pop("logistic"), said.pop("boosting")
     if boosting:
         trees = [Tree(**tree) for tree in boosting.pop("trees")]
         boosting = Boosting(**boosting, trees=trees)
     return ScoreModel(
-        **said, logistic=Logistic(**logistic) if logistic else None, boosting=boosting
+        **said,
+        logistic=Logistic(**logistic) if logistic else None,
+        boosting=boosting,
+        richer=richer,
     )
 
 

@@ -1,7 +1,7 @@
 """The combined score in a workspace: fitted on what people decided, applied to every mask."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,9 +15,10 @@ from pipelines.errors import PipelineError
 from pipelines.funnel import latest_masks
 from pipelines.quality.decided import PROPOSED, Decided, decided_masks
 from pipelines.quality.default import DEFAULT, DEFAULT_BAD_BELOW
-from pipelines.quality.fitting import FOLDS, LEAST_OF_EACH, fit
-from pipelines.quality.model import ScoreModel, matrix, read_model
+from pipelines.quality.fitting import FOLDS, LEAST_OF_EACH
+from pipelines.quality.model import ScoreModel, read_model
 from pipelines.quality.stored_signals import stored_signals
+from pipelines.quality.tiers import fit_tiers
 from pipelines.workspace import Workspace
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -38,6 +39,7 @@ class Evidence:
         out_of_fold: probability by models that were fitted without the mask's group.
         log_loss: of each kind that was tried, before calibration.
         calibrated_on: randomly drawn masks behind the calibration; 0: too few.
+        richer: by what a richer model sees beside one pass, masks that it was fitted on.
     """
 
     mask_ids: list[int]
@@ -46,6 +48,7 @@ class Evidence:
     out_of_fold: list[float]
     log_loss: dict[str, float]
     calibrated_on: int
+    richer: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,17 +103,16 @@ def fit_scores(workspace: Workspace, bad_below: float, seed: int = 0) -> KnownSc
             f"cross-validation takes {FOLDS}: review more"
         )
     signals = stored_signals(workspace, [*latest, *(each.mask_id for each in decided)])
-    columns = _columns(list(signals.values()))
     bad = np.array([each.bad for each in decided])
     at_random = np.array([each.at_random for each in decided])
-    fitted = fit(
-        matrix([signals[each.mask_id] for each in decided], columns),
+    tiered = fit_tiers(
+        [signals[each.mask_id] for each in decided],
         bad,
-        columns=columns,
         groups=np.array([each.group for each in decided]),
         at_random=at_random,
         seed=seed,
     )
+    fitted = tiered.fitted
     evidence = Evidence(
         [each.mask_id for each in decided],
         bad.tolist(),
@@ -118,6 +120,7 @@ def fit_scores(workspace: Workspace, bad_below: float, seed: int = 0) -> KnownSc
         fitted.out_of_fold.tolist(),
         fitted.log_loss,
         fitted.calibrated_on,
+        tiered.masks,
     )
     row = {
         "kind": fitted.kind,
@@ -202,12 +205,6 @@ def _scorable(connection: Connection) -> list[int]:
         latest_masks(), Mask.source.in_(PROPOSED), Mask.probability_blob.is_not(None)
     )
     return list(connection.scalars(query.order_by(Mask.id)))
-
-
-def _columns(signals: Sequence[Mapping[str, float]]) -> list[str]:
-    """The signals that every mask has: views and second opinions serve where all got them."""
-    common = set.intersection(*(set(each) for each in signals))
-    return [name for name in signals[0] if name in common]
 
 
 def _reviews(decided: Sequence[Decided]) -> list[int]:

@@ -11,14 +11,12 @@ from db import Mask, reader
 from pipelines.fakes import FakeDetector, FakeTeacher
 from pipelines.ingest.models import Models
 from pipelines.masks import read_grey
-from pipelines.quality.scoring import fit_scores
 from pipelines.quality.second_looks import is_second_look
 from pipelines.quality.stored_signals import stored_signals
 from pipelines.settings import Settings, TeacherSettings
 from pipelines.stages import JudgedMask, PortraitInput, detect_portraits, label_portraits
 from pipelines.workspace import Workspace
 from tests.dataengine.conftest import Run, run
-from tests.pipelines.quality.conftest import Prepared, opened_copy
 from tests.pipelines.test_stages import photo
 
 __all__ = ["run"]  # a fixture
@@ -107,15 +105,3 @@ def test_ingest_asks_for_views_where_it_is_told_to(
     assert stored_signals(opened, [mask.id])[mask.id]["view_flip"] == mask.scores["view_flip"]
     assert (read_grey(opened.store, mask.blob) > 127).any()
     opened.close()
-
-
-@pytest.mark.parametrize("lacking", [0, 1])
-def test_a_score_uses_what_all_masks_have(reviewed: Prepared, tmp_path: Path, lacking: int) -> None:
-    workspace, _ = opened_copy(reviewed, tmp_path)
-    with workspace.engine.begin() as connection:
-        rows = connection.execute(sa.select(Mask.id, Mask.scores)).all()
-        for row in rows[lacking:]:
-            scores = {**row.scores, "view_flip": 0.9 + row.id / 1000}
-            connection.execute(sa.update(Mask).where(Mask.id == row.id).values(scores=scores))
-    assert ("view_flip" in fit_scores(workspace, 0.9).model.columns) == (lacking == 0)
-    workspace.close()
