@@ -31,16 +31,18 @@ def report_slices(workspace: Workspace, *, as_json: bool) -> None:
     last = None
     for line in lines:
         title = "" if line.trait == last else TITLES[line.trait][0]
-        shares = (f"{part / line.portraits:.0%}" for part in (line.covered, line.accepted))
+        accepted = f"{line.accepted / line.decided:.0%}" if line.decided else "–"
+        shares = (f"{line.decided / line.portraits:.0%}", accepted)
         within = interval(line.trait, line.low, line.high)
         table.add_row(title, within, f"{line.portraits:,}", *shares, str(line.bad))
         last = line.trait
     Console().print(table)
     least, worst = least_accepted(lines), most_bad(lines)
     if least is not None:
-        typer.echo(f"accepted least often: {_name(least)}, {least.accepted / least.portraits:.0%}")
+        share = f"{least.accepted / least.decided:.0%} of those decided"
+        typer.echo(f"accepted least often: {_name(least)}, {share}")
     if worst is not None:
-        typer.echo(f"bad most often: {_name(worst)}, {worst.bad}")
+        typer.echo(f"bad most surely: {_name(worst)}, {worst.bad}")
 
 
 def report_drift(workspace: Workspace, *, as_json: bool) -> None:
@@ -56,7 +58,7 @@ def report_drift(workspace: Workspace, *, as_json: bool) -> None:
 
 
 def _print_round(found: RoundDrift) -> None:
-    sides = f"{number_of(found.before, 'mask')} before it, {found.after:,} after it"
+    sides = f"{number_of(found.before, 'portrait')} before it, {found.after:,} after it"
     typer.echo(f"round {found.round}: {sides}")
     if not found.signals:
         typer.echo(f"  too few to compare: it takes {LEAST} on either side")
@@ -65,13 +67,14 @@ def _print_round(found: RoundDrift) -> None:
     if not drifted:
         widest = found.signals[0]
         typer.echo(
-            f"  no signal has drifted (largest distance {widest.distance:.2f}, {widest.signal})"
+            f"  no drift was found in {len(found.signals)} signals (largest distance "
+            f"{widest.distance:.2f}, {widest.signal})"
         )
-        return
-    typer.echo(
-        f"  {len(drifted)} of {len(found.signals)} signals have drifted: review masks drawn at "
-        "random, then `dataengine scores fit`"
-    )
+    else:
+        typer.echo(
+            f"  {len(drifted)} of {len(found.signals)} signals have drifted: review masks drawn "
+            "at random, then `dataengine scores fit`"
+        )
     for signal in drifted[:_SHOWN]:
         typer.echo(
             f"    {signal.signal}: median {signal.before:.3g} → {signal.after:.3g}, distance "
@@ -79,6 +82,7 @@ def _print_round(found: RoundDrift) -> None:
         )
     if len(drifted) > _SHOWN:
         typer.echo(f"    and {len(drifted) - _SHOWN} more (--json)")
+    typer.echo(f"  with so many portraits, a distance below {found.visible:.2f} would not be seen")
 
 
 def _name(line: SliceLine) -> str:

@@ -21,7 +21,7 @@ from sinet.bundled import weights_file
 from sinet.data import Sample, hold_out, training_samples
 from sinet.errors import ConfigError
 from sinet.training import TrainingConfig, default_recipe, load_config, train, write_soft_masks
-from sinet.training.compiling import has_compiler, worth_compiling
+from sinet.training.compiling import has_compiler, settled, worth_compiling
 from sinet.training.records import LOG_FILE, OVERLAY_FOLDER, TENSORBOARD_FOLDER, read_log
 from sinet.training.run import CONFIG_FILE, WEIGHTS_FILE
 from sinet.training.state import RESUME_FILE
@@ -157,15 +157,11 @@ def compilable(config: TrainingConfig, device: str, images: int) -> TrainingConf
         device: `auto`, `cpu` or `cuda`.
         images: to learn from.
     """
-    if not config.compile:
-        return config
-    if worth_compiling(config, images):
-        if has_compiler(device):
-            return config
+    if worth_compiling(config, images) and not has_compiler(device):
         typer.echo(
             "No C++ compiler here (g++ or clang++): training runs uncompiled, slower.", err=True
         )
-    return config.model_copy(update={"compile": False})
+    return settled(config, images, device)
 
 
 def configuration(

@@ -17,7 +17,7 @@ from pipelines.masks import difference, read_grey
 from pipelines.releases.trusted import MinSource, standings
 from pipelines.review.decisions import majority, votes
 from pipelines.settings_used import settings_id
-from pipelines.stages import Look, judge_probability
+from pipelines.stages import Look, judge_probability, looks
 from pipelines.teachers import Teacher
 from pipelines.workspace import Workspace
 
@@ -134,10 +134,11 @@ def relabel(
             record = portraits(connection, ids=[old.portrait_id])[old.portrait_id]
         item = portrait_input(workspace.store, record)
         rgb = decode(item.jpeg, max_pixels=workspace.settings.decode.max_pixels).rgb
-        (probability,) = student.person_probability([rgb])
-        if old.probability_blob is not None:
-            probability = _mean(probability, read_grey(workspace.store, old.probability_blob))
-        judged = judge_probability(item, rgb, Look(probability), workspace.settings)
+        mixes = old.probability_blob is not None
+        (look,) = looks([rgb], student, views=workspace.settings.teacher.views and not mixes)
+        if old.probability_blob is not None:  # nobody knows what the mean says of other views
+            look = Look(_mean(look.probability, read_grey(workspace.store, old.probability_blob)))
+        judged = judge_probability(item, rgb, look, workspace.settings)
         mask = stored_mask(
             workspace.store, old.portrait_id, judged, MaskSource.STUDENT, old.producer, used
         )

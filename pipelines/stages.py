@@ -163,17 +163,17 @@ def label_portraits(
     Args:
         inputs: the portraits.
         teacher: proposes the masks.
-        settings: thresholds.
+        settings: thresholds, and whether the teacher is asked about views, too.
         second: another network, whose masks are not kept: how far they are from the teacher's
             becomes the score `disagreement`, see `difference`, and `student_…`.
     """
     crops = [_attempt_decode(item.jpeg, settings.decode.max_pixels) for item in inputs]
     images = [crop[0] for crop in crops if not isinstance(crop, ItemError)]
-    looks = _looks(images, teacher, second, views=settings.teacher.views)
+    said = looks(images, teacher, second, views=settings.teacher.views)
     return [
         crop
         if isinstance(crop, ItemError)
-        else judge_probability(item, crop[0], next(looks), settings)
+        else judge_probability(item, crop[0], next(said), settings)
         for item, crop in zip(inputs, crops, strict=True)
     ]
 
@@ -318,9 +318,17 @@ def judge_probability(item: PortraitInput, rgb: Rgb, said: Look, settings: Setti
     return replace(judged, scores={**judged.scores, **more})
 
 
-def _looks(
-    images: Sequence[Rgb], teacher: Teacher, second: Teacher | None, *, views: bool
+def looks(
+    images: Sequence[Rgb], teacher: Teacher, second: Teacher | None = None, *, views: bool
 ) -> Iterator[Look]:
+    """What networks say of crops, one by one.
+
+    Args:
+        images: the crops.
+        teacher: makes the masks.
+        second: another network; None: nobody is asked.
+        views: ask the teacher about the mirror image and two scales, too.
+    """
     others = second.person_probability(images) if second else [None] * len(images)
     if views:
         shown = probability_views(teacher, images)

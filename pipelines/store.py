@@ -6,9 +6,10 @@ import itertools
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from pipelines.errors import WorkspaceError
 
@@ -26,8 +27,9 @@ _SUFFIX: dict[str, str] = {
     BlobKind.MASK: "png",
     BlobKind.PROBABILITY: "png",
 }
+_T = TypeVar("_T")
 _TEMPORARY = "tmp"
-_PATIENCE_SECONDS = (0.02, 0.2)
+_PATIENCE_SECONDS = (0.02, 0.2, 0.5)
 _KEY = re.compile(r"(\w+)/([0-9a-f]{2})/(\2[0-9a-f]{62})\.(\w+)")
 
 
@@ -104,7 +106,7 @@ class Store:
         """
         path = self.path(key)
         try:
-            data = _read(path)
+            data = _patiently(path.read_bytes)
         except OSError as error:
             raise _unreadable(path, error) from error
         if hashlib.sha256(data).hexdigest() != path.stem:
@@ -121,7 +123,7 @@ class Store:
         """
         path = self.path(key)
         try:
-            return path.stat().st_size
+            return _patiently(path.stat).st_size
         except OSError as error:
             raise _unreadable(path, error) from error
 
@@ -141,8 +143,8 @@ class Store:
 
         A blob exists before the row that names it is committed, and `put` writes nothing where
         one is there: so whoever removes blobs must know that nobody who is at work has put this
-        one. It is moved aside before its time is looked at: a `put` that comes later writes it
-        anew, one that came earlier has touched it, and then it is moved back.
+        one. One that looks old is moved aside before its time is looked at again: a `put` that
+        comes later writes it anew, one that came earlier has touched it, and then it is moved back.
 
         Args:
             key: of the blob.
@@ -154,11 +156,11 @@ class Store:
         Raises:
             WorkspaceError: the key leaves the store, or the blob cannot be removed.
         """
-        if self.size_before(key, before) is None:
-            return None  # not moved at all, if that can be helped: somebody may be reading it
         target = self.path(key)
         aside = self.root / _TEMPORARY / f"{self._owner}.{next(self._serial)}"
         try:
+            if self.size_before(key, before) is None:
+                return None  # not moved at all, if that can be helped: somebody may be reading it
             aside.parent.mkdir(parents=True, exist_ok=True)
             target.rename(aside)
             found = aside.stat()
@@ -214,14 +216,14 @@ def storage_message(path: Path, error: OSError) -> str:
     return f"{path}: cannot be written ({error.strerror or error}); check the folder's permissions"
 
 
-def _read(path: Path) -> bytes:
-    """A blob's bytes; one that is missing may be moved aside for a moment: see `Store.remove`."""
+def _patiently(read: Callable[[], _T]) -> _T:
+    """What is read of a blob; one that is missing may be aside for a moment: see `Store.remove`."""
     for seconds in _PATIENCE_SECONDS:
         try:
-            return path.read_bytes()
+            return read()
         except FileNotFoundError:
             time.sleep(seconds)
-    return path.read_bytes()
+    return read()
 
 
 def _is_there(path: Path, size: int) -> bool:

@@ -22,9 +22,10 @@ from sinet.evaluate import evaluate
 from sinet.models import ListedNetwork
 from sinet.networks import build_network
 from sinet.normalisation import InputSpec
-from sinet.training import default_recipe, load_config, train
-from sinet.training.compiling import has_compiler, worth_compiling
-from sinet.training.run import Progress
+from sinet.training import TrainingConfig, default_recipe, load_config, train
+from sinet.training.compiling import settled
+from sinet.training.run import CONFIG_FILE, Progress
+from sinet.training.state import RESUME_FILE
 
 THREADS: Final = (1, 2)
 LARGE_MACS: Final = 2_000_000_000
@@ -127,13 +128,18 @@ def measure_scores(
         },
     )
     samples = training_samples(data)
-    if not (worth_compiling(config, len(samples)) and has_compiler(device)):
-        config = config.model_copy(update={"compile": False})
-    resume = (out / "resume.pt").is_file()
+    resume = (out / RESUME_FILE).is_file()
+    config = _as_begun(config, out) if resume else settled(config, len(samples), device)
     weights = train(config, samples, out, resume=resume, device=device, progress=progress)
     _, held_out = evaluation_samples(data, None)
     mean = evaluate(load_checkpoint(weights), held_out).mean
     return Trained(mean.iou, mean.boundary_f1)
+
+
+def _as_begun(config: TrainingConfig, out: Path) -> TrainingConfig:
+    """Compiled or not as the run was begun, maybe on another machine; the rest decides it."""
+    begun = TrainingConfig.model_validate_json((out / CONFIG_FILE).read_text())
+    return config.model_copy(update={"compile": begun.compile})
 
 
 def _speed_here(name: str, options: Mapping[str, Any], side: int, rounds: int) -> Speed:

@@ -36,15 +36,17 @@ def test_three_rounds_run_through_and_learn(
 
 
 def test_a_certificate_and_what_it_was_worth(shared: Path, tmp_path: Path) -> None:
-    terms = ("--max-error", "0.1", "--confidence", "0.9", "--seed", "1")
+    terms = ("--max-error", "0.3", "--confidence", "0.9", "--seed", "1")
     # A stricter reviewer: of so few photos too few are really bad to learn from.
     text = eg1800_certificate.run(shared, tmp_path, 130, 90, terms, bad_below=0.93)
     assert re.search(r"\nscore \d+ \(\w+\), fitted .* masks", text)
-    assert "bad most often: " in text
+    assert "bad most surely: " in text
     drawn, judged = text.split("$ dataengine certify")[1:]
     assert "nothing is accepted: " in drawn
-    assert "worst slice, " in judged
-    accepted = re.search(r"By the hand masks, (\d+) of the (\d+) accepted", text)
-    assert accepted is not None
     certified = re.search(r"certified: .*; (\d+) masks accepted", judged)
-    assert int(accepted[2]) <= (int(certified[1]) if certified else 0)
+    accepted = re.search(r"By the hand masks, (\d+) of the (\d+) accepted", text)
+    assert certified is not None
+    assert accepted is not None
+    assert int(accepted[2]) == int(certified[1]) > 0
+    assert int(accepted[1]) <= 0.4 * int(accepted[2]), "the bound, and what reviewers overlook"
+    assert " slices" in judged

@@ -148,6 +148,24 @@ def report(whose: str, cache: Path, data: Path, folder: Path | None, trained: st
         for name, each in judged.items()
     ]
     yield from markdown(gains)
+    yield "\nGain in AUROC of one over another:\n"
+    pairs = [
+        ("views, without a student", "**combined, with views**", "combined, one pass"),
+        (
+            "views, beside a student",
+            "**combined, with views and student**",
+            "combined, one pass and student",
+        ),
+        ("a student, without views", "combined, one pass and student", "combined, one pass"),
+    ]
+    yield from markdown(
+        [["what", "gain"]]
+        + [
+            [what, str(gain(train.bad, judged[more].train, judged[less].train))]
+            for what, more, less in pairs
+            if more in judged and less in judged
+        ]
+    )
     small = [head[0], head[1], "first tenth", *head[3:]]
     for title, part, pick in (("val.txt", val, "val"), ("crawl/flickr", flickr, "flickr")):
         yield f"\n{title}: {len(part.names)} masks, {part.bad.mean():.1%} bad\n"

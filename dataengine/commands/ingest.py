@@ -53,7 +53,7 @@ def ingest(
         typer.Option(
             metavar="TEACHER",
             help="Ask another network, too: how far its mask is from the teacher's becomes a "
-            "score, for `review push --order disagreement`.",
+            "score, for `review push --order disagreement`, and helps the combined score most.",
             show_default=False,
         ),
     ] = None,
@@ -61,8 +61,8 @@ def ingest(
         bool | None,
         typer.Option(
             "--views/--no-views",
-            help="Ask the teacher about the mirror image and two scales, too: bad masks are found "
-            "better, and labelling takes four times as long.",
+            help="Ask the teacher about the mirror image and two scales, too: without a second "
+            "opinion a few more bad masks are found; labelling takes four times as long.",
             show_default="no",
         ),
     ] = None,

@@ -78,7 +78,11 @@ class Models:
     @property
     def batch_size(self) -> int:
         """Images or portraits a batch; small on a CPU, where the last batch is waited for."""
-        return self._settings.engine.batch_size or (4 if self.device == "cpu" else 32)
+        if self._settings.engine.batch_size is not None:
+            return self._settings.engine.batch_size
+        # With views a teacher gets four pictures a portrait in one call.
+        large = 8 if self._settings.teacher.views else 32
+        return 4 if self.device == "cpu" else large
 
     @property
     def _is_fake(self) -> bool:

@@ -42,6 +42,7 @@ def acceptable_doubt(
 
     Raises:
         CertifyError: no threshold promises half the bound.
+        WorkspaceError: a mask cannot be read.
     """
     drawn = np.array(score.evidence.at_random, np.bool_)
     doubt = np.array(score.evidence.out_of_fold)[drawn]
@@ -84,7 +85,11 @@ def acceptable_masks(connection: Connection, score: KnownScore, threshold: float
 def audit_answers(
     workspace: Workspace, connection: Connection, attempt: Attempt
 ) -> dict[int, bool]:
-    """Mask → bad, of the audit's questions that were answered without a tie."""
+    """Mask → bad, of the audit's questions that were answered without a tie.
+
+    Raises:
+        WorkspaceError: a mask cannot be read.
+    """
     audited = set(ledger.items(connection, attempt, audited=True))
     decided = decided_masks(connection, workspace.store, attempt.terms.bad_below, Purpose.AUDIT)
     return {each.mask_id: each.bad for each in decided if each.mask_id in audited}

@@ -101,14 +101,16 @@ def end(
 ) -> Attempt:
     """Note how an attempt ended, and return it; decisions of a void certificate hold no longer."""
     now = datetime.now(UTC)
+    # What becomes void keeps the date on which it was judged, if it was.
+    judged_at = attempt.judged_at if state is AttemptState.VOID else now
     update = sa.update(CertificateAttempt).where(CertificateAttempt.id == attempt.id)
-    connection.execute(update.values(state=state, reason=reason, judged_at=now, **values))
+    connection.execute(update.values(state=state, reason=reason, judged_at=judged_at, **values))
     if state is AttemptState.VOID:
         withdrawn = sa.update(Review).where(
             Review.reviewer == rule_name(attempt), Review.withdrawn_at.is_(None)
         )
         connection.execute(withdrawn.values(withdrawn_at=now))
-    return replace(attempt, state=state, reason=reason, judged_at=now, **values)
+    return replace(attempt, state=state, reason=reason, judged_at=judged_at, **values)
 
 
 def accept(connection: Connection, attempt: Attempt, found_bad: Collection[int]) -> int:

@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass
 
 import numpy as np
+from sqlalchemy.engine import Connection
 
 from db import AttemptState, reader
 from pipelines.quality import attempts as ledger
@@ -104,8 +105,7 @@ def abandon(workspace: Workspace) -> Attempt:
     if found is None:
         raise CertifyError("no attempt is open")
     with workspace.engine.begin() as connection:
-        ledger.end(connection, found, AttemptState.FAILED, "given up")
-    return found
+        return ledger.end(connection, found, AttemptState.FAILED, "given up")
 
 
 def void_changed(workspace: Workspace) -> list[int]:
@@ -187,28 +187,38 @@ def _begin(workspace: Workspace, terms: Terms, audit: int | None, seed: int | No
 
 
 def _judge(workspace: Workspace, attempt: Attempt) -> tuple[Judgement, int]:
-    remember_traits(workspace)
-    with workspace.engine.begin() as connection:
+    with reader(workspace.engine).begin() as connection:
         answers = audit_answers(workspace, connection, attempt)
-        judgement = judge_audit(
-            errors=sum(answers.values()),
-            audited=len(answers),
-            planned=attempt.audit_size,
-            population=attempt.population,
-            max_error=attempt.terms.max_error,
-            alpha=attempt.alpha,
-        )
-        if not judgement.certified and not judgement.hopeless:
-            return judgement, 0
-        beside = find(connection, attempt, answers)
-        found = {
-            "errors": judgement.errors,
-            "bound": judgement.bound,
-            "findings": beside.as_dict(),
-        }
-        if judgement.certified:
-            ended = ledger.end(connection, attempt, AttemptState.CERTIFIED, None, **found)
-            bad = {mask_id for mask_id, is_bad in answers.items() if is_bad}
-            return judgement, ledger.accept(connection, ended, bad)
-        ledger.end(connection, attempt, AttemptState.FAILED, judgement.missing, **found)
+    judgement = judge_audit(
+        errors=sum(answers.values()),
+        audited=len(answers),
+        planned=attempt.audit_size,
+        population=attempt.population,
+        max_error=attempt.terms.max_error,
+        alpha=attempt.alpha,
+    )
+    if not judgement.certified and not judgement.hopeless:
         return judgement, 0
+    # What takes long comes before the transaction that others would have to wait for.
+    remember_traits(workspace)
+    with reader(workspace.engine).begin() as connection:
+        beside = find(connection, attempt, answers)
+    found = {"errors": judgement.errors, "bound": judgement.bound, "findings": beside.as_dict()}
+    with workspace.engine.begin() as connection:
+        _still_open(connection, attempt)
+        if not judgement.certified:
+            ledger.end(connection, attempt, AttemptState.FAILED, judgement.missing, **found)
+            return judgement, 0
+        ended = ledger.end(connection, attempt, AttemptState.CERTIFIED, None, **found)
+        bad = {mask_id for mask_id, is_bad in answers.items() if is_bad}
+        return judgement, ledger.accept(connection, ended, bad)
+
+
+def _still_open(connection: Connection, attempt: Attempt) -> None:
+    """Refuse to end an attempt that is not what it was when its audit was judged."""
+    now = next(each for each in ledger.attempts(connection) if each.id == attempt.id)
+    listed = ledger.fingerprint(connection, ledger.items(connection, attempt))
+    if now.state is not AttemptState.OPEN or listed != attempt.listed_sha256:
+        raise CertifyError(
+            f"attempt {attempt.number} has changed while it was judged: run certify again"
+        )

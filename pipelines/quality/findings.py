@@ -61,12 +61,18 @@ class Findings:
 
     @property
     def worst(self) -> AuditedSlice | None:
-        """The slice with the largest share of bad masks in the audit.
+        """The slice of which the audit says most surely that many masks are bad.
 
-        Where no slice has any, the one with the largest upper bound: the least is known of it.
-        None without slices.
+        That with the highest lower end of the interval, so that one bad mask of one is no reason;
+        None where the audit found no bad mask.
         """
-        return max(self.slices, key=_badness, default=None)
+        known = [each for each in self.slices if each.bad.errors]
+        return max(known, key=lambda each: each.bad.low, default=None)
+
+    @property
+    def least_audited(self) -> AuditedSlice | None:
+        """The slice that the audit says least about; None without slices."""
+        return min(self.slices, key=lambda each: each.bad.shown, default=None)
 
     @property
     def least_listed(self) -> AuditedSlice | None:
@@ -82,7 +88,7 @@ def findings_of(known: Mapping[str, Any]) -> Findings:
     """Read back what `Findings.as_dict` gave."""
     errors = {name: Rate(**each) for name, each in known["errors"].items()}
     slices = [AuditedSlice(**{**each, "bad": Rate(**each["bad"])}) for each in known["slices"]]
-    return Findings(known["reviewers"], ReviewerErrors(**errors), known["true_bound"], slices)
+    return Findings(known["reviewers"], ReviewerErrors(**errors), known.get("true_bound"), slices)
 
 
 def find(connection: Connection, attempt: Attempt, answers: Mapping[int, bool]) -> Findings:
@@ -132,8 +138,3 @@ def _reviewers(connection: Connection, answers: Mapping[int, bool]) -> set[str]:
         .where(Review.withdrawn_at.is_(None), ReviewRequest.purpose == Purpose.AUDIT)
     )
     return {row.reviewer for row in connection.execute(query) if row.mask_id in answers}
-
-
-def _badness(each: AuditedSlice) -> tuple[float, float]:
-    bad = each.bad
-    return (bad.errors / bad.shown if bad.shown else 0.0, bad.high)

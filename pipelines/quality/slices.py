@@ -48,8 +48,8 @@ class SliceLine:
         low: see `Slice`.
         high: see `Slice`.
         portraits: how many.
-        covered: of them with a decision, by a person or a certificate.
-        accepted: of them with a trusted mask.
+        decided: of them with a decision, by a person or a certificate.
+        accepted: of the decided ones those with a trusted mask.
         bad: of the masks that chance chose and people decided about.
     """
 
@@ -57,7 +57,7 @@ class SliceLine:
     low: float
     high: float
     portraits: int
-    covered: int
+    decided: int
     accepted: int
     bad: Rate
 
@@ -104,15 +104,15 @@ def slice_lines(workspace: Workspace) -> list[SliceLine]:
             if each.at_random
         }
         slices = cut(known_traits(connection))
-    covered = {each for each, of in standing.items() if of.looked_at or of.trusted is not None}
-    accepted = {each for each, of in standing.items() if of.trusted is not None}
+    decided = {each for each, of in standing.items() if of.looked_at}
+    accepted = {each for each in decided if standing[each].trusted is not None}
     return [
         SliceLine(
             each.trait,
             each.low,
             each.high,
             len(each.portraits),
-            len(each.portraits & covered),
+            len(each.portraits & decided),
             len(each.portraits & accepted),
             bad_of(each, drawn),
         )
@@ -121,14 +121,15 @@ def slice_lines(workspace: Workspace) -> list[SliceLine]:
 
 
 def least_accepted(lines: Collection[SliceLine]) -> SliceLine | None:
-    """The slice whose portraits have a trusted mask least often; None without slices."""
-    return min(lines, key=lambda line: line.accepted / line.portraits, default=None)
+    """The slice of which the smallest share of the decided was accepted; None without decisions."""
+    known = [line for line in lines if line.decided]
+    return min(known, key=lambda line: line.accepted / line.decided, default=None)
 
 
 def most_bad(lines: Collection[SliceLine]) -> SliceLine | None:
-    """The slice with the largest share of bad masks among those drawn; None where none was bad."""
+    """The slice that is bad most surely: with the highest lower end; None where none was bad."""
     known = [line for line in lines if line.bad.errors]
-    return max(known, key=lambda line: line.bad.errors / line.bad.shown, default=None)
+    return max(known, key=lambda line: line.bad.low, default=None)
 
 
 def bad_of(each: Slice, known: Mapping[int, bool]) -> Rate:

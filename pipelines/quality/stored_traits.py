@@ -66,7 +66,9 @@ def known_traits(connection: Connection) -> dict[int, dict[str, float]]:
 
 def _missing() -> sa.Select[*tuple[Any, ...]]:
     """Portraits without traits, with the scores of their first mask, which know the sharpness."""
-    known = sa.select(PortraitTraits.portrait_id).where(PortraitTraits.version == VERSION)
+    known = sa.exists().where(
+        PortraitTraits.portrait_id == Portrait.id, PortraitTraits.version == VERSION
+    )
     return (
         sa.select(
             Portrait.id,
@@ -80,7 +82,7 @@ def _missing() -> sa.Select[*tuple[Any, ...]]:
         )
         .join(Image, Image.id == Portrait.image_id)
         .join(Mask, sa.and_(Mask.portrait_id == Portrait.id, Mask.revision == 1))
-        .where(Portrait.id.not_in(known))
+        .where(~known)
         .order_by(Portrait.id)
     )
 

@@ -25,8 +25,8 @@ class Traits:
         face_px: height of the face box, in pixels of the photo.
         brightness: mean grey of the crop, in [0, 255].
         sharpness: of the face, see `pipelines.scores.sharpness`; low is blurred.
-        turn: how far the head is turned to a side: 0 looks at the camera, about 0.5 is a profile;
-            see `head_turn`.
+        turn: how far the head is turned to a side: 0 looks at the camera, 1 is a profile; see
+            `head_turn`.
         tilt: angle of the line through the eyes, in degrees: 0 is level, at most 180.
         off_centre: distance of the face's centre from the photo's, as a share of half its diagonal.
     """

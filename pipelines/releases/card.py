@@ -71,9 +71,9 @@ def card_text(facts: CardFacts) -> str:
         _table("network or person's rule", Counter(_maker(entry) for entry in entries)),
         _table("verdict of the automatic checks", Counter(entry.verdict for entry in entries)),
     ]
-    proofs = certificates_text((entry.certificate for entry in entries), selection.findings)
-    if proofs:
-        parts += ["## Accepted unseen\n", proofs]
+    used = [(each.certificate, each.audited) for each in entries if each.certificate is not None]
+    if used:
+        parts += ["## Certificates\n", certificates_text(used, selection.findings)]
     reasons = Counter(reason for entry in entries for reason in entry.reasons)
     if reasons:
         parts.append(_table("what the checks doubted", reasons))

@@ -11,13 +11,13 @@ from sqlalchemy.engine import Connection
 
 from db import AttemptItem, AttemptState
 from pipelines.quality import attempts as ledger
-from pipelines.quality.findings import Findings, findings_of
+from pipelines.quality.findings import AuditedSlice, Findings, findings_of
 from pipelines.quality.traits import described
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a mask that nobody looked at stands on.
+    """What a mask stands on that a certificate accepted; an audit's part of them was seen.
 
     Attributes:
         number: of the attempt in its workspace.
@@ -56,10 +56,12 @@ class Certified:
 
     Attributes:
         by_mask: of the masks they accepted, and of those their audits found bad.
+        audited: of these masks, those that people saw in an audit.
         findings: what stands beside each, by number; None where it was not recorded.
     """
 
     by_mask: dict[int, Certificate]
+    audited: set[int]
     findings: dict[int, Findings | None]
 
 
@@ -75,11 +77,13 @@ def certified(connection: Connection) -> Certified:
         if each.state is AttemptState.CERTIFIED
     }
     written = {attempt_id: _certificate(each) for attempt_id, each in held.items()}
-    query = sa.select(AttemptItem.mask_id, AttemptItem.attempt_id).where(
+    query = sa.select(AttemptItem.mask_id, AttemptItem.attempt_id, AttemptItem.audited).where(
         AttemptItem.attempt_id.in_(list(held))
     )
+    rows = connection.execute(query).all()
     return Certified(
-        {row.mask_id: written[row.attempt_id] for row in connection.execute(query)},
+        {row.mask_id: written[row.attempt_id] for row in rows},
+        {row.mask_id for row in rows if row.audited},
         {
             each.number: None if each.findings is None else findings_of(each.findings)
             for each in held.values()
@@ -88,24 +92,27 @@ def certified(connection: Connection) -> Certified:
 
 
 def certificates_text(
-    used: Iterable[Certificate | None], findings: Mapping[int, Findings | None]
+    used: Iterable[tuple[Certificate, bool]], findings: Mapping[int, Findings | None]
 ) -> str:
     """What a card says of the certificates that released masks stand on; empty without any.
 
     Args:
-        used: of each released mask; None: a person decided.
+        used: of each released mask that stands on one: which, and whether people saw the mask in
+            its audit.
         findings: as `Certified.findings`.
     """
-    masks = Counter(each for each in used if each is not None)
+    seen = Counter(used)
     parts = []
-    for each, number in sorted(masks.items(), key=lambda pair: pair[0].number):
+    for each in sorted({proof for proof, _ in seen}, key=lambda proof: proof.number):
+        masks = seen[each, True] + seen[each, False]
         parts.append(
-            f"**Certificate {each.number}** ({datetime.fromisoformat(each.judged_at):%Y-%m-%d}): "
-            f"{number:,} portraits here were accepted unseen. Of the {each.population:,} masks "
-            f"listed, at most {each.bound:.2%} are bad in reviewers' eyes (rejected, or fixed with "
-            f"an IoU below {each.bad_below:g}), at {each.confidence:.0%} over all attempts: a "
-            f"blind audit of {each.audited:,}, drawn uniformly, found {each.errors:,}. The masks' "
-            f"doubt is at most {each.threshold:.4f} by score {each.score_model}.\n"
+            f"**Certificate {each.number}** ({datetime.fromisoformat(each.judged_at):%Y-%m-%d}) "
+            f"accepted {masks:,} of the portraits here; {seen[each, False]:,} of them nobody has "
+            f"looked at, the others were in its audit. Of the {each.population:,} masks listed, at "
+            f"most {each.bound:.2%} are bad in reviewers' eyes (rejected, or fixed with an IoU "
+            f"below {each.bad_below:g}), at {each.confidence:.0%} over all attempts: a blind audit "
+            f"of {each.audited:,}, drawn uniformly, found {each.errors:,}. The masks' doubt is at "
+            f"most {each.threshold:.4f} by score {each.score_model}.\n"
         )
         beside = findings.get(each.number)
         if beside is not None:
@@ -120,26 +127,35 @@ def beside_text(beside: Findings, *, certified: bool = True) -> Sequence[str]:
         beside: of the certificate.
         certified: the bound is small enough; otherwise nothing is made of it.
     """
-    missed = beside.errors.missed
+    missed, number = beside.errors.missed, len(beside.slices)
     lines = [
         f"the audit's reviewers overlooked {missed} spoilt masks"
         if missed.shown
         else "how much the audit's reviewers overlook was not measured (no honeypots)"
     ]
     if certified and beside.true_bound is not None:
-        lines[0] += f": with what they overlook, at most {beside.true_bound:.2%} are bad"
-    worst, least = beside.worst, beside.least_listed
+        lines[0] += (
+            f"; if they overlook real faults as often, at most {beside.true_bound:.2%} are bad "
+            "(with 2.5 points less confidence)"
+        )
+    worst, unknown, least = beside.worst, beside.least_audited, beside.least_listed
     if worst is not None:
+        lines.append(f"worst of {number} slices, {_named(worst)}: the audit found {worst.bad} bad")
+    elif unknown is not None:
         lines.append(
-            f"worst slice, {described(worst.trait, worst.low, worst.high)}: the audit found "
-            f"{worst.bad} bad"
+            f"none of {number} slices had a bad mask in the audit; least is known of "
+            f"{_named(unknown)}, {unknown.bad.shown:,} audited"
         )
     if least is not None:
         lines.append(
-            f"least covered, {described(least.trait, least.low, least.high)}: {least.listed:,} of "
-            f"{least.portraits:,} portraits are in the set"
+            f"least covered, {_named(least)}: {least.listed:,} of {least.portraits:,} portraits "
+            "are in the set"
         )
     return lines
+
+
+def _named(found: AuditedSlice) -> str:
+    return described(found.trait, found.low, found.high)
 
 
 def _certificate(attempt: ledger.Attempt) -> Certificate:

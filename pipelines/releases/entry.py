@@ -35,7 +35,8 @@ class Entry:
         reasons: of the verdict.
         scores: of the mask.
         decided_at: when it was accepted or drawn; None for an import.
-        certificate: what a mask stands on that was accepted unseen; None: a person decided.
+        certificate: what a mask stands on that nobody decided about; None: a person did.
+        audited: people saw it in the certificate's audit.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Entry:
     scores: dict[str, float]
     decided_at: datetime | None
     certificate: Certificate | None = None
+    audited: bool = False
 
     @property
     def image_file(self) -> str:
@@ -103,6 +105,7 @@ class Entry:
             "scores": self.scores,
             "decided_at": self.decided_at.isoformat() if self.decided_at else None,
             "certificate": self.certificate and self.certificate.as_dict(),
+            "audited": self.audited,
             "raw_sha256": self.raw_sha256,
             "crop_box": list(self.crop_box),
             "face_height": self.face_height,
@@ -144,4 +147,5 @@ class Entry:
             scores=line["scores"],
             decided_at=datetime.fromisoformat(decided_at) if decided_at else None,
             certificate=Certificate(**certificate) if certificate else None,
+            audited=line.get("audited", False),
         )

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from db import Image, Mask, Portrait, Split, Trust
 from pipelines.errors import PipelineError
 from pipelines.quality.findings import Findings
-from pipelines.releases.certificates import Certificate, certified
+from pipelines.releases.certificates import Certified, certified
 from pipelines.releases.entry import Entry
 from pipelines.releases.splits import Placed, places
 from pipelines.releases.trusted import BY_A_PERSON, MinSource, Standing, TrustedMask, standings
@@ -92,7 +92,7 @@ def select(connection: Connection, min_source: MinSource) -> Selection:
             chosen[mask.mask_id] = (mask, place)
     proofs = certified(connection)
     return Selection(
-        sorted(_entries(connection, chosen, proofs.by_mask), key=lambda entry: entry.name),
+        sorted(_entries(connection, chosen, proofs), key=lambda entry: entry.name),
         CoverageOfTest(
             portraits=test.total(),
             released=test["released"],
@@ -143,7 +143,7 @@ def _fate(standing: Standing, mask: TrustedMask | None) -> str:
 def _entries(
     connection: Connection,
     chosen: Mapping[int, tuple[TrustedMask, Placed]],
-    proofs: Mapping[int, Certificate],
+    proofs: Certified,
 ) -> list[Entry]:
     query = (
         sa.select(
@@ -168,11 +168,12 @@ def _entries(
         .join(Image, Image.id == Portrait.image_id)
     )
     rows = connection.execution_options(yield_per=1000).execute(query)
-    return [_entry(row, *chosen[row.id], proofs.get(row.id)) for row in rows if row.id in chosen]
+    return [_entry(row, *chosen[row.id], proofs) for row in rows if row.id in chosen]
 
 
-def _entry(row: Any, mask: TrustedMask, place: Placed, proof: Certificate | None) -> Entry:
+def _entry(row: Any, mask: TrustedMask, place: Placed, proofs: Certified) -> Entry:
     x0, y0, x1, y1 = row.crop_box
+    is_certified = mask.trust is Trust.CERTIFIED
     return Entry(
         name=f"{row.sha256[:16]}-{row.ordinal}",
         split=place.split,
@@ -194,5 +195,6 @@ def _entry(row: Any, mask: TrustedMask, place: Placed, proof: Certificate | None
         reasons=tuple(row.reasons or ()),
         scores=row.scores or {},
         decided_at=mask.decided_at,
-        certificate=proof if mask.trust is Trust.CERTIFIED else None,
+        certificate=proofs.by_mask.get(row.id) if is_certified else None,
+        audited=is_certified and row.id in proofs.audited,
     )

@@ -12,6 +12,18 @@ from sinet.training.config import TrainingConfig
 _WORTH_IT: Final = 8_000
 
 
+def settled(config: TrainingConfig, images: int, device: str) -> TrainingConfig:
+    """The configuration, compiled only where that can work and pays.
+
+    Args:
+        config: as asked for.
+        images: to learn from.
+        device: `auto`, `cpu` or `cuda`.
+    """
+    compiles = worth_compiling(config, images) and has_compiler(device)
+    return config if compiles == config.compile else config.model_copy(update={"compile": compiles})
+
+
 def worth_compiling(config: TrainingConfig, images: int) -> bool:
     """Whether a run is asked to be compiled, and long enough to win back the time that takes.
 

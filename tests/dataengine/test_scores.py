@@ -50,7 +50,7 @@ def test_slices_and_drift(run: Run, reviewed: Prepared, tmp_path: Path) -> None:
     assert (answer.code, answer.err) == (0, "")
     assert "brightness" in answer.out
     assert "accepted least often: " in answer.out
-    assert "bad most often: " in answer.out
+    assert "bad most surely: " in answer.out
     lines = json.loads(run("-w", root, "scores", "slices", "--json").out)
     assert sum(line["portraits"] for line in lines if line["trait"] == "turn") == 60
     answer = run("-w", root, "scores", "drift")

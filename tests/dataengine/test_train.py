@@ -119,7 +119,8 @@ def test_options_override_the_recipe(
 def test_without_a_compiler_it_trains_uncompiled(
     run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "has_compiler", lambda _: False)
+    for module in (training, compiling):
+        monkeypatch.setattr(module, "has_compiler", lambda _: False)
     monkeypatch.setattr(compiling, "_WORTH_IT", 0)
     config = make_config(tmp_path, compile=True, epochs=1)
     answer = run("train", "--data", data, "--config", config)

@@ -95,6 +95,7 @@ def _schema() -> Any:
         ("reasons", pa.list_(pa.string()), _list("string")),
         ("crop_box", pa.list_(pa.int64()), _list("int64")),
         ("face_height", pa.float64(), _value("float64")),
+        ("audited", pa.bool_(), _value("bool")),
     ]
     features = {name: feature for name, _, feature in fields}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}

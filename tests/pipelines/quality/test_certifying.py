@@ -197,9 +197,12 @@ def test_what_stands_beside_the_bound_goes_wherever_the_masks_go(
         ended.audit_size,
     )
     card = (tmp_path / "out" / "card.md").read_text()
-    assert f"**Certificate 1** ({ended.judged_at:%Y-%m-%d}): {len(unseen)} portraits" in card
+    assert f"**Certificate 1** ({ended.judged_at:%Y-%m-%d}) accepted {len(unseen)} of the" in card
+    looked_at = sum(each.audited for each in unseen)
+    assert 0 < looked_at <= len(unseen)
+    assert f"; {len(unseen) - looked_at} of them nobody has looked at" in card
     assert "the audit's reviewers overlooked" in card
-    assert "worst slice, " in card
+    assert " of 18 slices" in card
     assert "least covered, " in card
     accepted = [row for row in reviews(ready) if row.decision == Decision.CERTIFIED]
     assert {row.comment for row in accepted} == {ended.in_words()}

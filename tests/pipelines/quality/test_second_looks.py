@@ -23,7 +23,7 @@ __all__ = ["run"]  # a fixture
 
 
 class Unsteady(FakeTeacher):
-    """Says something else of the mirror image, and half as much of everything else."""
+    """Says a fifth of what it should of mirror images."""
 
     name = "unsteady"
 

@@ -14,7 +14,7 @@ from pipelines.errors import WorkspaceError
 from pipelines.geometry import Face
 from pipelines.quality.findings import AuditedSlice, Findings, findings_of
 from pipelines.quality.reviewer_errors import ReviewerErrors, rate
-from pipelines.quality.slices import cut, least_accepted, most_bad, slice_lines
+from pipelines.quality.slices import SliceLine, cut, least_accepted, most_bad, slice_lines
 from pipelines.quality.stored_traits import known_traits, remember_traits
 from pipelines.quality.traits import TITLES, described, head_tilt, head_turn, traits
 from pipelines.store import BlobKind
@@ -111,7 +111,7 @@ def test_lines_count_decisions_of_their_slice(reviewed: Prepared, tmp_path: Path
     lines = slice_lines(workspace)
     workspace.close()
     assert sum(line.portraits for line in lines if line.trait == "face_px") == NUMBER
-    assert all(line.covered == line.portraits for line in lines), "all were decided about"
+    assert all(line.decided == line.portraits for line in lines), "all were decided about"
     worst, least = most_bad(lines), least_accepted(lines)
     assert worst is not None
     assert least is not None
@@ -132,10 +132,23 @@ def findings(*slices: AuditedSlice) -> Findings:
     return Findings(2, errors(2, 20), 0.05, list(slices))
 
 
-def test_worst_is_the_slice_with_most_bad_or_least_known() -> None:
-    few, none, unknown = audited(1, 50, 60), audited(0, 40, 20), audited(0, 5, 90)
-    assert findings(few, none, unknown).worst == few
-    assert findings(none, unknown).worst == unknown
-    assert findings(few, none, unknown).least_listed == none
-    assert findings().worst is None
-    assert findings_of(findings(few).as_dict()) == findings(few)
+def test_worst_is_the_slice_that_is_bad_most_surely() -> None:
+    many, one, none = audited(20, 60, 60), audited(1, 1, 20), audited(0, 5, 90)
+    assert findings(one, many, none).worst == many
+    assert findings(none).worst is None
+    assert findings(many, none).least_audited == none
+    assert findings(many, one, none).least_listed == one
+    assert findings().worst is findings().least_audited is findings().least_listed is None
+    assert findings_of(findings(many).as_dict()) == findings(many)
+
+
+def line(decided: int, accepted: int, bad: int, shown: int) -> SliceLine:
+    return SliceLine("turn", 0, 1, 100, decided, accepted, rate(bad, shown))
+
+
+def test_what_nobody_was_asked_about_is_not_accepted_least() -> None:
+    unasked, usual, worse = line(0, 0, 0, 0), line(10, 9, 1, 10), line(50, 30, 20, 50)
+    assert least_accepted([unasked, usual, worse]) == worse
+    assert least_accepted([unasked]) is None
+    assert most_bad([unasked, usual, worse]) == worse
+    assert most_bad([unasked]) is None
