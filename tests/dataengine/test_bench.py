@@ -28,6 +28,8 @@ def test_a_table_and_a_plot(run: Run, tmp_path: Path) -> None:
     assert row["network"]["parameters"] == 37_762
     assert set(row["speed"]["eager_ms"]) == set(row["speed"]["exported_ms"]) == {"1", "2"}
     assert 0 <= row["trained"]["iou"] <= 1
+    # Of the network's own process, whatever the one that trained it needed.
+    assert 0.5 < row["speed"]["memory_mb"] < 500
     table = Path("bench/models.md").read_text()
     assert "Trained for 1 epochs" in table
     assert "| extremec3net | 37,762 |" in table
