@@ -1,5 +1,6 @@
 """`certify` from the threshold to accepted masks: two calls, one audit, no free second chance."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -202,7 +203,7 @@ def test_what_stands_beside_the_bound_goes_wherever_the_masks_go(
     assert 0 < looked_at <= len(unseen)
     assert f"; {len(unseen) - looked_at} of them nobody has looked at" in card
     assert "the audit's reviewers overlooked" in card
-    assert " of 18 slices" in card
+    assert re.search(r"\bof \d+ slices\b", card)
     assert "least covered, " in card
     accepted = [row for row in reviews(ready) if row.decision == Decision.CERTIFIED]
     assert {row.comment for row in accepted} == {ended.in_words()}
