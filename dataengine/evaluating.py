@@ -104,8 +104,8 @@ def _difference(scored: Sequence[_Scored]) -> Interval:
 def _print_table(scored: Sequence[_Scored], title: str) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=len(scored) > 1)
     table.add_column("")
-    for each in scored:
-        table.add_column(each.path.name, justify="right")
+    for name in _titles([each.path for each in scored]):
+        table.add_column(name, justify="right")
     for name, text in _ROWS.items():
         table.add_row(text, *(f"{getattr(each.evaluation.mean, name):.4f}" for each in scored))
         if name == "iou":
@@ -120,6 +120,13 @@ def _print_table(scored: Sequence[_Scored], title: str) -> None:
             f"difference in IoU {100 * found.difference:+.2f} points, "
             f"95 % interval {100 * found.low:+.2f} to {100 * found.high:+.2f} (paired bootstrap)"
         )
+
+
+def _titles(paths: Sequence[Path]) -> list[str]:
+    """Names of files; with their folder where the names alone are the same, as of two runs."""
+    names = [path.name for path in paths]
+    same = len(set(names)) < len(names)
+    return [f"{path.parent.name}/{path.name}" for path in paths] if same else names
 
 
 def _range(interval: Interval) -> str:

@@ -53,6 +53,15 @@ def test_scores_for_people_and_the_worst(run: Run, data: Path, checkpoint: Path)
         assert min(sheet.size) > 300
 
 
+def test_two_files_of_one_name_are_told_apart(run: Run, data: Path, checkpoint: Path) -> None:
+    (checkpoint.parent / "other").mkdir()
+    other = make_checkpoint(checkpoint.parent / "other" / checkpoint.name, seed=1)
+    answer = run("evaluate", checkpoint, "--data", data, "--compare", other)
+    assert answer.code == 0, answer.err
+    assert f"{checkpoint.parent.name}/a.safetensors" in answer.out
+    assert "other/a.safetensors" in answer.out
+
+
 def test_the_limit_takes_the_first(run: Run, data: Path, checkpoint: Path) -> None:
     answer = run("evaluate", checkpoint, "--data", data, "--limit", "1", "--json")
     assert list(json.loads(answer.out)["images"]) == ["p02"]
