@@ -160,8 +160,9 @@ def resampled(
     """Crawls drawn from photos that neither the score nor the threshold has seen."""
     from benchmarks.quality.data import photos
     from benchmarks.quality.evidence import NETWORK, table
-    from benchmarks.quality.table import STUDENT, without
+    from benchmarks.quality.table import without
     from pipelines.quality.fitting import fit
+    from pipelines.quality.second_looks import STUDENT
 
     known = photos(data, cache_folder / "hashes.json")
     whole = without(table(cache_folder, "eg1800", known, [], NETWORK), STUDENT)

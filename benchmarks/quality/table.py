@@ -25,6 +25,7 @@ from benchmarks.quality.measures import auroc_interval, gain
 from pipelines.quality import pictures
 from pipelines.quality.fitting import fit
 from pipelines.quality.measures import acceptable, auroc, lift
+from pipelines.quality.second_looks import STUDENT, VIEW
 
 OUTER_FOLDS = 5
 SINGLE = (
@@ -35,7 +36,6 @@ SINGLE = (
     "view_flip", "view_smaller", "view_larger", "view_patch", "view_expected_iou",
     "view_difference", "student_disagreement", "student_expected_iou",
 )  # fmt: skip
-STUDENT, VIEW = "student_", "view_"
 
 
 class Judged(NamedTuple):

@@ -105,8 +105,9 @@ def slices(
     """Show which kinds of portraits are accepted less often, or found bad more often.
 
     Thirds of all portraits by size of the face, brightness, sharpness, how far the head is turned
-    or tilted, and how far the face is off the photo's centre: how many have a decision, how many a
-    trusted mask, and how many of those that chance chose people found bad, with 95 % intervals.
+    or tilted, and how far the face is off the photo's centre: how many have a decision, how many of
+    those a trusted mask, and how many of the masks that chance chose people found bad, with 95 %
+    intervals.
     """
     from dataengine.context import opened
     from dataengine.score_reports import report_slices
@@ -122,10 +123,11 @@ def drift(
 ) -> None:
     """Test whether masks of one round look like those of the round before.
 
-    For each round that was frozen, the signals and the combined score of the masks that networks
-    made since the round before, and of those made until the next: Kolmogorov and Smirnov's test,
-    at a false discovery rate of 5 % over all signals. A signal has drifted if that is significant
-    and the distance is at least 0.1.
+    For each round that was frozen, the portraits that came since the round before and those that
+    came until the next, each by the first mask that a network made of it, near-duplicates counted
+    once: their signals and combined score by Kolmogorov and Smirnov's test, at a false discovery
+    rate of 5 % over all signals. A signal has drifted if that is significant and the distance is
+    at least 0.1.
     """
     from dataengine.context import opened
     from dataengine.score_reports import report_drift

@@ -15,7 +15,7 @@ from db import AttemptItem, Mask, Purpose, Review, ReviewRequest
 from pipelines.quality.attempts import Attempt
 from pipelines.quality.certificate import upper_bound
 from pipelines.quality.reviewer_errors import Rate, ReviewerErrors, errors_of
-from pipelines.quality.slices import Slice, bad_of, cut
+from pipelines.quality.slices import Slice, bad_of, cut, most_bad
 from pipelines.quality.stored_traits import known_traits
 
 
@@ -61,13 +61,8 @@ class Findings:
 
     @property
     def worst(self) -> AuditedSlice | None:
-        """The slice of which the audit says most surely that many masks are bad.
-
-        That with the highest lower end of the interval, so that one bad mask of one is no reason;
-        None where the audit found no bad mask.
-        """
-        known = [each for each in self.slices if each.bad.errors]
-        return max(known, key=lambda each: each.bad.low, default=None)
+        """The slice that is bad most surely by the audit; None where it found no bad mask."""
+        return most_bad(self.slices)
 
     @property
     def least_audited(self) -> AuditedSlice | None:

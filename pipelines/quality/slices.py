@@ -6,6 +6,7 @@ limits are printed. Shares of few masks come with exact intervals, as everywhere
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -20,6 +21,18 @@ from pipelines.releases.trusted import MinSource, standings
 from pipelines.workspace import Workspace
 
 PARTS = 3
+
+
+class _HasBad(Protocol):
+    """A slice of which the share of bad masks is known."""
+
+    @property
+    def bad(self) -> Rate:
+        """Of the masks that were judged."""
+        ...
+
+
+_Judged = TypeVar("_Judged", bound=_HasBad)
 
 
 @dataclass(frozen=True)
@@ -126,8 +139,11 @@ def least_accepted(lines: Collection[SliceLine]) -> SliceLine | None:
     return min(known, key=lambda line: line.accepted / line.decided, default=None)
 
 
-def most_bad(lines: Collection[SliceLine]) -> SliceLine | None:
-    """The slice that is bad most surely: with the highest lower end; None where none was bad."""
+def most_bad(lines: Collection[_Judged]) -> _Judged | None:
+    """The slice that is bad most surely; None where none was bad.
+
+    That with the highest lower end of the interval, so that one bad mask of one is no reason.
+    """
     known = [line for line in lines if line.bad.errors]
     return max(known, key=lambda line: line.bad.low, default=None)
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db import Mask, MaskSignals, reader
 from pipelines.decode import decode
 from pipelines.ingest.records import portraits
 from pipelines.masks import read_grey
+from pipelines.quality.remembered import remember
 from pipelines.quality.second_looks import is_second_look
 from pipelines.quality.signals import Evidence, reduced, signals
 from pipelines.workspace import Workspace
@@ -18,7 +18,6 @@ from pipelines.workspace import Workspace
 VERSION = 1
 """Of the signals' definition: raise it whenever one changes its meaning."""
 _AT_ONCE = 200
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def stored_signals(workspace: Workspace, mask_ids: Iterable[int]) -> dict[int, dict[str, float]]:
@@ -48,7 +47,7 @@ def stored_signals(workspace: Workspace, mask_ids: Iterable[int]) -> dict[int, d
             kept = {row.mask_id: dict(row.values) for row in connection.execute(known)}
             masks = connection.execute(rows).all()
         new = _computed(workspace, [mask for mask in masks if mask.id not in kept])
-        _remember(workspace, new)
+        remember(workspace, MaskSignals, VERSION, new)
         for mask in masks:
             values = kept.get(mask.id) or new[mask.id]
             more = {name: value for name, value in mask.scores.items() if is_second_look(name)}
@@ -76,21 +75,3 @@ def _computed(
         )
         found[mask.id] = signals(reduced(evidence))
     return found
-
-
-def _remember(workspace: Workspace, new: dict[int, dict[str, float]]) -> None:
-    if not new:
-        return
-    rows = [
-        {"mask_id": mask_id, "version": VERSION, "values": values}
-        for mask_id, values in new.items()
-    ]
-    with workspace.engine.begin() as connection:
-        insert = _INSERT[connection.dialect.name](MaskSignals)
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["mask_id"],
-                set_={"version": insert.excluded.version, "values": insert.excluded["values"]},
-            ),
-            rows,
-        )

@@ -6,12 +6,12 @@ from typing import Any
 import cv2
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from db import Image, Mask, Portrait, PortraitTraits, reader
 from pipelines.errors import WorkspaceError
 from pipelines.geometry import Face
+from pipelines.quality.remembered import remember
 from pipelines.quality.traits import traits
 from pipelines.store import Store
 from pipelines.workspace import Workspace
@@ -19,7 +19,6 @@ from pipelines.workspace import Workspace
 VERSION = 1
 """Of the traits' definition: raise it whenever one changes its meaning."""
 _AT_ONCE = 500
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def remember_traits(workspace: Workspace) -> int:
@@ -40,19 +39,8 @@ def remember_traits(workspace: Workspace) -> int:
             rows = connection.execute(_missing().limit(_AT_ONCE)).all()
         if not rows:
             return done
-        new = [
-            {"portrait_id": row.id, "version": VERSION, "values": _values(workspace.store, row)}
-            for row in rows
-        ]
-        with workspace.engine.begin() as connection:
-            insert = _INSERT[connection.dialect.name](PortraitTraits)
-            connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=["portrait_id"],
-                    set_={"version": insert.excluded.version, "values": insert.excluded["values"]},
-                ),
-                new,
-            )
+        new = {row.id: _values(workspace.store, row) for row in rows}
+        remember(workspace, PortraitTraits, VERSION, new)
         done += len(new)
 
 

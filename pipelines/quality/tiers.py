@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.quality.fitting import FOLDS, LEAST_OF_EACH, Fitted, fit
 from pipelines.quality.model import ScoreModel, matrix
-from pipelines.quality.second_looks import STUDENT, VIEW
+from pipelines.quality.second_looks import STUDENT, VIEW, is_second_look
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "views and student": (VIEW, STUDENT),
@@ -70,7 +70,7 @@ def fit_tiers(
         )
 
     common = _common(signals)
-    plain = [name for name in common if not name.startswith((VIEW, STUDENT))]
+    plain = [name for name in common if not is_second_look(name)]
     basic = fitted_on(np.arange(len(signals)), plain)
     out_of_fold = basic.out_of_fold.copy()
     richer: list[ScoreModel] = []
