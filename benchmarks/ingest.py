@@ -25,19 +25,20 @@ import numpy as np
 import psutil
 from facenet_pytorch import MTCNN
 
-from pipelines.decode import decode, encode_jpeg
-from pipelines.detect import MtcnnDetector
-from pipelines.errors import ItemError
-from pipelines.geometry import box_iou
 from pipelines.ingest import IngestRequest, ingest
 from pipelines.ingest.models import Models
+from pipelines.ingest.scan import scan
+from pipelines.ingest.stages import detect_portraits, label_portraits, read_file
 from pipelines.ingest.tally import Tally
-from pipelines.scan import scan
-from pipelines.settings import Settings, TeacherSettings
-from pipelines.stages import PortraitInput, detect_portraits, label_portraits, read_file
-from pipelines.store import BlobKind
-from pipelines.uris import file_uri, read_bytes
-from pipelines.workspace import Workspace, make_workspace
+from pipelines.masks.judging import PortraitInput
+from pipelines.pictures.decode import decode, encode_jpeg
+from pipelines.pictures.detect import MtcnnDetector
+from pipelines.pictures.geometry import box_iou
+from pipelines.workspace.errors import ItemError
+from pipelines.workspace.settings import Settings, TeacherSettings
+from pipelines.workspace.store import BlobKind
+from pipelines.workspace.uris import file_uri, read_bytes
+from pipelines.workspace.workspace import Workspace, make_workspace
 
 CORES = len(os.sched_getaffinity(0))
 NAIVE_FILES = 40

@@ -21,22 +21,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.decode import decode
-from pipelines.detect import MtcnnDetector
-from pipelines.geometry import CropBox, Face
 from pipelines.ingest.models import limit_library_threads
-from pipelines.scores import mask_scores
-from pipelines.settings import OnnxSettings, Settings, SubjectSettings
-from pipelines.stages import detect_portraits
-from pipelines.subject import (
+from pipelines.ingest.stages import detect_portraits
+from pipelines.masks.scores import mask_scores
+from pipelines.masks.subject import (
     face_region,
     fill_holes,
     main_subject,
     nearest_face_region,
     refine_edges,
 )
-from pipelines.teachers.onnx import OnnxTeacher
-from pipelines.verdict import judge
+from pipelines.masks.verdict import judge
+from pipelines.networks.onnx import OnnxTeacher
+from pipelines.pictures.decode import decode
+from pipelines.pictures.detect import MtcnnDetector
+from pipelines.pictures.geometry import CropBox, Face
+from pipelines.workspace.settings import OnnxSettings, Settings, SubjectSettings
 
 Mask = NDArray[np.bool_]
 SETTINGS = Settings()

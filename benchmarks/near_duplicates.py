@@ -21,11 +21,11 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from db import Image, open_engine, schema
-from pipelines.decode import decode
 from pipelines.near_duplicates import Fingerprint, descriptor, group, update_groups
 from pipelines.near_duplicates.descriptor import SIDE_PX, resampling, thumbnails, window_hashes
 from pipelines.near_duplicates.search import near_pairs
-from pipelines.perceptual import perceptual_hashes, reduced
+from pipelines.pictures.decode import decode
+from pipelines.pictures.perceptual import perceptual_hashes, reduced
 from tests.pipelines.near_duplicates.copies import COPIES, cropped, fingerprint, photos
 
 RADIUS = 10

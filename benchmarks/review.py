@@ -23,17 +23,17 @@ import sqlalchemy as sa
 
 from dataengine.settings import settings_template
 from db import Image, Mask, MaskSource, Portrait, Verdict
-from pipelines.decode import decode, encode_jpeg
+from pipelines.label_studio.errors import UnreachableError
+from pipelines.label_studio.fake import FakeGateway
+from pipelines.label_studio.gateway import NewTask
+from pipelines.label_studio.sdk_gateway import LabelStudioGateway
+from pipelines.label_studio.server import local_server
+from pipelines.pictures.decode import decode, encode_jpeg
 from pipelines.review.choosing import Order
-from pipelines.review.errors import UnreachableError
-from pipelines.review.fake import FakeGateway
-from pipelines.review.gateway import NewTask
-from pipelines.review.label_studio import LabelStudioGateway
 from pipelines.review.push import PushRequest, PushResult, push
-from pipelines.review.server import local_server
-from pipelines.settings import Settings
-from pipelines.store import BlobKind
-from pipelines.workspace import Workspace, make_workspace
+from pipelines.workspace.settings import Settings
+from pipelines.workspace.store import BlobKind
+from pipelines.workspace.workspace import Workspace, make_workspace
 
 SIZE = (640, 853)  # width and height of a typical crop of `data/crawl/flickr`
 DIFFERENT_MASKS = 50

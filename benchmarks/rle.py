@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from label_studio_sdk.converter.brush import decode_rle, mask2rle
 
-from pipelines.decode import decode
-from pipelines.review.rle import decode_mask, encode_mask
+from pipelines.label_studio.rle import decode_mask, encode_mask
+from pipelines.pictures.decode import decode
 
 SIZE = (640, 853)  # width and height of a typical crop of `data/crawl/flickr`
 ROUNDS = 5

@@ -39,7 +39,7 @@ class FormatChoice(StrEnum):
 
 
 class MinSourceChoice(StrEnum):
-    """What a released mask needs, as `pipelines.releases.trusted.MinSource`."""
+    """What a released mask needs, as `pipelines.portraits.standing.MinSource`."""
 
     HUMAN = "human"
     CERTIFIED = "certified"
@@ -47,7 +47,7 @@ class MinSourceChoice(StrEnum):
 
 
 class MethodChoice(StrEnum):
-    """How `relabel` makes masks, as `pipelines.relabel.Method`."""
+    """How `relabel` makes masks, as `pipelines.rounds.relabel.Method`."""
 
     STUDENT = "student"
     MEAN = "mean"

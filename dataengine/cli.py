@@ -114,7 +114,7 @@ def main() -> None:
 
 def _explain(error: Exception) -> str:
     from db import DatabaseError, explain
-    from pipelines.errors import PipelineError
+    from pipelines.workspace.errors import PipelineError
 
     # Loading `sinet` means loading PyTorch: what never loaded it cannot have raised its errors.
     training = sys.modules.get("sinet.errors")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from pipelines.workspace import Workspace
+    from pipelines.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def opened(
         options: settings from the command line, by section.
     """
     from dataengine.settings import load_settings
-    from pipelines.workspace import Workspace
+    from pipelines.workspace.workspace import Workspace
 
     root = root_of(context)
     workspace = Workspace(root, load_settings(root, options))

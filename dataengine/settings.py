@@ -14,9 +14,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from pipelines.errors import WorkspaceError
-from pipelines.settings import Settings
-from pipelines.workspace import SETTINGS_FILE
+from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.settings import Settings
+from pipelines.workspace.workspace import SETTINGS_FILE
 
 ENVIRONMENT_PREFIX = "DATAENGINE_"
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dataengine.settings import load_settings, settings_template
-from pipelines.workspace import Workspace, WorkspacePaths, make_workspace
+from pipelines.workspace.workspace import Workspace, WorkspacePaths, make_workspace
 
 
 def create(root: Path) -> None:

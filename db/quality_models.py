@@ -48,14 +48,14 @@ class ScoreModelRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     """`default`, or how it was fitted."""
     parameters: Mapped[str] = mapped_column(Text)
-    """As `pipelines.quality.model.ScoreModel.to_json` writes it."""
+    """As `pipelines.doubt.model.ScoreModel.to_json` writes it."""
     bad_below: Mapped[float]
     """A fixed mask counts as bad if its IoU with the pushed one is below this."""
     seed: Mapped[int]
     review_ids: Mapped[list[int]]
     """The decisions it was fitted on."""
     evidence: Mapped[dict[str, Any]] = mapped_column(json_column)
-    """What cross-validation found: see `pipelines.quality.scoring.Evidence`."""
+    """What cross-validation found: see `pipelines.doubt.scoring.Evidence`."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
@@ -116,7 +116,7 @@ class CertificateAttempt(Base):
     reason: Mapped[str | None] = mapped_column(Text)
     """Why it failed or is void."""
     findings: Mapped[dict[str, Any] | None] = mapped_column(json_column)
-    """What stands beside the bound: see `pipelines.quality.findings`; null until it was judged."""
+    """What stands beside the bound: see `pipelines.certify.findings`; null until it was judged."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     judged_at: Mapped[datetime | None]
 

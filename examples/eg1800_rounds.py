@@ -34,13 +34,14 @@ from numpy.typing import NDArray
 
 from dataengine.settings import load_settings
 from db import Honeypot, Mask, Portrait, ReviewRequest, Verdict, reader
-from pipelines.listing import list_portraits
-from pipelines.masks import difference, read_grey
+from pipelines.label_studio.fake import FakeGateway
+from pipelines.masks.agreement import difference
+from pipelines.pictures.stored_masks import read_grey
+from pipelines.portraits.listing import list_portraits
 from pipelines.review.choosing import Order
-from pipelines.review.fake import FakeGateway
 from pipelines.review.pull import pull
 from pipelines.review.push import PushRequest, push
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from sinet.metrics import paired_bootstrap
 
 ACCEPT_FROM, REJECT_BELOW = 0.95, 0.80

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.review.errors import ServerStartError
-from pipelines.review.server import LOG_FILE, VERSION, LocalServer, local_server
+from pipelines.label_studio.errors import ServerStartError
+from pipelines.label_studio.server import LOG_FILE, VERSION, LocalServer, local_server
 
 
 class RealServer:

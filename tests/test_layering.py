@@ -1,4 +1,4 @@
-"""The packages' direction, `dataengine → pipelines → {db, sinet}`, and the size of their files."""
+"""Directions: `dataengine → pipelines → {db, sinet}`, and between the rooms of `pipelines`."""
 
 import ast
 from collections.abc import Iterator
@@ -13,6 +13,23 @@ MAY_IMPORT = {
     "db": {"db"},
     "sinet": {"sinet"},
 }
+# The rooms of `pipelines` from the ground up; each imports only those before it.
+ROOMS = (
+    "workspace",
+    "pictures",
+    "near_duplicates",
+    "networks",
+    "masks",
+    "portraits",
+    "doubt",
+    "certify",
+    "label_studio",
+    "ingest",
+    "review",
+    "releases",
+    "rounds",
+    "lineage",
+)
 MAX_LINES = 400
 
 
@@ -39,6 +56,33 @@ def test_imports_go_downwards(package: str) -> None:
         for file in files
         for line, name in imported_packages(ast.parse(file.read_text(encoding="utf-8")))
         if name in ours - MAY_IMPORT[package]
+    ]
+    assert upwards == []
+
+
+def imported_modules(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of every import; of `from a import b` both `a.b` and `a` are told."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def test_the_rooms_of_pipelines_are_known() -> None:
+    folders = {file.parent.name for file in (CHECKOUT / "pipelines").glob("*/__init__.py")}
+    assert folders == set(ROOMS)
+    assert [file.name for file in (CHECKOUT / "pipelines").glob("*.py")] == ["__init__.py"]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_downwards(room: str) -> None:
+    allowed = ROOMS[: ROOMS.index(room) + 1]
+    upwards = [
+        f"{file.relative_to(CHECKOUT)}:{line} imports {name}"
+        for file in python_files(f"pipelines/{room}")
+        for line, name in imported_modules(ast.parse(file.read_text(encoding="utf-8")))
+        if name.startswith("pipelines.") and name.split(".")[1] not in allowed
     ]
     assert upwards == []
 

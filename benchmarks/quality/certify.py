@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.masks import table as markdown
-from pipelines.quality.certificate import alpha_of_attempt, audit_size, judge_audit, upper_bound
-from pipelines.quality.threshold import choose_threshold
+from pipelines.certify.certificate import alpha_of_attempt, audit_size, judge_audit, upper_bound
+from pipelines.certify.threshold import choose_threshold
 
 ALPHA = 0.05
 BOUNDS = (0.01, 0.02, 0.05)
@@ -161,8 +161,8 @@ def resampled(
     from benchmarks.quality.data import photos
     from benchmarks.quality.evidence import NETWORK, table
     from benchmarks.quality.table import without
-    from pipelines.quality.fitting import fit
-    from pipelines.quality.second_looks import STUDENT
+    from pipelines.doubt.fitting import fit
+    from pipelines.masks.second_looks import STUDENT
 
     known = photos(data, cache_folder / "hashes.json")
     whole = without(table(cache_folder, "eg1800", known, [], NETWORK), STUDENT)

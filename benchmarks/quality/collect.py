@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from benchmarks.masks import Portrait, Window, hand_mask, iou, main_portrait, models, overlap
 from benchmarks.quality.data import read_mask, read_rgb
-from pipelines.decode import decode
-from pipelines.geometry import Face
-from pipelines.quality.views import Views, probability_views
-from pipelines.settings import Settings
-from pipelines.stages import choose_faces, detect_portraits
-from pipelines.subject import main_subject
+from pipelines.ingest.stages import choose_faces, detect_portraits
+from pipelines.masks.subject import main_subject
+from pipelines.masks.views import Views, probability_views
+from pipelines.pictures.decode import decode
+from pipelines.pictures.geometry import Face
+from pipelines.workspace.settings import Settings
 from sinet.data.listing import find_samples
 
 SETTINGS = Settings()

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.decode import decode
-from pipelines.perceptual import hamming, perceptual_hashes
+from pipelines.pictures.decode import decode
+from pipelines.pictures.perceptual import hamming, perceptual_hashes
 from sinet.data.listing import Sample, find_samples
 
 FOLDS = 3

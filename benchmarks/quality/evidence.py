@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.data import FOLDS, Photo
-from pipelines.geometry import Face
-from pipelines.quality.signals import Evidence, reduced, signals
-from pipelines.quality.views import Views
+from pipelines.masks.signals import Evidence, reduced, signals
+from pipelines.masks.views import Views
+from pipelines.pictures.geometry import Face
 from sinet.checkpoint import Model
 from sinet.models import load_person_model
 from sinet.onnx_model import OnnxModel

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.quality.measures import auroc
+from pipelines.doubt.measures import auroc
 
 Doubt = NDArray[np.float64]
 Bad = NDArray[np.bool_]

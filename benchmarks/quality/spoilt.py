@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.data import astronaut
 
-from pipelines.quality.spoiling import Damage, Spoilt, spoil
-from pipelines.settings import TeacherSettings
-from pipelines.teachers import load_teacher
+from pipelines.masks.spoiling import Damage, Spoilt, spoil
+from pipelines.networks import load_teacher
+from pipelines.workspace.settings import TeacherSettings
 
 _HEIGHT = 300
 _IOU = (0.70, 0.85)

@@ -22,10 +22,10 @@ from benchmarks.masks import table as markdown
 from benchmarks.quality.data import photos
 from benchmarks.quality.evidence import INGEST, NETWORK, Table, load_students, table
 from benchmarks.quality.measures import auroc_interval, gain
-from pipelines.quality import pictures
-from pipelines.quality.fitting import fit
-from pipelines.quality.measures import acceptable, auroc, lift
-from pipelines.quality.second_looks import STUDENT, VIEW
+from pipelines.doubt import plots as pictures
+from pipelines.doubt.fitting import fit
+from pipelines.doubt.measures import acceptable, auroc, lift
+from pipelines.masks.second_looks import STUDENT, VIEW
 
 OUTER_FOLDS = 5
 SINGLE = (

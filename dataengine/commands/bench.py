@@ -59,6 +59,6 @@ def models(
     and, if something was trained, models.png. Networks of more than 2 G MACs are trained on a GPU
     only. The same command goes on with trainings that were interrupted.
     """
-    from dataengine.benchmarking import BenchRequest, run_bench
+    from dataengine.console.bench import BenchRequest, run_bench
 
     run_bench(BenchRequest(names or [], data, epochs, side, rounds, out, device.value))

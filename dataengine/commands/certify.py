@@ -59,7 +59,7 @@ def certify(
     not on what they overlook. A certificate is void, and what it accepted is undecided again, once
     its score is fitted anew or its masks are replaced.
     """
-    from dataengine.certifying import run_certify
+    from dataengine.console.certify import run_certify
     from dataengine.context import opened
 
     with opened(context) as workspace:

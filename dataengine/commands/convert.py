@@ -69,7 +69,7 @@ def convert(
     """
     from dataclasses import asdict
 
-    from dataengine.tables import print_json
+    from dataengine.console.tables import print_json
     from sinet.convert import convert as convert_checkpoint
 
     done = convert_checkpoint(

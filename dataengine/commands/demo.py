@@ -24,7 +24,7 @@ def demo(
     (portraits, a picture of two people, a copy, pictures without faces, a broken file), ingests it
     with the bundled teacher, refines the masks with the bundled SINet, and draws them.
     """
-    from dataengine.demo import run_demo
+    from dataengine.console.demo import run_demo
 
     if run_demo(folder):
         raise typer.Exit(130)

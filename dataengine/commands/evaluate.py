@@ -69,7 +69,7 @@ def evaluate(
     224 × 224, boundary_iou the overlap of the rims at the size of the image. The interval holds
     the mean iou in 95 of 100 draws of as many images (bootstrap).
     """
-    from dataengine.evaluating import EvaluationRequest, run_evaluation
+    from dataengine.console.evaluate import EvaluationRequest, run_evaluation
 
     if worst is not None and worst[0] < 1:
         raise typer.BadParameter("at least 1 image", param_hint="--worst")

@@ -33,9 +33,9 @@ def explain(
     and weights, scores, verdict and settings, what people decided, and the releases and training
     runs it went into. Files are known by their bytes, wherever they lie.
     """
+    from dataengine.console.explain import explanation_json, print_explanation
+    from dataengine.console.tables import print_json
     from dataengine.context import opened
-    from dataengine.explaining import explanation_json, print_explanation
-    from dataengine.tables import print_json
     from pipelines.lineage.explaining import explain as trace
     from pipelines.lineage.explaining import parse
 

@@ -53,8 +53,8 @@ def export(
     The folder appears when it is complete, with card.md, manifest.jsonl and checksums.txt; nothing
     is ever overwritten, and the same state of the workspace makes the same bytes.
     """
+    from dataengine.console.export import run_export
     from dataengine.context import opened
-    from dataengine.releasing import run_export
 
     with opened(context) as workspace:
         run_export(workspace, out, format_.value, min_source.value, round_, as_json=json)

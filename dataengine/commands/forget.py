@@ -34,8 +34,8 @@ def forget(
     `review push` or `review pull`. Stays: your own raw files, and releases that were written
     before; those are listed.
     """
+    from dataengine.console.forget import run_forget
     from dataengine.context import opened
-    from dataengine.forgetting import run_forget
 
     with opened(context) as workspace:
         run_forget(workspace, images, yes=yes, as_json=json)

@@ -24,8 +24,8 @@ def gc(
     An ingest may run meanwhile: what was written since the oldest process now at work was started
     is spared, because the row that will name it may not be committed yet.
     """
+    from dataengine.console.tables import number_of, print_json
     from dataengine.context import opened
-    from dataengine.tables import number_of, print_json
     from pipelines.lineage.collecting import collect
 
     with opened(context) as workspace:

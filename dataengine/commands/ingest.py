@@ -114,8 +114,8 @@ def ingest(
     where it was, does nothing twice and loses nothing. Files that fail are counted with their
     reason and never become empty masks.
     """
+    from dataengine.console.ingest import report_plan, run_ingest
     from dataengine.context import root_of
-    from dataengine.ingesting import report_plan, run_ingest
     from dataengine.settings import load_settings
     from pipelines.ingest import IngestRequest
 

@@ -30,10 +30,10 @@ def list_(
     mask_path, mask_source, verdict, reasons and scores. Boxes are [x0, y0, x1, y1] in pixels of
     the EXIF-upright image, right and bottom exclusive.
     """
+    from dataengine.console.tables import portrait_line
     from dataengine.context import opened
-    from dataengine.tables import portrait_line
     from db import Verdict, reader
-    from pipelines.listing import list_portraits
+    from pipelines.portraits.listing import list_portraits
 
     wanted = Verdict(verdict.value) if verdict else None
     with opened(context) as workspace, reader(workspace.engine).begin() as connection:

@@ -21,8 +21,8 @@ def models(
     224 × 224 pixels, both with two classes, the paper, and the licence of the authors' code and of
     pretrained weights.
     """
-    from dataengine.network_list import print_networks
-    from dataengine.tables import print_json
+    from dataengine.console.models import print_networks
+    from dataengine.console.tables import print_json
     from sinet.models import list_networks
 
     listed = list_networks()

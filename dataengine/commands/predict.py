@@ -56,7 +56,7 @@ def predict(
     below the out folder, and nothing is written elsewhere. A file that cannot be read is told and
     left out; the exit code is 1 only if there is no other.
     """
-    from dataengine.predicting import PredictionRequest, run_prediction
+    from dataengine.console.predict import PredictionRequest, run_prediction
 
     request = PredictionRequest(checkpoint, paths, out, overlay, threshold, overwrite)
     if run_prediction(request, as_json=json):

@@ -40,8 +40,8 @@ def relabel(
     the next `review push` withdraws that question and asks about the new mask. What a person
     accepted or drew is never touched. Stop it, run it again: nothing is done twice.
     """
+    from dataengine.console.relabel import run_relabel
     from dataengine.context import opened
-    from dataengine.relabelling import run_relabel
 
     with opened(context) as workspace:
         run_relabel(workspace, round_, by.value, as_json=json)

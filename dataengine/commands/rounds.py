@@ -21,8 +21,8 @@ def rounds(
     Scores are means over the round's frozen test split with 95 % intervals (bootstrap by groups of
     near-duplicates), in percent.
     """
+    from dataengine.console.train_round import report_rounds
     from dataengine.context import opened
-    from dataengine.round_training import report_rounds
 
     with opened(context) as workspace:
         report_rounds(workspace, as_json=json)

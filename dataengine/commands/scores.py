@@ -61,8 +61,8 @@ def fit(
     on, and voids the certificates of the score before it. `review push --order doubtful` asks about
     the most doubtful masks first.
     """
+    from dataengine.console.scoring import run_fit
     from dataengine.context import opened
-    from dataengine.scoring import run_fit
 
     with opened(context) as workspace:
         run_fit(workspace, bad_below, seed, as_json=json)
@@ -86,9 +86,9 @@ def show(
     Before the first `scores fit` it is a default: the IoU that the network's own probabilities
     promise.
     """
+    from dataengine.console.scoring import print_score, write_pictures
     from dataengine.context import opened
-    from dataengine.scoring import print_score, write_pictures
-    from pipelines.quality.scoring import require_score
+    from pipelines.doubt.scoring import require_score
 
     with opened(context) as workspace:
         score = require_score(workspace)
@@ -109,8 +109,8 @@ def slices(
     those a trusted mask, and how many of the masks that chance chose people found bad, with 95 %
     intervals.
     """
+    from dataengine.console.scores import report_slices
     from dataengine.context import opened
-    from dataengine.score_reports import report_slices
 
     with opened(context) as workspace:
         report_slices(workspace, as_json=json)
@@ -129,8 +129,8 @@ def drift(
     rate of 5 % over all signals. A signal has drifted if that is significant and the distance is
     at least 0.1.
     """
+    from dataengine.console.scores import report_drift
     from dataengine.context import opened
-    from dataengine.score_reports import report_drift
 
     with opened(context) as workspace:
         report_drift(workspace, as_json=json)

@@ -20,8 +20,8 @@ def show(
     """Draw a portrait: image with boxes, crop, and mask, side by side."""
     from dataengine.context import opened
     from db import reader
-    from pipelines.listing import find_portrait
-    from pipelines.picture import save_picture
+    from pipelines.portraits.listing import find_portrait
+    from pipelines.portraits.picture import save_picture
 
     with opened(context) as workspace:
         with reader(workspace.engine).begin() as connection:

@@ -21,10 +21,10 @@ def status(
     With `--json` also the numbers of `review status`. May be asked at any time, also while an
     ingest runs.
     """
+    from dataengine.console.tables import print_funnel, print_json
     from dataengine.context import opened
-    from dataengine.tables import print_funnel, print_json
     from db import reader
-    from pipelines.funnel import funnel
+    from pipelines.portraits.funnel import funnel
     from pipelines.review.status import review_counts
 
     with opened(context) as workspace, reader(workspace.engine).begin() as connection:

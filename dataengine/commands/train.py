@@ -175,8 +175,8 @@ def train(
         "encoder_epochs": stage_epochs,
     }
     if round_ is not None:
+        from dataengine.console.train_round import RoundOptions, run_round
         from dataengine.context import opened
-        from dataengine.round_training import RoundOptions, run_round
 
         options = RoundOptions(
             number=round_,
@@ -191,8 +191,8 @@ def train(
         with opened(context) as workspace:
             stopped = run_round(workspace, options, as_json=json)
     else:
+        from dataengine.console.train import TrainingRequest, run_training
         from dataengine.context import root_of
-        from dataengine.training import TrainingRequest, run_training
 
         assert data is not None  # by the check above
         request = TrainingRequest(

@@ -31,7 +31,7 @@ def verify(
     the exit code is 1. A folder is checked against its checksums.txt and needs no workspace.
     Photos that were forgotten since a release was written are a note.
     """
-    from dataengine.verifying import run_verify
+    from dataengine.console.verify import run_verify
 
     if not run_verify(context, release, as_json=json):
         raise typer.Exit(1)

@@ -11,25 +11,26 @@ from typing import TypeVar
 from sqlalchemy.engine import Connection
 
 from db import Job, LeaseLostError, MaskSource, Outcome, Stage, queue
-from pipelines.errors import ItemError, PipelineError
 from pipelines.ingest import records
 from pipelines.ingest.models import Models
-from pipelines.ingest.records import ImageFiles, ImportTask, NewMask
-from pipelines.ingest.revisions import portrait_input, stored_mask
-from pipelines.ingest.tally import Tally
-from pipelines.settings_used import settings_id
-from pipelines.stages import (
+from pipelines.ingest.records import ImageFiles, ImportTask
+from pipelines.ingest.stages import (
     DetectedImage,
     FileContent,
-    JudgedMask,
     detect_portraits,
     import_masks,
     label_portraits,
     read_file,
 )
-from pipelines.store import BlobKind
-from pipelines.uris import read_bytes, uri_path
-from pipelines.workspace import Workspace
+from pipelines.ingest.tally import Tally
+from pipelines.masks.judging import JudgedMask
+from pipelines.portraits.revisions import portrait_input, stored_mask
+from pipelines.portraits.rows import NewMask, portraits, save_mask
+from pipelines.workspace.errors import ItemError, PipelineError
+from pipelines.workspace.settings_used import settings_id
+from pipelines.workspace.store import BlobKind
+from pipelines.workspace.uris import read_bytes, uri_path
+from pipelines.workspace.workspace import Workspace
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -113,14 +114,14 @@ class BatchRunner:
 
         def save(connection: Connection, _: Job, masks: list[NewMask], tally: Tally) -> None:
             for mask in masks:
-                records.save_mask(connection, mask)
+                save_mask(connection, mask)
                 tally.verdicts[mask.verdict] += 1
 
         return self._commit(jobs, outcomes, save)
 
     def _label(self, jobs: Sequence[Job]) -> Tally:
         with self._workspace.engine.begin() as connection:
-            found = records.portraits(connection, ids=[job.item_id for job in jobs])
+            found = portraits(connection, ids=[job.item_id for job in jobs])
         inputs = [portrait_input(self._workspace.store, found[job.item_id]) for job in jobs]
         teacher, second = self._models.teacher, self._models.second_opinion
         judged = _through(
@@ -134,7 +135,7 @@ class BatchRunner:
         ]
 
         def save(connection: Connection, _: Job, mask: NewMask, tally: Tally) -> None:
-            records.save_mask(connection, mask)
+            save_mask(connection, mask)
             tally.verdicts[mask.verdict] += 1
 
         return self._commit(jobs, outcomes, save)

@@ -5,11 +5,11 @@ import functools
 import cv2
 from threadpoolctl import threadpool_limits
 
-from pipelines.detect import FaceDetector, MtcnnDetector
-from pipelines.errors import ModelError
-from pipelines.fakes import FakeDetector
-from pipelines.settings import Settings, TeacherSettings
-from pipelines.teachers import Teacher, load_teacher
+from pipelines.networks import Teacher, load_teacher
+from pipelines.pictures.detect import FaceDetector, MtcnnDetector
+from pipelines.pictures.fake import FakeDetector
+from pipelines.workspace.errors import ModelError
+from pipelines.workspace.settings import Settings, TeacherSettings
 
 
 class Models:

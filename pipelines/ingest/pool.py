@@ -14,11 +14,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from db import queue
-from pipelines import owners
-from pipelines.errors import WorkerError
 from pipelines.ingest.tally import Tally
 from pipelines.ingest.worker import Broken, Hello, work_in_process
-from pipelines.workspace import Workspace
+from pipelines.workspace import owners
+from pipelines.workspace.errors import WorkerError
+from pipelines.workspace.workspace import Workspace
 
 _POLL_SECONDS = 0.2
 # A worker that dies before it holds anything will die again; one that dies of an item is replaced,

@@ -6,18 +6,19 @@ next stage's job commit together.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from db import Forgotten, Image, Mask, MaskSource, Outcome, Portrait, Source, Stage, queue
-from pipelines.errors import ItemError
-from pipelines.geometry import CropBox, Face
-from pipelines.scan import FoundFile
-from pipelines.stages import DetectedImage, FileContent
+from db import Forgotten, Image, Outcome, Portrait, Source, Stage, queue
+from pipelines.ingest.scan import FoundFile
+from pipelines.ingest.stages import DetectedImage, FileContent
+from pipelines.pictures.geometry import Face
+from pipelines.portraits.rows import PortraitRecord, portraits
+from pipelines.workspace.errors import ItemError
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _CHUNK = 500
@@ -54,25 +55,6 @@ class ImageFiles:
 
 
 @dataclass(frozen=True)
-class PortraitRecord:
-    """A portrait and what is around it.
-
-    Attributes:
-        portrait_id: its id.
-        blob: store key of the crop.
-        crop_box: in pixels of the upright image.
-        face: in pixels of the crop.
-        others: the image's other faces, in pixels of the crop.
-    """
-
-    portrait_id: int
-    blob: str
-    crop_box: CropBox
-    face: Face
-    others: list[Face]
-
-
-@dataclass(frozen=True)
 class ImportTask:
     """An image whose mask came with it."""
 
@@ -80,21 +62,6 @@ class ImportTask:
     size: tuple[int, int]
     mask_uri: str
     portraits: tuple[PortraitRecord, ...]
-
-
-@dataclass(frozen=True)
-class NewMask:
-    """A mask revision whose blobs are in the store; fields as in `db.Mask`."""
-
-    portrait_id: int
-    source: MaskSource
-    producer: str
-    blob: str
-    probability_blob: str | None
-    verdict: str
-    reasons: list[str]
-    scores: dict[str, float]
-    settings_id: int | None = None
 
 
 def compare(
@@ -172,28 +139,6 @@ def image_files(connection: Connection, ids: Iterable[int]) -> dict[int, ImageFi
         uris[row.image_id].append(row.uri)
     images = connection.execute(sa.select(Image.id, Image.sha256).where(Image.id.in_(wanted)))
     return {row.id: ImageFiles(row.id, row.sha256, tuple(uris[row.id])) for row in images}
-
-
-def portraits(
-    connection: Connection, *, ids: Iterable[int] | None = None, image_id: int | None = None
-) -> dict[int, PortraitRecord]:
-    """Portraits by id, by their own ids or by their image."""
-    query = sa.select(
-        Portrait.id,
-        Portrait.blob,
-        Portrait.face_box,
-        Portrait.landmarks,
-        Portrait.face_confidence,
-        Portrait.crop_box,
-        Image.faces,
-    ).join(Image, Image.id == Portrait.image_id)
-    if ids is not None:
-        query = query.where(Portrait.id.in_(list(ids)))
-    if image_id is not None:
-        query = query.where(Portrait.image_id == image_id)
-    return {
-        row.id: _portrait_record(row) for row in connection.execute(query.order_by(Portrait.id))
-    }
 
 
 def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, ImportTask]:
@@ -292,15 +237,6 @@ def save_detection(
         queue.enqueue(connection, Stage.LABEL, ids)
 
 
-def save_mask(connection: Connection, mask: NewMask) -> int:
-    """Add the next revision of a portrait's mask and return its id."""
-    latest = sa.select(sa.func.coalesce(sa.func.max(Mask.revision), 0))
-    latest = latest.where(Mask.portrait_id == mask.portrait_id)
-    revision = (connection.scalar(latest) or 0) + 1
-    insert = sa.insert(Mask).values(revision=revision, **asdict(mask)).returning(Mask.id)
-    return int(connection.scalar(insert) or 0)
-
-
 def source_ids(connection: Connection, uris: Sequence[str]) -> tuple[list[int], list[int]]:
     """Ids of the sources with these URIs, and of their images."""
     ids, images = [], set()
@@ -350,19 +286,6 @@ def _enqueue_imports(connection: Connection, image_ids: Sequence[int]) -> bool:
     with_mask = list(connection.scalars(query))
     queue.enqueue(connection, Stage.IMPORT, with_mask)
     return bool(with_mask)
-
-
-def _portrait_record(row: Any) -> PortraitRecord:
-    x0, y0, x1, y1 = row.crop_box
-    own = _face(row.face_box, row.landmarks, row.face_confidence)
-    seen = [_face(face["box"], face["landmarks"], face["confidence"]) for face in row.faces or []]
-    others = [face.shifted(-x0, -y0) for face in seen if face.box != own.box]
-    return PortraitRecord(row.id, row.blob, (x0, y0, x1, y1), own.shifted(-x0, -y0), others)
-
-
-def _face(box: Sequence[float], landmarks: Sequence[Sequence[float]], confidence: float) -> Face:
-    x0, y0, x1, y1 = box
-    return Face((x0, y0, x1, y1), tuple((x, y) for x, y in landmarks), confidence)
 
 
 def _face_json(face: Face) -> dict[str, object]:

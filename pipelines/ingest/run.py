@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Protocol
 
 from db import JobState, Stage, open_engine, queue, reader, schema
-from pipelines.errors import ScanError
 from pipelines.ingest import records
 from pipelines.ingest.pool import WorkerPool
 from pipelines.ingest.records import Registered
+from pipelines.ingest.scan import FoundFile, ScanSummary, scan
 from pipelines.ingest.tally import Tally
 from pipelines.ingest.worker import STAGES, Worker
-from pipelines.scan import FoundFile, ScanSummary, scan
-from pipelines.settings import Settings
-from pipelines.teachers import check_teachers
-from pipelines.uris import file_uri, stem
-from pipelines.workspace import Workspace, WorkspacePaths, database_url
+from pipelines.networks import check_teachers
+from pipelines.workspace.errors import ScanError
+from pipelines.workspace.settings import Settings
+from pipelines.workspace.uris import file_uri, stem
+from pipelines.workspace.workspace import Workspace, WorkspacePaths, database_url
 
 _REGISTER_BATCH = 2000
 _MASK_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")

@@ -12,12 +12,12 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from db import DatabaseError, Job, Stage, explain, queue
-from pipelines.errors import PipelineError
 from pipelines.ingest.batches import BatchRunner
 from pipelines.ingest.models import Models
 from pipelines.ingest.tally import Tally
-from pipelines.settings import Settings
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.settings import Settings
+from pipelines.workspace.workspace import Workspace
 
 STAGES = (Stage.LABEL, Stage.IMPORT, Stage.DETECT, Stage.READ)
 """In the order of preference: what is begun is finished before more is begun."""

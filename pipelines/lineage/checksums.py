@@ -8,9 +8,9 @@ import hashlib
 import re
 from pathlib import Path
 
-from pipelines.errors import PipelineError
 from pipelines.lineage.hashing import hash_files
 from pipelines.lineage.report import Fault, Observer, Report
+from pipelines.workspace.errors import PipelineError
 
 CHECKSUMS_FILE = "checksums.txt"
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Image, Portrait, Source
-from pipelines.errors import PipelineError
 from pipelines.lineage.finding import Kind, digest_of, find
-from pipelines.uris import file_uri
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.uris import file_uri
 
 
 @dataclass

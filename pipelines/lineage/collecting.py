@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from db import reader
-from pipelines import owners
 from pipelines.lineage.blobs import digests, named_blobs, unnamed
-from pipelines.workspace import Workspace
+from pipelines.workspace import owners
+from pipelines.workspace.workspace import Workspace
 
 
 @dataclass

@@ -9,7 +9,6 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from db import ReleaseItem, reader
-from pipelines.errors import PipelineError, WorkspaceError
 from pipelines.lineage.finding import Found, Kind, digest_of, find
 from pipelines.lineage.history import (
     PhotoHistory,
@@ -19,9 +18,10 @@ from pipelines.lineage.history import (
     portrait_history,
     releases,
 )
-from pipelines.masks import read_grey
-from pipelines.store import Store
-from pipelines.workspace import Workspace
+from pipelines.pictures.stored_masks import read_grey
+from pipelines.workspace.errors import PipelineError, WorkspaceError
+from pipelines.workspace.store import Store
+from pipelines.workspace.workspace import Workspace
 
 _WITH_POINT = re.compile(r"(.+):(-?\d+),(-?\d+)", re.DOTALL)
 

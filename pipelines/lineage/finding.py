@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Forgotten, Image, Mask, Portrait, ReleaseItem
-from pipelines.errors import PipelineError
-from pipelines.store import BlobKind, blob_key
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.store import BlobKind, blob_key
 
 
 class Kind(StrEnum):

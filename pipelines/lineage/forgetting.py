@@ -31,11 +31,11 @@ from db import (
     Stage,
     TaskRemoval,
 )
-from pipelines import owners
-from pipelines.errors import PipelineError
 from pipelines.lineage.blobs import still_named
 from pipelines.review.push import alone
-from pipelines.workspace import Workspace
+from pipelines.workspace import owners
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.workspace import Workspace
 
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 

@@ -22,13 +22,13 @@ from db import (
     Stage,
     reader,
 )
-from pipelines.errors import PipelineError
 from pipelines.lineage.blobs import NamedBlob, count_named, digests, named_blobs, unnamed
 from pipelines.lineage.checksums import CHECKSUMS_FILE, check_release, checksum_of
 from pipelines.lineage.hashing import hash_files
 from pipelines.lineage.report import Fault, Observer, Report
-from pipelines.store import is_key
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.store import is_key
+from pipelines.workspace.workspace import Workspace
 
 CHECKPOINT_FILE = "last.safetensors"
 _ITEM_TABLES: dict[Stage, Any] = {

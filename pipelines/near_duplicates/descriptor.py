@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.perceptual import reduced
+from pipelines.pictures.perceptual import reduced
 
 SIDE_PX: Final = 32
 """Side of the small picture; a descriptor has SIDE_PX² bytes."""

@@ -18,12 +18,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Release, ReleaseItem
-from pipelines.errors import PipelineError, WorkspaceError
-from pipelines.exclusive import AlreadyLockedError, exclusive
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, write
-from pipelines.store import storage_message
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import PipelineError, WorkspaceError
+from pipelines.workspace.exclusive import AlreadyLockedError, exclusive
+from pipelines.workspace.store import storage_message
+from pipelines.workspace.workspace import Workspace
 
 MANIFEST_FILE = "manifest.jsonl"
 CHECKSUMS_FILE = "checksums.txt"

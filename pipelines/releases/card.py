@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from db import Split, Trust
-from pipelines.releases.certificates import certificates_text
+from pipelines.certify.certificates import certificates_text
 from pipelines.releases.entry import Entry
 from pipelines.releases.selection import CoverageOfTest, Selection
 from pipelines.review.status import ReviewerCounts

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from db import MaskSource, Split, Trust
-from pipelines.releases.certificates import Certificate
-from pipelines.store import BlobKind, blob_key
+from pipelines.certify.certificates import Certificate
+from pipelines.workspace.store import BlobKind, blob_key
 
 
 @dataclass(frozen=True, slots=True)

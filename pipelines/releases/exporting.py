@@ -9,23 +9,17 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from db import Forgotten, Release, ReleaseItem, reader
-from pipelines.errors import PipelineError
-from pipelines.quality.certifying import void_changed
-from pipelines.releases.building import (
-    alone,
-    build,
-    check_target,
-    read_manifest,
-    release_path,
-)
+from pipelines.certify.certifying import void_changed
+from pipelines.portraits.splits import assign_splits
+from pipelines.portraits.standing import MinSource
+from pipelines.releases.building import alone, build, check_target, read_manifest, release_path
 from pipelines.releases.card import CARD_FILE, PICTURE_FOLDER, CardFacts, write_card
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, check
 from pipelines.releases.selection import Selection, require_entries, select
-from pipelines.releases.splits import assign_splits
-from pipelines.releases.trusted import MinSource
 from pipelines.review.status import review_counts
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)

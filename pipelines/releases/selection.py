@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Image, Mask, Portrait, Split, Trust
-from pipelines.errors import PipelineError
-from pipelines.quality.findings import Findings
-from pipelines.releases.certificates import Certified, certified
+from pipelines.certify.certificates import Certified, certified
+from pipelines.certify.findings import Findings
+from pipelines.portraits.splits import Placed, places
+from pipelines.portraits.standing import BY_A_PERSON, MinSource, Standing, TrustedMask, standings
 from pipelines.releases.entry import Entry
-from pipelines.releases.splits import Placed, places
-from pipelines.releases.trusted import BY_A_PERSON, MinSource, Standing, TrustedMask, standings
+from pipelines.workspace.errors import PipelineError
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db import Decision
-from pipelines.review.gateway import Annotation, Brush
-from pipelines.review.rle import RleError, decode_mask
-from pipelines.review.screen import DECISION, REASON
+from pipelines.label_studio.gateway import Annotation, Brush
+from pipelines.label_studio.rle import RleError, decode_mask
+from pipelines.label_studio.screen import DECISION, REASON
 
 _THRESHOLD = 127
 _HUMAN = (Decision.ACCEPT, Decision.REJECT, Decision.FIX)

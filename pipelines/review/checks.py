@@ -16,17 +16,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Decision, Mask, MaskSource, Purpose, RequestState, ReviewRequest, Trust
-from pipelines.masks import read_grey
-from pipelines.quality.default import DEFAULT_BAD_BELOW
-from pipelines.quality.scoring import current_score
-from pipelines.quality.spoiling import spoil
-from pipelines.releases.trusted import BY_A_PERSON, MinSource, TrustedMask, standings
+from pipelines.doubt.default import DEFAULT_BAD_BELOW
+from pipelines.doubt.scoring import current_score
+from pipelines.masks.judging import encode_mask
+from pipelines.masks.spoiling import spoil
+from pipelines.pictures.stored_masks import read_grey
+from pipelines.portraits.decisions import decided, votes
+from pipelines.portraits.proposals import no_later_proposal
+from pipelines.portraits.standing import BY_A_PERSON, MinSource, TrustedMask, standings
 from pipelines.review.asking import KnownAnswer, NewQuestion
-from pipelines.review.choosing import no_later_proposal
-from pipelines.review.decisions import decided, votes
-from pipelines.stages import encode_mask
-from pipelines.store import BlobKind, Store
-from pipelines.workspace import Workspace
+from pipelines.workspace.store import BlobKind, Store
+from pipelines.workspace.workspace import Workspace
 
 _ACCEPTED = (Decision.ACCEPT, Decision.CERTIFIED)
 _SPOILT_TO = (0.20, 0.05)

@@ -23,7 +23,7 @@ from db import (
     ReviewProject,
     ReviewRequest,
 )
-from pipelines.review.choosing import no_later_proposal
+from pipelines.portraits.proposals import no_later_proposal
 
 _IDS_PER_STATEMENT = 500
 

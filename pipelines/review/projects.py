@@ -1,13 +1,13 @@
 """The project that tasks go to: made, found again, and checked before anything is sent or read."""
 
 from db import reader
+from pipelines.label_studio.errors import ProjectChangedError
+from pipelines.label_studio.gateway import Gateway, ServerProject
+from pipelines.label_studio.screen import GUIDELINE, MODEL_VERSION, labeling_config, missing_from
+from pipelines.label_studio.server_paths import portraits_on_server
 from pipelines.review import ledger
-from pipelines.review.errors import ProjectChangedError
-from pipelines.review.gateway import Gateway, ServerProject
 from pipelines.review.ledger import Project
-from pipelines.review.screen import GUIDELINE, MODEL_VERSION, labeling_config, missing_from
-from pipelines.review.server_paths import portraits_on_server
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 
 
 def open_project(workspace: Workspace, gateway: Gateway, title: str) -> Project:

@@ -15,15 +15,16 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from db import Purpose, RequestState, ReviewProject, reader
-from pipelines.masks import difference, read_grey
+from pipelines.label_studio.gateway import Annotation, Gateway, UpdatedTask
+from pipelines.masks.agreement import difference
+from pipelines.pictures.stored_masks import read_grey
 from pipelines.review import ledger, records
 from pipelines.review.answers import Answer, UnusableAnswerError, read_answer
-from pipelines.review.gateway import Annotation, Gateway, UpdatedTask
 from pipelines.review.ledger import Project, Question
 from pipelines.review.projects import check_project
 from pipelines.review.records import NewReview
 from pipelines.review.removals import delete_forgotten
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 
 _PAGE_SIZE = 200
 

@@ -12,21 +12,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from db import Purpose, Verdict, reader
-from pipelines.exclusive import AlreadyLockedError, exclusive
-from pipelines.quality.attempts import being_audited, unasked_audits
-from pipelines.quality.scoring import score_masks
-from pipelines.releases.splits import assign_splits
+from pipelines.certify.attempts import being_audited, unasked_audits
+from pipelines.doubt.scoring import score_masks
+from pipelines.label_studio.errors import ReviewError
+from pipelines.label_studio.gateway import Gateway
+from pipelines.portraits.proposals import proposals
+from pipelines.portraits.splits import assign_splits
 from pipelines.review import ledger
 from pipelines.review.asking import NewQuestion, add, shuffled
 from pipelines.review.checks import choose_checks
-from pipelines.review.choosing import Order, draw, proposals, ranking
-from pipelines.review.errors import ReviewError
-from pipelines.review.gateway import Gateway
+from pipelines.review.choosing import Order, draw, ranking
 from pipelines.review.ledger import Project
 from pipelines.review.projects import open_project
 from pipelines.review.removals import delete_forgotten
 from pipelines.review.sending import Sender, read_ahead
-from pipelines.workspace import Workspace
+from pipelines.workspace.exclusive import AlreadyLockedError, exclusive
+from pipelines.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)

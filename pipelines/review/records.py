@@ -15,12 +15,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from db import Decision, Mask, MaskSource, RequestState, Review, ReviewRequest, reader
-from pipelines.ingest.records import NewMask, portraits, save_mask
-from pipelines.ingest.revisions import portrait_input, stored_mask
+from pipelines.masks.judging import judge_drawn
+from pipelines.portraits.revisions import portrait_input, stored_mask
+from pipelines.portraits.rows import NewMask, portraits, save_mask
 from pipelines.review.ledger import Question
-from pipelines.settings_used import settings_id
-from pipelines.stages import judge_drawn
-from pipelines.workspace import Workspace
+from pipelines.workspace.settings_used import settings_id
+from pipelines.workspace.workspace import Workspace
 
 AnnotationState = tuple[int, datetime]
 """Annotation id and its update time: one state of one answer."""

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from db import ReviewProject, TaskRemoval, reader
-from pipelines.review.gateway import Gateway
-from pipelines.workspace import Workspace
+from pipelines.label_studio.gateway import Gateway
+from pipelines.workspace.workspace import Workspace
 
 _KEYS_AT_ONCE = 100
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from db import reader
-from pipelines.masks import read_grey
+from pipelines.label_studio.errors import AnswerLostError, ReviewError
+from pipelines.label_studio.gateway import Brush, FoundTask, Gateway, NewTask
+from pipelines.label_studio.rle import encode_mask
+from pipelines.label_studio.server_paths import image_url
+from pipelines.pictures.stored_masks import read_grey
 from pipelines.review import ledger
-from pipelines.review.errors import AnswerLostError, ReviewError
-from pipelines.review.gateway import Brush, FoundTask, Gateway, NewTask
 from pipelines.review.ledger import Project, Question
-from pipelines.review.rle import encode_mask
-from pipelines.review.server_paths import image_url
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 
 _ATTEMPTS = 3
 _LOOK_AGAIN_SECONDS = 0.5

@@ -10,15 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Decision, Purpose, RequestState, Review, ReviewRequest
-from pipelines.quality.default import DEFAULT_BAD_BELOW
-from pipelines.quality.reviewer_errors import (
+from pipelines.doubt.default import DEFAULT_BAD_BELOW
+from pipelines.doubt.scoring import current_score
+from pipelines.portraits.decisions import decided
+from pipelines.portraits.reviewer_errors import (
     Rechecked,
     ReviewerErrors,
     rechecked,
     reviewer_errors,
 )
-from pipelines.quality.scoring import current_score
-from pipelines.review.decisions import decided
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from db import Run, Split
+from pipelines.networks.current import current_student, require_student
 from pipelines.releases.building import read_manifest
-from pipelines.rounds.current import current_student, require_student
 from pipelines.rounds.gate import MEASURES, Gate, compare
 from pipelines.rounds.preparing import RoundRun
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from sinet.checkpoint import Model, load_model
 from sinet.data import Sample
 from sinet.data.listing import find_samples

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Portrait, Release, ReleaseItem, Run, Split
-from pipelines.releases.splits import places
+from pipelines.portraits.splits import places
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Release, Run, Split
-from pipelines.errors import PipelineError
+from pipelines.portraits.standing import MinSource
 from pipelines.releases.building import release_path
 from pipelines.releases.exporting import freeze_round
 from pipelines.releases.selection import Selection
-from pipelines.releases.trusted import MinSource
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.workspace import Workspace
 from sinet.bundled import weights_file
 from sinet.data import Sample, has_split, hold_out, training_samples
 from sinet.data.listing import find_samples

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from pipelines.review.choosing import Order
 from pipelines.review.pull import pull
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from tests.dataengine.conftest import Run
-from tests.pipelines.quality.conftest import (
+from tests.pipelines.review.conftest import push_all
+from tests.pipelines.reviewed_workspaces import (
     Prepared,
     answer_all,
     many,
@@ -16,7 +17,6 @@ from tests.pipelines.quality.conftest import (
     scored,
     workspace,
 )
-from tests.pipelines.review.conftest import push_all
 
 __all__ = ["many", "reviewed", "scored", "workspace"]  # fixtures
 OPTIONS = ("certify", "--max-error", "0.1", "--confidence", "0.9", "--seed", "7")

@@ -9,8 +9,8 @@ import pytest
 
 from dataengine.choices import OrderChoice, VerdictChoice
 from db import Verdict
+from pipelines.networks import NETWORKS
 from pipelines.review.choosing import Order
-from pipelines.teachers import NETWORKS
 from tests.dataengine.conftest import COMMANDS, Run, parse
 
 DOCUMENTED = {

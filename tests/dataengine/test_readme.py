@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.review.server import VERSION
+from pipelines.label_studio.server import VERSION
 from tests.dataengine.conftest import COMMANDS, parse
 
 ROOT = Path(__file__).parent.parent.parent

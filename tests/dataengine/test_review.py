@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.label_studio.fake import FakeGateway, Fault
+from pipelines.label_studio.server import default_data_dir
 from pipelines.review.choosing import Order
-from pipelines.review.fake import FakeGateway, Fault
-from pipelines.review.server import default_data_dir
 from tests.conftest import Crawl
 from tests.dataengine.conftest import Run
 
@@ -30,7 +30,7 @@ def root(ingested: Crawl, tmp_path: Path) -> Path:
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> FakeGateway:
     fake = FakeGateway()
-    monkeypatch.setattr("dataengine.reviewing.connect", lambda _workspace: fake)
+    monkeypatch.setattr("dataengine.console.review.connect", lambda _workspace: fake)
     return fake
 
 
@@ -82,7 +82,7 @@ def test_watching_survives_a_server_that_is_away(
             raise KeyboardInterrupt
         nap()
 
-    monkeypatch.setattr("dataengine.reviewing.time.sleep", sleep)
+    monkeypatch.setattr("dataengine.console.review.time.sleep", sleep)
     answer = run("-w", root, "review", "pull", "--watch", "30")
     assert answer.code == 0
     assert "cannot be reached" in answer.err

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from dataengine import training
 from dataengine.cli import app
+from dataengine.console import train as training
 from pipelines.rounds import gate
 from sinet.checkpoint import load_checkpoint
 from tests.conftest import FAST_INGEST

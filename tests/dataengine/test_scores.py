@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from tests.dataengine.conftest import Run
-from tests.pipelines.quality.conftest import Prepared, many, opened_copy, reviewed, workspace
+from tests.pipelines.reviewed_workspaces import Prepared, many, opened_copy, reviewed, workspace
 
 __all__ = ["many", "reviewed", "workspace"]  # fixtures
 

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from dataengine.settings import load_settings, settings_template, workspace_root
-from pipelines.errors import WorkspaceError
-from pipelines.settings import Settings
+from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.settings import Settings
 
 
 def write(root: Path, text: str) -> Path:

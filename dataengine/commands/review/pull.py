@@ -30,8 +30,8 @@ def pull(
     contradicts itself is reported and not used. What is edited or deleted on the server later is
     followed. Pulling twice changes nothing.
     """
+    from dataengine.console.review import report_pull
     from dataengine.context import opened
-    from dataengine.reviewing import report_pull
 
     with opened(context) as workspace:
         report_pull(workspace, watch, as_json=json)

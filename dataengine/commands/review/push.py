@@ -58,8 +58,8 @@ def push(
 
     Stop it, kill it, run it again: it goes on where it was, and no task is there twice.
     """
+    from dataengine.console.review import report_push, verdicts
     from dataengine.context import opened
-    from dataengine.reviewing import report_push, verdicts
 
     wanted = verdicts(verdict)
     options = {"review": {"project": project, "batch": batch}}

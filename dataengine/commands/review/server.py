@@ -36,8 +36,8 @@ def server(
     minute or two. It answers only on this machine, sends nothing home, and serves nothing but
     this workspace's portraits. For a team, run one server for all: docs/review.md.
     """
+    from dataengine.console.review import run_server
     from dataengine.context import opened, root_of
-    from dataengine.reviewing import run_server
 
     with opened(context) as workspace:
         store = workspace.paths.store

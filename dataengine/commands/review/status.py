@@ -21,8 +21,8 @@ def status(
     Agreement: of the decisions of others on the same masks, how many are the same. Errors, with
     their 95 % intervals, on masks whose answer is known and on accepted ones shown again.
     """
+    from dataengine.console.tables import print_json, print_review
     from dataengine.context import opened
-    from dataengine.tables import print_json, print_review
     from db import reader
     from pipelines.review.status import review_counts
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import coco, folder, parquet, webdataset
-from pipelines.store import Store
+from pipelines.workspace.store import Store
 
 __all__ = ["Format", "check", "write"]
 

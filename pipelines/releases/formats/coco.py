@@ -12,10 +12,10 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipelines.masks import read_grey
+from pipelines.pictures.stored_masks import read_grey
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.parts import by_split, copy_blobs, in_order, needing, writing
-from pipelines.store import Store
+from pipelines.workspace.store import Store
 
 _INFO = {"description": "Portraits with masks", "contributor": "dataengine"}
 _LICENSES = [{"id": 1, "name": "Each photo keeps its own: see card.md", "url": ""}]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.parts import by_split, copy_blobs, in_order, writing
-from pipelines.store import Store
+from pipelines.workspace.store import Store
 
 
 def check() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.parts import by_split, needing, writing
-from pipelines.store import Store
+from pipelines.workspace.store import Store
 
 # Of pictures in one file; and rows that are read at once, some 10 MB.
 MAX_SHARD_BYTES = 256 * 1024**2

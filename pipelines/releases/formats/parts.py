@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from db import Split
-from pipelines.errors import PipelineError, WorkspaceError
 from pipelines.releases.entry import Entry
-from pipelines.store import Store, storage_message
+from pipelines.workspace.errors import PipelineError, WorkspaceError
+from pipelines.workspace.store import Store, storage_message
 
 # Reading, hashing and writing take turns; each future holds a piece, not a file.
 _THREADS = 4

@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.parts import by_split, needing, writing
-from pipelines.store import Store
+from pipelines.workspace.store import Store
 
 # A shard is closed once it has this much: small enough to be fetched again, large enough to stream.
 MAX_SHARD_BYTES = 256 * 1024**2

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from pipelines.uris import file_uri
+from pipelines.workspace.uris import file_uri
 from tests.conftest import ODD_NAME
 from tests.pipelines.ingest.conftest import Ingest, picture, save
 from tests.pipelines.ingest.runs import Run

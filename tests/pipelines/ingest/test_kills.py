@@ -7,13 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.pipelines.ingest.runs import FAKES, Run, ingest, ingest_through_kills
-from tests.pipelines.ingest.snapshot import (
-    Snapshot,
-    broken_blobs,
-    differences,
-    leftovers,
-    snapshot,
-)
+from tests.pipelines.ingest.snapshot import Snapshot, broken_blobs, differences, leftovers, snapshot
 
 KILLS = 6
 

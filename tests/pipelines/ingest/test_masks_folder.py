@@ -140,7 +140,7 @@ def test_a_mistyped_folder_of_masks_makes_no_workspace(tmp_path: Path, raw: Path
     from typer.testing import CliRunner
 
     from dataengine.cli import app
-    from pipelines.errors import ScanError
+    from pipelines.workspace.errors import ScanError
 
     arguments = ["-w", str(tmp_path / "ws"), "ingest", str(raw), "--masks", str(tmp_path / "none")]
     result = CliRunner().invoke(app, arguments, env=FAST_INGEST)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.uris import file_uri
+from pipelines.workspace.uris import file_uri
 from tests.pipelines.ingest.runs import Ended, ingest
 from tests.pipelines.ingest.snapshot import Row, Snapshot, broken_blobs, leftovers, snapshot
 

@@ -14,7 +14,7 @@ from dataengine.settings import load_settings
 from db import Image, Mask, MaskSource, Portrait, Release, ReleaseItem, Run, Split, Trust
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, write
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
 
 WEIGHTS = b"weights of a student"

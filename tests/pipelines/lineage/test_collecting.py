@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.errors import WorkspaceError
 from pipelines.lineage.collecting import Collected, collect
 from pipelines.lineage.report import Report
 from pipelines.lineage.verifying import verify_workspace
-from pipelines.store import BlobKind, is_key
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.store import BlobKind, is_key
+from pipelines.workspace.workspace import Workspace
 from tests.dataengine.conftest import Run as Command
 from tests.dataengine.conftest import run as run
 from tests.pipelines.ingest.conftest import small_crawl as small_crawl

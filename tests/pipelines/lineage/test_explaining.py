@@ -14,15 +14,15 @@ import sqlalchemy as sa
 from PIL import Image as Pillow
 
 from db import Image, Mask, Portrait, Review, SettingsUsed
-from pipelines.decode import decode
-from pipelines.errors import PipelineError
+from pipelines.label_studio.fake import FakeGateway
 from pipelines.lineage.explaining import Explanation, Point, explain, parse
 from pipelines.lineage.finding import Kind
-from pipelines.masks import read_grey
-from pipelines.review.fake import FakeGateway
+from pipelines.pictures.decode import decode
+from pipelines.pictures.stored_masks import read_grey
 from pipelines.review.pull import pull
-from pipelines.settings_used import deciding
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.settings_used import deciding
+from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
 from tests.dataengine.conftest import Run as Command
 from tests.dataengine.conftest import run as run

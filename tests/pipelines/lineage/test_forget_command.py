@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dataengine import forgetting
+from dataengine.console import forget as forgetting
 from db import Image, JobRow, Source
+from pipelines.label_studio.fake import FakeGateway
 from pipelines.lineage.verifying import verify_workspace
-from pipelines.review.fake import FakeGateway
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from tests.dataengine.conftest import Run as Command
 from tests.dataengine.conftest import run as run
 from tests.pipelines.ingest.conftest import Ingest

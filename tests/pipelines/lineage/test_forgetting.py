@@ -24,17 +24,17 @@ from db import (
     ReviewRequest,
     Stage,
 )
-from pipelines.errors import PipelineError
+from pipelines.label_studio.errors import ReviewError
+from pipelines.label_studio.fake import FakeGateway, Fault
 from pipelines.lineage.choosing import choose
 from pipelines.lineage.collecting import collect
 from pipelines.lineage.forgetting import forget, plan
 from pipelines.lineage.verifying import verify_release, verify_workspace
-from pipelines.review.errors import ReviewError
-from pipelines.review.fake import FakeGateway, Fault
 from pipelines.review.pull import pull
 from pipelines.review.push import alone
 from pipelines.review.removals import delete_forgotten, waiting
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
 from tests.dataengine.conftest import run as run
 from tests.pipelines.ingest.conftest import Ingest

@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from db import Forgotten, Image, Mask, Portrait, Release, Run
-from pipelines.errors import PipelineError
 from pipelines.lineage.blobs import blob_columns
 from pipelines.lineage.report import Fault, Report
 from pipelines.lineage.verifying import verify_folder, verify_release, verify_workspace
 from pipelines.releases.formats import Format
-from pipelines.store import BlobKind
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.store import BlobKind
+from pipelines.workspace.workspace import Workspace
 from tests.dataengine.conftest import Run as Command
 from tests.dataengine.conftest import run as run
 from tests.pipelines.lineage.conftest import Quiet, flip, release

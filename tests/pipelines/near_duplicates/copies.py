@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.decode import decode, decode_jpeg_crop, encode_jpeg
 from pipelines.near_duplicates import Fingerprint, descriptor
-from pipelines.perceptual import perceptual_hashes, reduced
+from pipelines.pictures.decode import decode, decode_jpeg_crop, encode_jpeg
+from pipelines.pictures.perceptual import perceptual_hashes, reduced
 
 Pixels = NDArray[np.uint8]
 Copy = Callable[[Pixels, np.random.Generator], Pixels]

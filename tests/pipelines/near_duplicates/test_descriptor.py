@@ -12,7 +12,7 @@ from pipelines.near_duplicates.descriptor import (
     thumbnails,
     window_hashes,
 )
-from pipelines.perceptual import hamming, perceptual_hashes, reduced
+from pipelines.pictures.perceptual import hamming, perceptual_hashes, reduced
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.near_duplicates import Fingerprint, descriptor
 from pipelines.near_duplicates.verify import STRONG, WEAK, Features, likeness
-from pipelines.perceptual import perceptual_hashes
+from pipelines.pictures.perceptual import perceptual_hashes
 from tests.pipelines.near_duplicates.copies import COPIES, Copy, fingerprint
 
 Pixels = npt.NDArray[np.uint8]

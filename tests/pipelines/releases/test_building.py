@@ -8,15 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from db import Forgotten, Mask, MaskSource, Release, ReleaseItem, Split, reader
-from pipelines.errors import PipelineError, WorkspaceError
+from pipelines.portraits.standing import MinSource
 from pipelines.releases import building
 from pipelines.releases.building import alone
 from pipelines.releases.exporting import export, export_round, freeze_round
 from pipelines.releases.formats import Format
-from pipelines.releases.trusted import MinSource
-from pipelines.workspace import Workspace
+from pipelines.workspace.errors import PipelineError, WorkspaceError
+from pipelines.workspace.workspace import Workspace
 from sinet.data import evaluation_samples, find_samples, training_samples
-from tests.pipelines.releases.conftest import COUNT, Decide, place
+from tests.pipelines.portraits.conftest import COUNT, Decide, place
 from tests.pipelines.review.conftest import add_revision
 
 

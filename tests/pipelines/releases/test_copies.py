@@ -13,9 +13,9 @@ from dataengine.cli import app
 from dataengine.settings import load_settings
 from db import Image as ImageRow
 from db import Source, Split, reader
-from pipelines.releases.splits import Placed, assign_splits, places
-from pipelines.uris import uri_path
-from pipelines.workspace import Workspace
+from pipelines.portraits.splits import Placed, assign_splits, places
+from pipelines.workspace.uris import uri_path
+from pipelines.workspace.workspace import Workspace
 from tests.conftest import FAST_INGEST
 
 PHOTOS, COPIES = 100, 200

@@ -21,12 +21,12 @@ import pytest
 from PIL import Image
 
 from db import MaskSource, Split, Trust
-from pipelines.decode import encode_jpeg
-from pipelines.errors import PipelineError, WorkspaceError
-from pipelines.masks import read_grey
+from pipelines.pictures.decode import encode_jpeg
+from pipelines.pictures.stored_masks import read_grey
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, check, parquet, webdataset, write
-from pipelines.store import BlobKind, Store
+from pipelines.workspace.errors import PipelineError, WorkspaceError
+from pipelines.workspace.store import BlobKind, Store
 from sinet.data.listing import find_samples
 
 Pixels = npt.NDArray[np.uint8]

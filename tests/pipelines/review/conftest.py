@@ -13,16 +13,16 @@ import sqlalchemy as sa
 
 from dataengine.settings import load_settings
 from db import Mask, MaskSource, Portrait, Review, ReviewRequest, Verdict
-from pipelines.ingest.records import NewMask, save_mask
-from pipelines.masks import read_grey
+from pipelines.label_studio.fake import FakeGateway
+from pipelines.label_studio.gateway import Brush, Gateway
+from pipelines.label_studio.rle import encode_mask
+from pipelines.label_studio.sdk_gateway import LabelStudioGateway
+from pipelines.pictures.stored_masks import read_grey
+from pipelines.portraits.rows import NewMask, save_mask
 from pipelines.review.choosing import Order
-from pipelines.review.fake import FakeGateway
-from pipelines.review.gateway import Brush, Gateway
-from pipelines.review.label_studio import LabelStudioGateway
 from pipelines.review.push import PushRequest, PushResult, push
-from pipelines.review.rle import encode_mask
-from pipelines.store import BlobKind
-from pipelines.workspace import Workspace
+from pipelines.workspace.store import BlobKind
+from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
 from tests.label_studio import RealServer, start_server
 

@@ -13,10 +13,10 @@ from typer.testing import CliRunner
 
 from dataengine.cli import app
 from dataengine.settings import load_settings
-from pipelines.masks import read_grey
-from pipelines.review.label_studio import LabelStudioGateway
+from pipelines.label_studio.sdk_gateway import LabelStudioGateway
+from pipelines.pictures.stored_masks import read_grey
 from pipelines.review.pull import pull
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
 from tests.pipelines.review.conftest import masks, push_real, requests, reviews
 

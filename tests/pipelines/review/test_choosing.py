@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from db import Decision, MaskSource, Verdict
-from pipelines.review.choosing import Order, Proposal, draw, proposals, ranking
-from pipelines.review.decisions import majority
-from pipelines.review.fake import FakeGateway
+from pipelines.label_studio.fake import FakeGateway
+from pipelines.portraits.decisions import majority
+from pipelines.portraits.proposals import Proposal, proposals
+from pipelines.review.choosing import Order, draw, ranking
 from pipelines.review.pull import pull
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from tests.pipelines.review.conftest import ALL, Ask, add_revision, masks, requests
 
 

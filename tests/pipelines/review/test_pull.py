@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from db import MaskSource, RequestState
-from pipelines.masks import read_grey
-from pipelines.review.choosing import proposals
-from pipelines.review.fake import FakeGateway, Fault
-from pipelines.review.gateway import Brush
+from pipelines.label_studio.fake import FakeGateway, Fault
+from pipelines.label_studio.gateway import Brush
+from pipelines.label_studio.rle import encode_mask
+from pipelines.pictures.stored_masks import read_grey
+from pipelines.portraits.proposals import proposals
 from pipelines.review.pull import PullResult, pull
-from pipelines.review.rle import encode_mask
 from pipelines.review.status import ReviewerCounts, review_counts
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from tests.pipelines.review.conftest import (
     ALL,
     Ask,

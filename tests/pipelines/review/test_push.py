@@ -6,27 +6,20 @@ from dataclasses import replace
 import pytest
 
 from db import MaskSource, Purpose, RequestState, Verdict
-from pipelines.review.asking import NewQuestion, add
-from pipelines.review.choosing import Order
-from pipelines.review.errors import (
+from pipelines.label_studio.errors import (
     AnswerLostError,
     NotAllowedError,
     ProjectChangedError,
     ReviewError,
     UnreachableError,
 )
-from pipelines.review.fake import FakeGateway, Fault
+from pipelines.label_studio.fake import FakeGateway, Fault
+from pipelines.review.asking import NewQuestion, add
+from pipelines.review.choosing import Order
 from pipelines.review.pull import pull
 from pipelines.review.push import PushRequest, push
-from pipelines.workspace import Workspace
-from tests.pipelines.review.conftest import (
-    Ask,
-    Silent,
-    add_revision,
-    contents,
-    masks,
-    requests,
-)
+from pipelines.workspace.workspace import Workspace
+from tests.pipelines.review.conftest import Ask, Silent, add_revision, contents, masks, requests
 
 
 def keys(gateway: FakeGateway) -> Counter[str]:

@@ -7,29 +7,22 @@ import pytest
 from label_studio_sdk import LabelStudio
 
 from db import Purpose, RequestState
-from pipelines.masks import read_grey
-from pipelines.quality.reviewer_errors import rate, reviewer_errors
-from pipelines.review.errors import (
+from pipelines.label_studio.errors import (
     NotAllowedError,
     ProjectChangedError,
     ServerStartError,
     UnreachableError,
 )
-from pipelines.review.label_studio import LabelStudioGateway
+from pipelines.label_studio.rle import decode_mask, encode_mask
+from pipelines.label_studio.sdk_gateway import LabelStudioGateway
+from pipelines.label_studio.server import local_server
+from pipelines.pictures.stored_masks import read_grey
+from pipelines.portraits.reviewer_errors import rate, reviewer_errors
 from pipelines.review.projects import open_project
 from pipelines.review.pull import PullResult, pull
-from pipelines.review.rle import decode_mask, encode_mask
-from pipelines.review.server import local_server
-from pipelines.workspace import Workspace
+from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
-from tests.pipelines.review.conftest import (
-    contents,
-    masks,
-    push_real,
-    requests,
-    reviews,
-    stroke,
-)
+from tests.pipelines.review.conftest import contents, masks, push_real, requests, reviews, stroke
 
 
 @pytest.fixture(scope="session")

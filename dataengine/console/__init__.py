@@ -1,0 +1,1 @@
+"""What each command prints: console/X.py belongs to commands/X.py."""

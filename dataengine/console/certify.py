@@ -1,0 +1,68 @@
+"""`certify` on a console."""
+
+from dataclasses import asdict
+
+import typer
+
+from dataengine.console.tables import print_json
+from pipelines.certify import certifying
+from pipelines.certify.attempts import Terms
+from pipelines.certify.certificates import beside_text
+from pipelines.certify.certifying import Certification
+from pipelines.certify.findings import findings_of
+from pipelines.workspace.workspace import Workspace
+
+
+def run_certify(
+    workspace: Workspace,
+    terms: tuple[float, float, float],
+    audit: int | None,
+    seed: int | None,
+    *,
+    abandon: bool,
+    as_json: bool,
+) -> None:
+    """Begin, judge or give up, and say how it stands."""
+    if abandon:
+        _give_up(workspace)
+        return
+    found = certifying.certify(workspace, Terms(*terms), audit, seed)
+    if as_json:
+        print_json({**asdict(found), "state": found.attempt.state})
+    else:
+        _print(found)
+
+
+def _give_up(workspace: Workspace) -> None:
+    attempt = certifying.abandon(workspace)
+    typer.echo(f"attempt {attempt.number} is given up; what it spent stays spent")
+
+
+def _print(found: Certification) -> None:
+    attempt, judgement = found.attempt, found.judgement
+    for number in found.voided:
+        typer.echo(f"attempt {number} is void: its masks or its score have changed")
+    typer.echo(
+        f"attempt {attempt.number}: {attempt.population:,} undecided masks with a doubt of at most "
+        f"{attempt.threshold:.4f} by score {attempt.score_model_id}"
+    )
+    typer.echo(
+        f"  audit: {attempt.audit_size:,} of them, seed {attempt.seed}; it may err with "
+        f"{attempt.alpha:.2%}, and passes a set of half the bound with {found.power:.0%}"
+    )
+    if judgement.certified:
+        typer.echo(
+            f"  certified: {judgement.errors} of {judgement.audited:,} bad, so at most "
+            f"{judgement.bound:.2%} of the set; {found.accepted:,} masks accepted"
+        )
+    if attempt.findings is not None:
+        beside = findings_of(attempt.findings)
+        for line in beside_text(beside, certified=judgement.certified):
+            typer.echo(f"  {line}")
+    if judgement.certified:
+        return
+    typer.echo(f"  nothing is accepted: {judgement.missing}")
+    if found.begun:
+        typer.echo("  `dataengine review push` asks about the audit, `review pull` fetches answers")
+    elif judgement.hopeless:
+        typer.echo("  the next call begins another attempt, which may err half as often")

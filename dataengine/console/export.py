@@ -1,0 +1,50 @@
+"""`export` on a console."""
+
+from collections import Counter
+from pathlib import Path
+
+import typer
+
+from dataengine.console.tables import print_json, printable
+from pipelines.portraits.standing import MinSource
+from pipelines.releases.exporting import Exported, export, export_round
+from pipelines.releases.formats import Format
+from pipelines.workspace.workspace import Workspace
+
+
+def run_export(
+    workspace: Workspace,
+    out: Path,
+    form: str,
+    min_source: str,
+    round_number: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Export and say what was written."""
+    if round_number is None:
+        found = export(workspace, out, Format(form), MinSource(min_source))
+    else:
+        found = export_round(workspace, out, Format(form), round_number)
+    if as_json:
+        print_json(_as_dict(found))
+        return
+    splits = Counter(str(entry.split) for entry in found.entries)
+    parts = ", ".join(f"{splits[name]:,} {name}" for name in ("train", "val", "test"))
+    typer.echo(f"Wrote {len(found.entries):,} portraits to {printable(str(found.path))}: {parts}")
+    if found.forgotten:
+        typer.echo(f"Left out {found.forgotten:,} whose photos were forgotten since.")
+    typer.echo(f"What it holds and what is missing: {printable(str(found.path / 'card.md'))}")
+
+
+def _as_dict(found: Exported) -> dict[str, object]:
+    return {
+        "name": found.release.name,
+        "path": str(found.path),
+        "format": found.release.format,
+        "checksum": found.release.checksum,
+        "portraits": len(found.entries),
+        "splits": Counter(str(entry.split) for entry in found.entries),
+        "trust": Counter(str(entry.trust) for entry in found.entries),
+        "forgotten": found.forgotten,
+    }

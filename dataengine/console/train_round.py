@@ -1,0 +1,161 @@
+"""`train --round` and `rounds` on a console."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from dataengine.console.progress import shown
+from dataengine.console.tables import print_json
+from dataengine.console.train import TrainingWork, check_device, compilable, configuration, fit
+from db import Split, reader
+from pipelines.networks.current import resolve_checkpoint
+from pipelines.portraits.standing import MinSource
+from pipelines.rounds.finishing import finish_round, promote_by_hand
+from pipelines.rounds.history import RoundLine, rounds
+from pipelines.rounds.preparing import RoundRequest, RoundRun, prepare_round
+from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.exclusive import AlreadyLockedError, exclusive
+from pipelines.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class RoundOptions:
+    """What `train --round` was asked for.
+
+    Attributes:
+        number: of the round.
+        min_source: what a mask needs when the round is frozen.
+        recipe: name or file of the configuration; None: the network's default.
+        overrides: configuration keys given as options; None values were not given.
+        init: checkpoint to start from; None: random weights.
+        teacher: network to distil from; None: none.
+        device: `auto`, `cpu` or `cuda`.
+        force: promote the student whatever it scores.
+    """
+
+    number: int
+    min_source: str
+    recipe: str | None
+    overrides: dict[str, Any]
+    init: str | None
+    teacher: str | None
+    device: str
+    force: bool
+
+
+def run_round(workspace: Workspace, options: RoundOptions, *, as_json: bool) -> bool:
+    """Freeze, train, measure, promote and report; True if it was interrupted."""
+    try:
+        with exclusive(workspace.paths.locks / f"round-{options.number}"):
+            return _run_round(workspace, options, as_json=as_json)
+    except AlreadyLockedError:
+        raise PipelineError(
+            f"{workspace.paths.root}: round {options.number} is being trained by another process; "
+            "wait for its end"
+        ) from None
+
+
+def report_rounds(workspace: Workspace, *, as_json: bool) -> None:
+    """Print all runs of all rounds."""
+    with reader(workspace.engine).begin() as connection:
+        found = rounds(connection)
+    if as_json:
+        print_json([line.as_dict() for line in found])
+    elif found:
+        _print_lines(found)
+    else:
+        typer.echo("No round was trained yet; `dataengine train --round 1` begins.")
+
+
+def _run_round(workspace: Workspace, options: RoundOptions, *, as_json: bool) -> bool:
+    init, teacher = (
+        name and resolve_checkpoint(workspace, name) for name in (options.init, options.teacher)
+    )
+    check_device(options.device)
+    config = configuration(options.recipe, options.overrides, init, teacher)
+    request = RoundRequest(options.number, MinSource(options.min_source), config, init, teacher)
+    run = prepare_round(workspace, request)
+    _say_data(run)
+    if run.is_finished:
+        _say_finished(workspace, run, options)
+    else:
+        samples, held_out = run.samples()
+        config = compilable(config, options.device, len(samples))
+        work = TrainingWork(
+            config, samples, held_out, run.out, init, teacher, options.device, run.resume
+        )
+        if fit(work, "the same command"):
+            return True
+        finish_round(workspace, run, shown, force=options.force)
+    with reader(workspace.engine).begin() as connection:
+        lines = rounds(connection)
+    folder = str(run.out.relative_to(workspace.paths.root))
+    (line,) = [each for each in lines if each.folder == folder]
+    if as_json:
+        print_json(line.as_dict())
+    else:
+        _report(line)
+    return False
+
+
+def _say_data(run: RoundRun) -> None:
+    what = "Froze the trusted portraits as" if run.frozen_now else "Round's data:"
+    typer.echo(f"{what} {run.release.name}, {run.data}", err=True)
+
+
+def _say_finished(workspace: Workspace, run: RoundRun, options: RoundOptions) -> None:
+    if options.force and promote_by_hand(workspace, run):
+        typer.echo("Promoted by hand.", err=True)
+    else:
+        typer.echo(
+            f"Round {run.number} was trained with these options; nothing was done. Other options "
+            "train another student on the same data.",
+            err=True,
+        )
+
+
+def _report(line: RoundLine) -> None:
+    metrics = line.metrics or {}
+    typer.echo(
+        f"Round {line.round}, {metrics['images']:,} test images in {metrics['groups']:,} groups: "
+        f"{_score(metrics, 'iou', 'IoU')}, {_score(metrics, 'boundary_f1', 'boundary F1')}"
+    )
+    typer.echo(_fate(line))
+    if line.promoted:
+        typer.echo("Use it: `dataengine ingest ./raw --teacher sinet:current`")
+    else:
+        typer.echo("Recorded, not current; `--force` promotes it by hand.")
+
+
+def _score(metrics: dict[str, Any], name: str, text: str) -> str:
+    low, high = metrics[f"{name}_interval_95"]
+    return f"{text} {100 * metrics[name]:.2f} [{100 * low:.2f}, {100 * high:.2f}]"
+
+
+def _fate(line: RoundLine) -> str:
+    """Promoted or not, and why."""
+    if line.gate is None:
+        return "not finished; the same `train` command goes on"
+    reason = line.gate["reason"]
+    if line.forced:
+        return f"promoted by hand: {reason}"
+    return f"{'promoted' if line.promoted else 'not promoted'}: {reason}"
+
+
+def _print_lines(lines: Sequence[RoundLine]) -> None:
+    """Three lines a run: they fit into any terminal, and a reason is a sentence."""
+    for line in lines:
+        masks = ", ".join(f"{number:,} {name}" for name, number in sorted(line.trust.items()))
+        splits = ", ".join(f"{line.splits.get(split, 0):,} {split}" for split in Split)
+        typer.echo(f"round {line.round}{'*' if line.is_current else ' '} {line.model}")
+        typer.echo(f"  {splits} (masks: {masks})")
+        if line.metrics is not None:
+            scores = (("iou", "IoU"), ("boundary_f1", "boundary F1"))
+            typer.echo("  " + ", ".join(_score(line.metrics, *each) for each in scores))
+        typer.echo(f"  {_fate(line)}")
+        if line.leaked:
+            typer.echo(f"  learnt from {line.leaked:,} photos that are near-copies of test photos")
+    if any(line.is_current for line in lines):
+        typer.echo("* the current student, `sinet:current`")

@@ -1,0 +1,176 @@
+"""The certificates that released masks stand on: what the manifest and the card say of them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db import AttemptItem, AttemptState
+from pipelines.certify import attempts as ledger
+from pipelines.certify.findings import AuditedSlice, Findings, findings_of
+from pipelines.doubt.traits import described
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a mask stands on that a certificate accepted; an audit's part of them was seen.
+
+    Attributes:
+        number: of the attempt in its workspace.
+        max_error: share of bad masks that was to be excluded.
+        confidence: of all attempts of the workspace together.
+        bound: upper bound on the share of bad masks that reviewers would find in the set.
+        bad_below: IoU under which a mask that a reviewer fixed was bad.
+        population: masks of the set.
+        audited: of them, by people.
+        errors: bad ones among these.
+        threshold: largest doubt of a mask in the set.
+        score_model: that gave the doubt.
+        judged_at: date, in ISO 8601.
+    """
+
+    number: int
+    max_error: float
+    confidence: float
+    bound: float
+    bad_below: float
+    population: int
+    audited: int
+    errors: int
+    threshold: float
+    score_model: int
+    judged_at: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; `Certificate(**…)` reads it back."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """The certificates that hold in a workspace.
+
+    Attributes:
+        by_mask: of the masks they accepted, and of those their audits found bad.
+        audited: of these masks, those that people saw in an audit.
+        findings: what stands beside each, by number; None where it was not recorded.
+    """
+
+    by_mask: dict[int, Certificate]
+    audited: set[int]
+    findings: dict[int, Findings | None]
+
+
+def certified(connection: Connection) -> Certified:
+    """All certificates that hold, with their masks.
+
+    Args:
+        connection: in a transaction.
+    """
+    held = {
+        each.id: each
+        for each in ledger.attempts(connection)
+        if each.state is AttemptState.CERTIFIED
+    }
+    written = {attempt_id: _certificate(each) for attempt_id, each in held.items()}
+    query = sa.select(AttemptItem.mask_id, AttemptItem.attempt_id, AttemptItem.audited).where(
+        AttemptItem.attempt_id.in_(list(held))
+    )
+    rows = connection.execute(query).all()
+    return Certified(
+        {row.mask_id: written[row.attempt_id] for row in rows},
+        {row.mask_id for row in rows if row.audited},
+        {
+            each.number: None if each.findings is None else findings_of(each.findings)
+            for each in held.values()
+        },
+    )
+
+
+def certificates_text(
+    used: Iterable[tuple[Certificate, bool]], findings: Mapping[int, Findings | None]
+) -> str:
+    """What a card says of the certificates that released masks stand on; empty without any.
+
+    Args:
+        used: of each released mask that stands on one: which, and whether people saw the mask in
+            its audit.
+        findings: as `Certified.findings`.
+    """
+    seen = Counter(used)
+    parts = []
+    for each in sorted({proof for proof, _ in seen}, key=lambda proof: proof.number):
+        masks = seen[each, True] + seen[each, False]
+        parts.append(
+            f"**Certificate {each.number}** ({datetime.fromisoformat(each.judged_at):%Y-%m-%d}) "
+            f"accepted {masks:,} of the portraits here; {seen[each, False]:,} of them nobody has "
+            f"looked at, the others were in its audit. Of the {each.population:,} masks listed, at "
+            f"most {each.bound:.2%} are bad in reviewers' eyes (rejected, or fixed with an IoU "
+            f"below {each.bad_below:g}), at {each.confidence:.0%} over all attempts: a blind audit "
+            f"of {each.audited:,}, drawn uniformly, found {each.errors:,}. The masks' doubt is at "
+            f"most {each.threshold:.4f} by score {each.score_model}.\n"
+        )
+        beside = findings.get(each.number)
+        if beside is not None:
+            parts.append("".join(f"- {line}\n" for line in beside_text(beside)))
+    return "\n".join(parts)
+
+
+def beside_text(beside: Findings, *, certified: bool = True) -> Sequence[str]:
+    """Lines about what stands beside a bound: reviewers' errors, and the worst slice.
+
+    Args:
+        beside: of the certificate.
+        certified: the bound is small enough; otherwise nothing is made of it.
+    """
+    missed, number = beside.errors.missed, len(beside.slices)
+    lines = [
+        f"the audit's reviewers overlooked {missed} spoilt masks"
+        if missed.shown
+        else "how much the audit's reviewers overlook was not measured (no honeypots)"
+    ]
+    if certified and beside.true_bound is not None:
+        lines[0] += (
+            f"; if they overlook real faults as often, at most {beside.true_bound:.2%} are bad "
+            "(with 2.5 points less confidence)"
+        )
+    worst, unknown, least = beside.worst, beside.least_audited, beside.least_listed
+    if worst is not None:
+        lines.append(f"worst of {number} slices, {_named(worst)}: the audit found {worst.bad} bad")
+    elif unknown is not None:
+        lines.append(
+            f"none of {number} slices had a bad mask in the audit; least is known of "
+            f"{_named(unknown)}, {unknown.bad.shown:,} audited"
+        )
+    if least is not None:
+        lines.append(
+            f"least covered, {_named(least)}: {least.listed:,} of {least.portraits:,} portraits "
+            "are in the set"
+        )
+    return lines
+
+
+def _named(found: AuditedSlice) -> str:
+    return described(found.trait, found.low, found.high)
+
+
+def _certificate(attempt: ledger.Attempt) -> Certificate:
+    if attempt.bound is None or attempt.errors is None or attempt.judged_at is None:
+        raise ValueError(f"attempt {attempt.number} was never judged")
+    return Certificate(
+        number=attempt.number,
+        max_error=attempt.terms.max_error,
+        confidence=attempt.terms.confidence,
+        bound=attempt.bound,
+        bad_below=attempt.terms.bad_below,
+        population=attempt.population,
+        audited=attempt.audit_size,
+        errors=attempt.errors,
+        threshold=attempt.threshold,
+        score_model=attempt.score_model_id,
+        judged_at=attempt.judged_at.isoformat(),
+    )

@@ -1,0 +1,1 @@
+"""How doubtful a mask is: signals and traits that are stored, and the score fitted on decisions."""

@@ -1,0 +1,231 @@
+"""What each stage does to a batch: plain values in, plain values out.
+
+No stage knows the database or who calls it. Where one item of a batch fails, its place holds the
+`ItemError` and the others go on.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from db import Outcome
+from pipelines.masks.judging import (
+    JudgedMask,
+    PortraitInput,
+    Rgb,
+    judge_drawn,
+    judge_probability,
+    looks,
+)
+from pipelines.masks.subject import Mask
+from pipelines.near_duplicates.descriptor import descriptor
+from pipelines.networks import Teacher
+from pipelines.pictures.decode import decode, encode_jpeg
+from pipelines.pictures.detect import FaceDetector
+from pipelines.pictures.geometry import CropBox, Face, portrait_box
+from pipelines.pictures.perceptual import perceptual_hashes, reduced
+from pipelines.workspace.errors import ItemError
+from pipelines.workspace.settings import DetectorSettings, PortraitSettings, Settings
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """What reading a file gave: the identity of its image."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class PortraitCrop:
+    """One portrait cut out of its image.
+
+    Attributes:
+        face: in pixels of the upright image.
+        crop_box: likewise, right and bottom exclusive.
+        jpeg: the crop, without any metadata of the source.
+    """
+
+    face: Face
+    crop_box: CropBox
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class DetectedImage:
+    """An image after detection.
+
+    Attributes:
+        width: of the upright image, in pixels.
+        height: of the upright image, in pixels.
+        format: Pillow's name of the file format.
+        phash: perceptual hash, signed 64-bit.
+        phash_mirror: the same of the mirrored image.
+        descriptor: what near-duplicates are told by.
+        faces: every face seen, largest first.
+        portraits: those that became portraits.
+        outcome: whether there are any.
+        reasons: why there are none: `no_face`, `face_too_small`, `low_face_confidence`.
+    """
+
+    width: int
+    height: int
+    format: str
+    phash: int
+    phash_mirror: int
+    descriptor: bytes
+    faces: list[Face]
+    portraits: list[PortraitCrop]
+    outcome: Outcome
+    reasons: list[str]
+
+
+def read_file(data: bytes) -> FileContent:
+    """Identify a file's content."""
+    return FileContent(hashlib.sha256(data).hexdigest(), len(data))
+
+
+def detect_portraits(
+    files: Sequence[bytes], detector: FaceDetector, settings: Settings
+) -> list[DetectedImage | ItemError]:
+    """Decode images, find their faces and cut out the portraits."""
+    decoded = [_attempt_decode(data, settings.decode.max_pixels) for data in files]
+    images = [item[0] for item in decoded if not isinstance(item, ItemError)]
+    found = iter(detector.detect(images))
+    return [
+        item if isinstance(item, ItemError) else _crop(*item, next(found), settings)
+        for item in decoded
+    ]
+
+
+def label_portraits(
+    inputs: Sequence[PortraitInput],
+    teacher: Teacher,
+    settings: Settings,
+    second: Teacher | None = None,
+) -> list[JudgedMask | ItemError]:
+    """Ask the teacher, keep the main subject, score and judge.
+
+    Args:
+        inputs: the portraits.
+        teacher: proposes the masks.
+        settings: thresholds, and whether the teacher is asked about views, too.
+        second: another network, whose masks are not kept: how far they are from the teacher's
+            becomes the score `disagreement`, see `difference`, and `student_…`.
+    """
+    crops = [_attempt_decode(item.jpeg, settings.decode.max_pixels) for item in inputs]
+    images = [crop[0] for crop in crops if not isinstance(crop, ItemError)]
+    said = looks(images, teacher, second, views=settings.teacher.views)
+    return [
+        crop
+        if isinstance(crop, ItemError)
+        else judge_probability(item, crop[0], next(said), settings)
+        for item, crop in zip(inputs, crops, strict=True)
+    ]
+
+
+def import_masks(
+    mask_file: bytes,
+    image_size: tuple[int, int],
+    portraits: Sequence[tuple[PortraitInput, CropBox]],
+    settings: Settings,
+) -> list[JudgedMask]:
+    """Cut a person's mask of a whole image down to its portraits.
+
+    Args:
+        mask_file: an image file; brighter than 127 is portrait. In a mask of nothing but 0 and 1,
+            1 is.
+        image_size: width and height of the upright image.
+        portraits: each with its crop box.
+        settings: thresholds of the verdict.
+
+    Raises:
+        ItemError: the mask cannot be decoded, has another size than the image, or has grey levels
+            of which none is portrait.
+    """
+    grey = decode(mask_file, max_pixels=settings.decode.max_pixels).rgb.max(axis=2)
+    height, width = grey.shape
+    if (width, height) != image_size:
+        raise ItemError(
+            "mask_size_mismatch",
+            f"the mask has {width}×{height} pixels, its upright image "
+            f"{image_size[0]}×{image_size[1]}; make both the same size",
+        )
+    whole = _portrait_pixels(grey)
+    judged = []
+    for item, (x0, y0, x1, y1) in portraits:
+        judged.append(judge_drawn(item, np.ascontiguousarray(whole[y0:y1, x0:x1]), settings))
+    return judged
+
+
+def _portrait_pixels(grey: NDArray[np.uint8]) -> Mask:
+    """Read an (H, W) mask as people store them: 0 and 255, or 0 and 1."""
+    brightest = int(grey.max())
+    if brightest > 127:
+        return grey > 127
+    if brightest > 1:
+        # Probably the classes of a dataset; all background would be an empty mask in silence.
+        raise ItemError(
+            "mask_not_binary",
+            f"the mask's brightest pixel is {brightest}; make portrait 255 (or 1) and the rest 0",
+        )
+    return np.asarray(grey == 1, np.bool_)
+
+
+def _crop(rgb: Rgb, file_format: str, faces: list[Face], settings: Settings) -> DetectedImage:
+    height, width = rgb.shape[:2]
+    kept, reasons = choose_faces(faces, settings.detector)
+    small = reduced(rgb)
+    phash, phash_mirror = perceptual_hashes(small)
+    return DetectedImage(
+        width=width,
+        height=height,
+        format=file_format,
+        phash=phash,
+        phash_mirror=phash_mirror,
+        descriptor=descriptor(small),
+        faces=faces,
+        portraits=[_portrait(rgb, face, settings.portrait) for face in kept],
+        outcome=Outcome.PORTRAITS if kept else Outcome.NO_FACE,
+        reasons=reasons,
+    )
+
+
+def choose_faces(faces: Sequence[Face], limits: DetectorSettings) -> tuple[list[Face], list[str]]:
+    """Faces that become portraits, or the reason why none does.
+
+    Args:
+        faces: all that were seen, largest first.
+        limits: size, confidence and number.
+
+    Returns:
+        The faces, and a list of at most one reason: `no_face` (none was seen),
+        `low_face_confidence` (none was sure enough), `face_too_small` (none of the sure ones was
+        large enough).
+    """
+    sure = [face for face in faces if face.confidence >= limits.min_confidence]
+    kept = [face for face in sure if face.height >= limits.min_face_px]
+    if kept:
+        return kept[: limits.max_faces], []
+    if sure:
+        return [], ["face_too_small"]
+    return [], ["low_face_confidence" if faces else "no_face"]
+
+
+def _portrait(rgb: Rgb, face: Face, settings: PortraitSettings) -> PortraitCrop:
+    height, width = rgb.shape[:2]
+    box = portrait_box(face, width, height, settings)
+    x0, y0, x1, y1 = box
+    crop = np.ascontiguousarray(rgb[y0:y1, x0:x1])
+    return PortraitCrop(face, box, encode_jpeg(crop, settings.jpeg_quality))
+
+
+def _attempt_decode(data: bytes, max_pixels: int) -> tuple[Rgb, str] | ItemError:
+    try:
+        image = decode(data, max_pixels=max_pixels)
+    except ItemError as error:
+        return error
+    return image.rgb, image.format

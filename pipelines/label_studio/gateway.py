@@ -1,0 +1,174 @@
+"""What we need of Label Studio, in our own words; no other module sees the SDK's.
+
+`pipelines.label_studio.sdk_gateway` speaks to a server, `pipelines.label_studio.fake` to none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Brush:
+    """A brush region.
+
+    Attributes:
+        rle: as `pipelines.label_studio.rle` encodes it.
+        width: of the image, in pixels.
+        height: of the image, in pixels.
+    """
+
+    rle: Sequence[int]
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task to be made.
+
+    Attributes:
+        key: opaque id, in the task's data.
+        image_url: as the reviewer's browser asks the server for it.
+        mask: the prediction that is shown.
+    """
+
+    key: str
+    image_url: str
+    mask: Brush
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTask:
+    """A task that was looked up by its key.
+
+    Attributes:
+        id: the server's.
+        key: ours.
+        has_mask: whether it has a prediction.
+        is_answered: whether anybody submitted an answer; skipping it is none.
+    """
+
+    id: int
+    key: str
+    has_mask: bool
+    is_answered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What one person submitted for a task.
+
+    Attributes:
+        id: the server's.
+        updated_at: changes when it is edited.
+        reviewer: e-mail address.
+        seconds: time it took, as the browser measured it; None if it did not.
+        skipped: the person passed the task on without an answer.
+        choices: control name → chosen values.
+        comment: free text, or None.
+        regions: brush regions, in the order they were made.
+    """
+
+    id: int
+    updated_at: datetime
+    reviewer: str
+    seconds: float | None
+    skipped: bool
+    choices: Mapping[str, Sequence[str]]
+    comment: str | None
+    regions: Sequence[Brush]
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatedTask:
+    """A task that was made, answered, changed or re-opened.
+
+    Attributes:
+        id: the server's.
+        key: ours; None for a task that is not.
+        updated_at: by the server's clock.
+        annotations: all there are now; a prediction is none.
+    """
+
+    id: int
+    key: str | None
+    updated_at: datetime
+    annotations: Sequence[Annotation]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProject:
+    """A project as the server has it.
+
+    Attributes:
+        id: the server's.
+        title: as shown.
+        config: labeling config, XML.
+        model_version: whose predictions are shown; None while it has none.
+        shows_predictions: whether predictions are shown at all.
+    """
+
+    id: int
+    title: str
+    config: str
+    model_version: str | None
+    shows_predictions: bool
+
+
+class Gateway(Protocol):
+    """A Label Studio server, as one user.
+
+    Every method raises `UnreachableError`, `NotAllowedError`, `AnswerLostError` (for a method that
+    changes something: it may have been done) or, for any other refusal, `ReviewError`. None
+    repeats by itself what changes something.
+    """
+
+    url: str
+
+    def find_project(self, title: str) -> ServerProject | None:
+        """The oldest project of exactly this title, or None."""
+        ...
+
+    def project(self, project_id: int) -> ServerProject | None:
+        """A project, or None if it is gone."""
+        ...
+
+    def create_project(self, title: str, config: str, guideline: str) -> ServerProject:
+        """Make a project whose predictions are shown to reviewers."""
+        ...
+
+    def serve_folder(self, project_id: int, path: str) -> None:
+        """Let the project's members see the files of a folder on the server; never copies them."""
+        ...
+
+    def serves(self, image_url: str) -> bool:
+        """Whether the server hands out this image to its users."""
+        ...
+
+    def import_tasks(self, project_id: int, tasks: Sequence[NewTask]) -> list[int]:
+        """Make tasks, each with its mask as a prediction, all of them or none.
+
+        Returns:
+            Their ids, in order.
+        """
+        ...
+
+    def find_tasks(self, project_id: int, keys: Sequence[str]) -> list[FoundTask]:
+        """All tasks with one of these keys, by id."""
+        ...
+
+    def task_ids(self, project_id: int) -> set[int]:
+        """All of a project's tasks."""
+        ...
+
+    def delete_task(self, task_id: int) -> None:
+        """Remove a task and what belongs to it; one that is gone is no error."""
+        ...
+
+    def updated_tasks(
+        self, project_id: int, since: datetime | None, page: int, page_size: int
+    ) -> list[UpdatedTask]:
+        """A page of the tasks updated at `since` or later, by update time; pages count from 1."""
+        ...

@@ -1,0 +1,1 @@
+"""Masks as arrays: the main subject, scores, signals, verdicts. Pure functions, no SQL."""

@@ -1,0 +1,165 @@
+"""From what networks say of a crop, or a person drew, to a mask that is scored and judged."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from db import Verdict
+from pipelines.masks.agreement import difference
+from pipelines.masks.scores import DISAGREEMENT, MaskScores, mask_scores
+from pipelines.masks.signals import Evidence, second_looks
+from pipelines.masks.signals import reduced as reduced_evidence
+from pipelines.masks.subject import Mask, Probability, main_subject
+from pipelines.masks.verdict import judge
+from pipelines.masks.views import Views, probability_views
+from pipelines.networks import Teacher
+from pipelines.pictures.decode import decode
+from pipelines.pictures.geometry import Face
+from pipelines.workspace.settings import Settings
+
+Rgb = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class PortraitInput:
+    """What is needed to label a portrait.
+
+    Attributes:
+        jpeg: the stored crop. Teachers see what trainings will see, so that a mask is the same
+            whether it was made in the run that cropped the portrait or in a later one.
+        face: in pixels of the crop.
+        others: the image's other faces, in pixels of the crop.
+    """
+
+    jpeg: bytes
+    face: Face
+    others: list[Face]
+
+
+@dataclass(frozen=True)
+class JudgedMask:
+    """A mask ready to be stored.
+
+    Attributes:
+        png: 1-bit PNG, 255 = portrait.
+        probability_png: 8-bit PNG, person probability × 255; None for a mask without one.
+        scores: by name.
+        verdict: may it go on?
+        reasons: why not.
+    """
+
+    png: bytes
+    probability_png: bytes | None
+    scores: dict[str, float]
+    verdict: Verdict
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What networks say of one crop.
+
+    Attributes:
+        probability: of a person, float32 (H, W) in [0, 1], by the network that makes the mask.
+        views: the same network's answers about views of the crop; None: it was not asked.
+        second: another network's, of the same shape and range; None: nobody was asked.
+    """
+
+    probability: Probability
+    views: Views | None = None
+    second: Probability | None = None
+
+
+def judge_drawn(item: PortraitInput, mask: Mask, settings: Settings) -> JudgedMask:
+    """Score and judge a portrait's mask that a person drew.
+
+    Args:
+        item: the portrait.
+        mask: (H, W) bool, of the crop's size.
+        settings: thresholds of the verdict.
+    """
+    rgb = decode(item.jpeg, max_pixels=settings.decode.max_pixels).rgb
+    return _judge(mask, mask_scores(mask, rgb, item.face, item.others), None, settings)
+
+
+def judge_probability(item: PortraitInput, rgb: Rgb, said: Look, settings: Settings) -> JudgedMask:
+    """Keep the main subject of what a network said; score and judge it.
+
+    Args:
+        item: the portrait.
+        rgb: its decoded crop, uint8 (H, W, 3).
+        said: by the network, and by others beside it.
+        settings: thresholds.
+    """
+    mask = main_subject(said.probability, rgb, item.face, item.others, settings.subject)
+    scores = mask_scores(mask, rgb, item.face, item.others, said.probability)
+    judged = _judge(mask, scores, encode_probability(said.probability), settings)
+    if said.views is None and said.second is None:
+        return judged
+    evidence = Evidence(
+        mask, rgb, item.face, item.others, said.probability, said.views, said.second
+    )
+    more = second_looks(reduced_evidence(evidence))
+    if said.second is not None:
+        other = main_subject(said.second, rgb, item.face, item.others, settings.subject)
+        more[DISAGREEMENT] = difference(mask, other)
+    return replace(judged, scores={**judged.scores, **more})
+
+
+def looks(
+    images: Sequence[Rgb], teacher: Teacher, second: Teacher | None = None, *, views: bool
+) -> Iterator[Look]:
+    """What networks say of crops, one by one.
+
+    Args:
+        images: the crops.
+        teacher: makes the masks.
+        second: another network; None: nobody is asked.
+        views: ask the teacher about the mirror image and two scales, too.
+    """
+    others = second.person_probability(images) if second else [None] * len(images)
+    if views:
+        shown = probability_views(teacher, images)
+        return iter(
+            Look(each.plain, each, other) for each, other in zip(shown, others, strict=True)
+        )
+    plain = teacher.person_probability(images)
+    return iter(Look(each, None, other) for each, other in zip(plain, others, strict=True))
+
+
+def _judge(
+    mask: Mask, scores: MaskScores, probability_png: bytes | None, settings: Settings
+) -> JudgedMask:
+    verdict, reasons = judge(scores, settings.verdict)
+    return JudgedMask(
+        png=encode_mask(mask),
+        probability_png=probability_png,
+        scores=scores.as_dict(),
+        verdict=verdict,
+        reasons=[str(reason) for reason in reasons],
+    )
+
+
+def encode_mask(mask: Mask) -> bytes:
+    """A mask as 1-bit PNG that every reader shows as 0 and 255.
+
+    Args:
+        mask: (H, W) bool.
+    """
+    options = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 6]
+    return cv2.imencode(".png", mask.view(np.uint8) * np.uint8(255), options)[1].tobytes()
+
+
+def encode_probability(probability: NDArray[np.float32]) -> bytes:
+    """A probability map as 8-bit PNG: round(p × 255).
+
+    Args:
+        probability: (H, W) float32 in [0, 1].
+    """
+    grey = cv2.convertScaleAbs(probability, alpha=255)
+    # Run-length matching alone: as small as zlib's level 3 on these smooth maps, and quicker.
+    options = [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    return cv2.imencode(".png", grey, options)[1].tobytes()

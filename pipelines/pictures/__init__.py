@@ -1,0 +1,1 @@
+"""Pictures as arrays: decoded, measured, searched for faces."""

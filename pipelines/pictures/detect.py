@@ -1,0 +1,161 @@
+"""Face detection: facenet-pytorch's MTCNN behind a protocol, on bounded copies of the images."""
+
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.pictures.geometry import Face
+from pipelines.pictures.resample import shrink
+from pipelines.workspace.settings import DetectorSettings
+
+Image = NDArray[np.uint8]
+
+# Letterboxed copies come in few shapes, so that images of one batch can share one.
+_CANVAS_STEP_PX = 64
+# Step of MTCNN's image pyramid. Its authors' 0.709 halves the area; fewer levels are quicker, and
+# what that costs is the recall in benchmarks/README.md.
+_PYRAMID_FACTOR = 0.6
+# Smallest faces searched for, on the copy. Few steps, so that images of one batch can share one;
+# no finer than MTCNN's own first network, which looks at 12 pixels.
+_COPY_FACE_STEPS_PX = (12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
+
+
+class FaceDetector(Protocol):
+    """Finds faces. Implementations are not shared between threads."""
+
+    name: str
+    """Who looked: algorithm, version and weights, as recorded with every image."""
+
+    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+        """Find the faces of each image.
+
+        Args:
+            images: RGB uint8 (H, W, 3) arrays of any sizes.
+
+        Returns:
+            For each image its faces, largest first, in pixels of that image. The answer for one
+            image does not depend on the others of the batch.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class WorkingCopy:
+    """A reduced, letterboxed copy of an image, on which faces are searched.
+
+    Attributes:
+        canvas: RGB uint8; the image is at its upper left, the rest is mid-grey.
+        scale: pixels of the copy a pixel of the image, along x and along y.
+        min_face_px: smallest face to search for on the copy.
+    """
+
+    canvas: Image
+    scale: tuple[float, float]
+    min_face_px: int
+
+
+def working_copy(image: Image, settings: DetectorSettings) -> WorkingCopy:
+    """Reduce an image as far as the smallest wanted face allows.
+
+    MTCNN's cost is dominated by resampling the input for every level of its pyramid and its
+    recall by the pixels its last network (48×48) gets, so the copy is `working_side_px` long
+    unless the smallest face would fall under `working_face_px` on it. Shape and smallest face
+    depend on the image alone: no neighbour in a batch can change what is found.
+    """
+    height, width = image.shape[:2]
+    longest = max(height, width)
+    needed = math.ceil(longest * settings.working_face_px / settings.min_face_px)
+    side = min(longest, max(settings.working_side_px, needed), settings.max_working_side_px)
+    if side < longest:
+        new_width = max(1, round(width * side / longest))
+        new_height = max(1, round(height * side / longest))
+        image = shrink(image, new_width, new_height)
+    rows, columns = image.shape[:2]
+    canvas = np.full((_up(rows), _up(columns), 3), 127, np.uint8)
+    canvas[:rows, :columns] = image
+    wanted = settings.min_face_px * side / longest
+    steps = [step for step in _COPY_FACE_STEPS_PX if step <= wanted]
+    return WorkingCopy(
+        canvas, (columns / width, rows / height), steps[-1] if steps else _COPY_FACE_STEPS_PX[0]
+    )
+
+
+class MtcnnDetector:
+    """MTCNN (Zhang et al. 2016) with the weights inside facenet-pytorch."""
+
+    def __init__(self, settings: DetectorSettings, device: str = "cpu") -> None:
+        """Load the three networks.
+
+        Args:
+            settings: face sizes and the working copy.
+            device: a torch device. On a CPU images pass one at a time: batches gained at most a
+                tenth there, and torch sums differently for different batch sizes, which can tip a
+                tie in the non-maximum suppression.
+        """
+        import torch
+        from facenet_pytorch import MTCNN
+
+        self._torch = torch
+        self._settings = settings
+        self._device = device
+        self._batch_size = 1 if device == "cpu" else 32
+        self._mtcnn: MTCNN = MTCNN(keep_all=True, factor=_PYRAMID_FACTOR, device=device).eval()
+        self.name = f"mtcnn:facenet-pytorch@sha256:{_weights_sha256()}"
+
+    def detect(self, images: Sequence[Image]) -> list[list[Face]]:
+        """See `FaceDetector.detect`."""
+        copies = [working_copy(image, self._settings) for image in images]
+        groups: dict[tuple[tuple[int, ...], int], list[int]] = defaultdict(list)
+        for index, copy in enumerate(copies):
+            groups[copy.canvas.shape, copy.min_face_px].append(index)
+        found: list[list[Face]] = [[] for _ in images]
+        for (_, min_face_px), members in groups.items():
+            for start in range(0, len(members), self._batch_size):
+                batch = members[start : start + self._batch_size]
+                self._mtcnn.min_face_size = min_face_px
+                canvases = np.stack([copies[index].canvas for index in batch])
+                with self._torch.inference_mode():
+                    boxes, confidences, landmarks = self._mtcnn.detect(canvases, landmarks=True)
+                answers = zip(batch, boxes, confidences, landmarks, strict=True)
+                for index, box, confidence, points in answers:
+                    found[index] = _faces(box, confidence, points, copies[index].scale)
+        return found
+
+
+def _faces(boxes: Any, confidences: Any, points: Any, scale: tuple[float, float]) -> list[Face]:
+    """Turn MTCNN's answer for one image (None without a face, else object arrays) into faces."""
+    if boxes is None:
+        return []
+    across, down = scale
+    ratio = np.array([across, down, across, down])
+    faces = [
+        Face(
+            tuple((np.asarray(box, np.float64) / ratio).tolist()),
+            tuple((float(x) / across, float(y) / down) for x, y in np.asarray(marks, np.float64)),
+            float(confidence),
+        )
+        for box, confidence, marks in zip(boxes, confidences, points, strict=True)
+    ]
+    return sorted(faces, key=lambda face: face.height, reverse=True)
+
+
+def _weights_sha256() -> str:
+    """SHA-256 over the three weight files, first 16 hexadecimal digits."""
+    import facenet_pytorch
+
+    folder = Path(facenet_pytorch.__file__).parent / "data"
+    digest = hashlib.sha256()
+    for name in ("pnet.pt", "rnet.pt", "onet.pt"):
+        digest.update((folder / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _up(pixels: int) -> int:
+    return -(-pixels // _CANVAS_STEP_PX) * _CANVAS_STEP_PX

@@ -1,0 +1,1 @@
+"""What is known of a portrait: its rows, decisions, standing, split."""

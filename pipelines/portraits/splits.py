@@ -1,0 +1,99 @@
+"""What every photo is used for: decided once for a group of near-duplicates, by hash, for ever.
+
+The groups are found anew as photos come, the splits are only ever added to. Where a new photo shows
+that two groups are one, the stricter split wins (test before val before train), and the members of
+the other are left out of later releases: they may be near-copies of what is measured on.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db import Base, Image, Outcome, Split, reader
+from pipelines.near_duplicates import changed_groups, save_groups
+from pipelines.workspace.settings import ReleaseSettings
+from pipelines.workspace.workspace import Workspace
+
+_images = Base.metadata.tables["image"]
+_STRICTEST_FIRST = (Split.TEST, Split.VAL, Split.TRAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A photo's place.
+
+    Attributes:
+        group_id: of its near-duplicates.
+        split: what it is used for.
+        left_out: it must not be released: its group is used for something stricter.
+    """
+
+    group_id: int
+    split: Split
+    left_out: bool
+
+
+def assign_splits(workspace: Workspace) -> None:
+    """Group all photos, and decide the split of those with portraits that have none."""
+    # Finding groups takes a while: meanwhile others may write.
+    with reader(workspace.engine).begin() as connection:
+        changed = changed_groups(connection)
+    with workspace.engine.begin() as connection:
+        save_groups(connection, changed)
+        _assign(connection, workspace.settings.release)
+
+
+def _assign(connection: Connection, settings: ReleaseSettings) -> None:
+    """Photos that came while the groups were found have none, and wait for the next time."""
+    members: dict[int, list[tuple[int, str, Split | None]]] = defaultdict(list)
+    query = sa.select(Image.id, Image.group_id, Image.sha256, Image.split)
+    query = query.where(Image.outcome == Outcome.PORTRAITS, Image.group_id.is_not(None))
+    for image_id, group_id, sha256, split in connection.execute(query.order_by(Image.id)):
+        assert group_id is not None  # by the query
+        members[group_id].append((image_id, sha256, split))
+    new = []
+    for group in members.values():
+        undecided = [image_id for image_id, _, split in group if split is None]
+        if undecided:
+            split = _strictest([split for _, _, split in group if split]) or split_of(
+                min(sha256 for _, sha256, _ in group), settings
+            )
+            new += [{"of": image_id, "new": split} for image_id in undecided]
+    if new:
+        update = sa.update(_images).where(_images.c.id == sa.bindparam("of"))
+        connection.execute(update.values(split=sa.bindparam("new")), new)
+
+
+def split_of(sha256: str, settings: ReleaseSettings) -> Split:
+    """Return the split that a group falls to by the hash of its first photo.
+
+    Args:
+        sha256: of the photo's bytes, the smallest of the group.
+        settings: the shares of val and test.
+    """
+    digest = hashlib.sha256(f"split:{sha256}".encode()).digest()
+    position = int.from_bytes(digest[:8]) / 2**64
+    if position < settings.test_share:
+        return Split.TEST
+    return Split.VAL if position < settings.test_share + settings.val_share else Split.TRAIN
+
+
+def places(connection: Connection) -> dict[int, Placed]:
+    """Where every photo with portraits stands, by image id; `assign_splits` must have run."""
+    query = sa.select(Image.id, Image.group_id, Image.split).where(Image.split.is_not(None))
+    rows = [(row.id, row.group_id or row.id, Split(row.split)) for row in connection.execute(query)]
+    groups: dict[int, list[Split]] = defaultdict(list)
+    for _, group_id, split in rows:
+        groups[group_id].append(split)
+    return {
+        image_id: Placed(group_id, split, split is not _strictest(groups[group_id]))
+        for image_id, group_id, split in rows
+    }
+
+
+def _strictest(splits: Sequence[Split]) -> Split | None:
+    return next((split for split in _STRICTEST_FIRST if split in splits), None)

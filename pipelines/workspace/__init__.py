@@ -1,0 +1,1 @@
+"""The folder everything lives in: settings, store, locks, names of files, errors."""

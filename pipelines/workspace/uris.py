@@ -1,0 +1,229 @@
+"""File identity: every image of a crawl is named by one URI, and read by it.
+
+A file is `file:///crawl/a%20b.jpg`; a member of an uncompressed tar is
+`file:///crawl/shard.tar#000/a%20b.jpg`. Both parts are percent-encoded byte by byte, so
+names with spaces, quotes, newlines or bytes that are not UTF-8 survive a text column of a
+database unchanged, and a literal `#` (`%23`) can never be taken for the separator.
+"""
+
+import os
+import stat
+import tarfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from pipelines.workspace.errors import ItemError
+
+# Far above any photograph; it keeps a stray video or disk image out of the memory.
+DEFAULT_MAX_BYTES = 512 * 1024**2
+
+_SCHEME = "file://"
+_OPEN_TARS = 8  # indexes kept per process: claims walk through the shards in order
+
+
+class TarMember(NamedTuple):
+    """Where the bytes of one regular tar member lie: `size` bytes from `offset`."""
+
+    offset: int
+    size: int
+
+
+def quote_name(name: bytes) -> str:
+    """Percent-encode one name or relative path; `/` stays."""
+    return quote_from_bytes(name)
+
+
+def file_uri(path: str | os.PathLike[str]) -> str:
+    """Return the URI of a file or folder, made absolute; it need not exist.
+
+    Symbolic links keep their own name. Only a path with `..` is resolved up to its last
+    component, so that `crawl/../crawl/a.jpg` and `crawl/a.jpg` are one file.
+    """
+    absolute = Path(path).absolute()
+    if ".." in absolute.parts:
+        absolute = (
+            absolute.resolve()
+            if absolute.name == ".."
+            else absolute.parent.resolve() / absolute.name
+        )
+    return absolute.as_uri()
+
+
+def member_uri(tar: str | os.PathLike[str], name: str) -> str:
+    """Return the URI of the member `name` (surrogateescape text) of the tar file `tar`."""
+    return f"{file_uri(tar)}#{quote_name(_member_bytes(name))}"
+
+
+def uri_path(uri: str) -> str:
+    """Return a URI as people write it: `/x/a b.jpg`, or `/x/crawl.tar#member`.
+
+    Bytes that are not UTF-8 appear as lone surrogates (`surrogateescape`), which
+    `json.dumps` escapes and `os.fsencode` turns back; they cannot be printed as they are.
+
+    Raises:
+        ValueError: `uri` does not start with `file://`.
+    """
+    path, member = _split(uri)
+    return path if member is None else f"{path}#{member}"
+
+
+def stem(uri: str) -> str:
+    """Return the last component of the file's or member's name without its suffix."""
+    path, member = _split(uri)
+    return PurePosixPath(path if member is None else member).stem
+
+
+def read_bytes(uri: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
+    """Return the content of a file or tar member; nothing is ever unpacked to disk.
+
+    Raises:
+        ItemError: `missing`, `unreadable` (permission, I/O, not a regular file, broken
+            tar), `empty_file` or `too_large` (more than `max_bytes`).
+        ValueError: `uri` does not start with `file://`.
+    """
+    path, member = _split(uri)
+    name = uri_path(uri)
+    try:
+        with _open_regular(path) as handle:
+            offset, size = _locate(handle, path, member)
+            if size == 0:
+                raise ItemError("empty_file", f"{name!r} is empty: fetch it again.")
+            if size > max_bytes:
+                raise ItemError(
+                    "too_large",
+                    f"{name!r} has {size:,} bytes, more than the limit of {max_bytes:,}: "
+                    "raise the limit or leave the file out.",
+                )
+            handle.seek(offset)
+            data = handle.read(size)
+    except OSError as error:
+        raise _access_error(name, error) from error
+    if len(data) != size:
+        raise ItemError(
+            "unreadable",
+            f"{name!r} became shorter while it was read ({len(data):,} of {size:,} bytes): "
+            "wait until the crawl has stopped writing, then retry.",
+        )
+    return data
+
+
+def stat_uri(uri: str) -> tuple[int, int]:
+    """Return `(size in bytes, modification time in ns)`; a member has its tar's time.
+
+    The member's own time in the tar is ignored: writers set it freely, while the tar's
+    time changes whenever any of its bytes may have.
+
+    Raises:
+        ItemError: `missing` or `unreadable`.
+        ValueError: `uri` does not start with `file://`.
+    """
+    path, member = _split(uri)
+    try:
+        if member is None:
+            found = Path(path).stat()
+            return found.st_size, found.st_mtime_ns
+        with _open_regular(path) as handle:
+            size = _locate(handle, path, member)[1]
+            return size, os.fstat(handle.fileno()).st_mtime_ns
+    except OSError as error:
+        raise _access_error(uri_path(uri), error) from error
+
+
+def tar_members(path: str) -> Mapping[str, TarMember]:
+    """Return the regular members of an uncompressed tar, in the order of the archive.
+
+    Names are surrogateescape text, only ever used as names. Of members with the same name
+    the last counts, as it would on unpacking. Links, devices and sparse members have no
+    bytes of their own to seek to and are left out. The index is kept in a small cache for
+    as long as the tar's size and modification time stay the same.
+
+    Raises:
+        tarfile.TarError: not an uncompressed tar, or cut off or damaged at some member.
+        OSError: the file cannot be read.
+    """
+    found = Path(path).stat()
+    return _tar_index(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=_OPEN_TARS)
+def _tar_index(path: str, size: int, mtime_ns: int) -> Mapping[str, TarMember]:
+    """`tar_members`, cached under everything that tells one state of the tar from another."""
+    members: dict[str, TarMember] = {}
+    with _open_regular(path) as handle:
+        # Explicit: the default encoding follows the locale, and an identity must not.
+        with tarfile.open(
+            fileobj=handle, mode="r:", encoding="utf-8", errors="surrogateescape"
+        ) as archive:
+            while (entry := archive.next()) is not None:
+                # tarfile keeps every TarInfo, 1 kB each; a shard may have millions.
+                archive.members = []  # type: ignore[attr-defined]
+                if entry.isreg() and not entry.issparse():
+                    members[entry.name] = TarMember(entry.offset_data, entry.size)
+                    if entry.offset_data + entry.size > size:
+                        raise tarfile.ReadError(f"cut off inside {entry.name!r}")
+            end = archive.offset
+        # tarfile takes a damaged header in the middle for the end of the archive.
+        handle.seek(end)
+        if handle.read(tarfile.BLOCKSIZE).strip(b"\0"):
+            raise tarfile.ReadError(f"damaged header at byte {end:,}")
+    return members
+
+
+def _locate(handle: BinaryIO, path: str, member: str | None) -> TarMember:
+    """Return where the wanted bytes lie in the open file `handle`."""
+    found = os.fstat(handle.fileno())
+    if member is None:
+        return TarMember(0, found.st_size)
+    try:
+        members = _tar_index(path, found.st_size, found.st_mtime_ns)
+    except tarfile.TarError as error:
+        raise ItemError(
+            "unreadable", f"{path!r} is not a readable tar ({error}): pack it again."
+        ) from error
+    try:
+        return members[member]
+    except KeyError:
+        raise ItemError(
+            "missing",
+            f"{path!r} has no member {member!r} (any more): was the tar written anew? "
+            "Scan it again.",
+        ) from None
+
+
+def _open_regular(path: str) -> BinaryIO:
+    """Open a regular file for reading; anything else raises OSError instead of blocking."""
+    # Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError("not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def _access_error(name: str, error: OSError) -> ItemError:
+    """Turn an operating system error into `missing` or `unreadable`."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return ItemError(
+            "missing", f"{name!r} does not exist: was it moved, or the disk not mounted?"
+        )
+    return ItemError(
+        "unreadable",
+        f"{name!r} cannot be read ({error.strerror or error}): check permissions and disk.",
+    )
+
+
+def _split(uri: str) -> tuple[str, str | None]:
+    """Split a URI into the file's path and, for a tar member, the member's name."""
+    if not uri.startswith(_SCHEME):
+        raise ValueError(f"not a file:// URI: {uri!r}")
+    path, separator, member = uri.removeprefix(_SCHEME).partition("#")
+    name = unquote_to_bytes(member).decode("utf-8", "surrogateescape") if separator else None
+    return os.fsdecode(unquote_to_bytes(path)), name
+
+
+def _member_bytes(name: str) -> bytes:
+    """Return a member's name as the bytes in the tar."""
+    return name.encode("utf-8", "surrogateescape")

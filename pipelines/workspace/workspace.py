@@ -1,0 +1,149 @@
+"""A workspace: settings, database, blobs, and who is working in it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import URL, Engine, make_url
+
+from db import open_engine, queue, schema
+from pipelines.workspace import owners
+from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.settings import Settings
+from pipelines.workspace.store import Store, storage_message
+
+SETTINGS_FILE = "dataengine.toml"
+DATABASE_FILE = "dataengine.db"
+
+
+@dataclass(frozen=True)
+class WorkspacePaths:
+    """Where things are in a workspace folder."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        """The settings file; its presence makes a folder a workspace."""
+        return self.root / SETTINGS_FILE
+
+    @property
+    def store(self) -> Path:
+        """Blobs."""
+        return self.root / "store"
+
+    @property
+    def releases(self) -> Path:
+        """Frozen datasets of the rounds."""
+        return self.root / "releases"
+
+    @property
+    def runs(self) -> Path:
+        """Training runs of the rounds."""
+        return self.root / "runs"
+
+    @property
+    def locks(self) -> Path:
+        """Lock files of the processes at work."""
+        return self.root / "locks"
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is a workspace."""
+        return self.settings.is_file()
+
+
+class Workspace:
+    """An opened workspace. Not shared between processes: each opens its own.
+
+    Attributes:
+        paths: its files and folders.
+        settings: what holds in it.
+        engine: the database, at the current schema.
+        owner: this process's name, in jobs and temporary files.
+        store: its blobs.
+    """
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        """Open an existing workspace, upgrading an older database.
+
+        Raises:
+            WorkspaceError: the folder is not a workspace or cannot be written.
+            db.DatabaseError: the database cannot be opened or is newer than this program.
+        """
+        self.paths = WorkspacePaths(root.absolute())
+        if not self.paths.exists:
+            raise WorkspaceError(f"{root}: not a workspace; make one with `dataengine init {root}`")
+        self.settings = settings
+        self.engine: Engine = open_engine(database_url(self.paths, settings))
+        schema.upgrade(self.engine)
+        try:
+            self._lock = owners.OwnerLock(self.paths.locks)
+        except OSError as error:
+            raise WorkspaceError(storage_message(self.paths.locks, error)) from error
+        self.owner = self._lock.name
+        self.store = Store(self.paths.store, self.owner)
+
+    def clear_up_after_the_dead(self) -> int:
+        """Give back what killed processes held, and remove what they were writing.
+
+        Returns:
+            The number of jobs given back.
+        """
+        with self.engine.begin() as connection:
+            held = owners.dead_owners(self.paths.locks, queue.owners(connection))
+            released = sum(queue.release(connection, name) for name in held)
+            released += queue.reap_expired(connection)
+        for name in {*held, *owners.abandoned_locks(self.paths.locks)}:
+            self.store.discard_temporaries(name)
+            owners.remove_lock(self.paths.locks, name)
+        return released
+
+    def close(self) -> None:
+        """Give back what this process still holds and leave."""
+        with self.engine.begin() as connection:
+            queue.release(connection, self.owner)
+        self._lock.release()
+        self.engine.dispose()
+
+
+def make_workspace(root: Path, settings_text: str) -> None:
+    """Turn a folder into a workspace; it may exist and hold other things.
+
+    Args:
+        root: the folder.
+        settings_text: content of its `dataengine.toml`.
+
+    Raises:
+        WorkspaceError: it is a workspace already, or cannot be written.
+    """
+    paths = WorkspacePaths(root)
+    if paths.exists:
+        raise WorkspaceError(f"{root}: already a workspace; nothing was changed")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        paths.store.mkdir(exist_ok=True)
+        # Last and exclusively: its presence says that the workspace is complete.
+        _write_exclusively(paths.settings, settings_text)
+    except FileExistsError as error:
+        if not paths.exists:
+            raise WorkspaceError(f"{error.filename}: is a file; a folder is needed") from None
+    except OSError as error:
+        raise WorkspaceError(storage_message(root, error)) from error
+
+
+def database_url(paths: WorkspacePaths, settings: Settings) -> URL:
+    """SQLAlchemy URL of the workspace's database."""
+    if settings.database:
+        return make_url(settings.database)
+    return URL.create("sqlite", database=str(paths.root / DATABASE_FILE))
+
+
+def _write_exclusively(path: Path, text: str) -> None:
+    """Make a file with all of its content or not at all; FileExistsError if it is there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        path.hardlink_to(temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
