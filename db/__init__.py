@@ -37,6 +37,7 @@ from db.quality_models import (
 from db.queue import Job, Pending
 from db.release_models import Forgotten, Release, ReleaseItem, Run, Trust
 from db.review_models import Honeypot, Review, ReviewProject, ReviewRequest, TaskRemoval
+from db.writing import chunks, insert_new, insert_or_replace
 
 __all__ = [
     "AttemptItem",
@@ -78,7 +79,10 @@ __all__ = [
     "TaskRemoval",
     "Trust",
     "Verdict",
+    "chunks",
     "explain",
+    "insert_new",
+    "insert_or_replace",
     "open_engine",
     "queue",
     "reader",

@@ -15,26 +15,22 @@ image that kills the decoder is found without taking its neighbours down.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from db.errors import LeaseLostError
 from db.models import Base, JobState, Stage
+from db.writing import chunks, insert_new
 
 WORKER_CRASHED = "worker_crashed"
 """The failure reason of a job whose worker process died."""
 
 MAX_ERROR_CHARACTERS = 4000
-
-# Below every SQLite's limit of variables (999 in old builds), together with the other parameters.
-_IDS_PER_STATEMENT = 500
 
 _job = Base.metadata.tables["job"]
 _c = _job.c
@@ -72,13 +68,8 @@ def enqueue(connection: Connection, stage: Stage, item_ids: Iterable[int]) -> in
     Returns:
         The number of new jobs.
     """
-    insert = _INSERTS[connection.dialect.name]
-    added = 0
-    for ids in _chunks(item_ids):
-        rows = [{"stage": stage, "item_id": item_id} for item_id in ids]
-        # Only RETURNING counts new rows the same way on every driver.
-        added += len(connection.execute(insert, rows).all())
-    return added
+    rows = ({"stage": stage, "item_id": item_id} for item_id in item_ids)
+    return sum(len(insert_new(connection, _job, piece)) for piece in chunks(rows))
 
 
 def claim(
@@ -129,7 +120,7 @@ def succeed(connection: Connection, jobs: Iterable[Job], owner: str) -> None:
     ids = {job.id for job in jobs}
     finished_at = datetime.now(UTC)
     ended = 0
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         values = {"ids": chunk, "holder": owner, "ended_at": finished_at}
         ended += connection.execute(_SUCCEED, values).rowcount
     _require_held(len(ids), ended, owner)
@@ -243,7 +234,7 @@ def retry_failed(
         return connection.execute(statement).rowcount
     return sum(
         connection.execute(statement.where(_c.item_id.in_(ids))).rowcount
-        for ids in _chunks(item_ids)
+        for ids in chunks(item_ids)
     )
 
 
@@ -261,7 +252,7 @@ def redo(connection: Connection, stage: Stage, item_ids: Iterable[int]) -> int:
     )
     return sum(
         connection.execute(statement.where(_c.item_id.in_(ids))).rowcount
-        for ids in _chunks(item_ids)
+        for ids in chunks(item_ids)
     )
 
 
@@ -302,12 +293,6 @@ def _require_held(wanted: int, ended: int, owner: str) -> None:
             f"{owner} no longer holds {wanted - ended} of {wanted} jobs it has finished, so their "
             "results are dropped; they will be done again. If this repeats, lengthen the lease"
         )
-
-
-def _chunks(item_ids: Iterable[int]) -> Iterator[list[int]]:
-    iterator = iter(item_ids)
-    while chunk := list(islice(iterator, _IDS_PER_STATEMENT)):
-        yield chunk
 
 
 # All stages are named so that the index (stage, state, id) serves; few jobs are held at a time.
@@ -376,9 +361,3 @@ _PENDING = sa.select(
         for state in (JobState.TODO, JobState.DOING)
     )
 )
-_INSERTS = {
-    dialect.__name__.rpartition(".")[2]: dialect.insert(_job)
-    .on_conflict_do_nothing(index_elements=[_c.stage, _c.item_id])
-    .returning(_c.id)
-    for dialect in (sqlite, postgresql)
-}

@@ -22,10 +22,9 @@ from db import (
     Purpose,
     Review,
     ReviewRequest,
+    chunks,
 )
 from pipelines.portraits.proposals import no_later_proposal
-
-_ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -183,10 +182,8 @@ def being_audited(connection: Connection) -> set[int]:
 def fingerprint(connection: Connection, mask_ids: Sequence[int]) -> str:
     """SHA-256 of a set: which masks, with which pixels, and that no network has replaced them."""
     digest = hashlib.sha256()
-    ordered = sorted(mask_ids)
-    for start in range(0, len(ordered), _ROWS_AT_ONCE):
-        chunk = ordered[start : start + _ROWS_AT_ONCE]
-        query = sa.select(Mask.id, Mask.blob).where(Mask.id.in_(chunk), no_later_proposal())
+    for ids in chunks(sorted(mask_ids)):
+        query = sa.select(Mask.id, Mask.blob).where(Mask.id.in_(ids), no_later_proposal())
         for row in connection.execute(query.order_by(Mask.id)):
             digest.update(f"{row.id} {row.blob}\n".encode())
     return digest.hexdigest()
@@ -195,9 +192,8 @@ def fingerprint(connection: Connection, mask_ids: Sequence[int]) -> str:
 def producers(connection: Connection, mask_ids: Sequence[int]) -> list[str]:
     """Who made these masks, by name."""
     found: set[str] = set()
-    for start in range(0, len(mask_ids), _ROWS_AT_ONCE):
-        chunk = mask_ids[start : start + _ROWS_AT_ONCE]
-        query = sa.select(Mask.producer).where(Mask.id.in_(chunk)).distinct()
+    for ids in chunks(mask_ids):
+        query = sa.select(Mask.producer).where(Mask.id.in_(ids)).distinct()
         found.update(connection.scalars(query))
     return sorted(found)
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from db import Image, Mask, Portrait, Release, reader
+from db import Image, Mask, Portrait, Release, chunks, reader
 from pipelines.doubt.decided import PROPOSED
 from pipelines.doubt.model import ScoreModel
 from pipelines.doubt.scoring import require_score
@@ -179,9 +179,9 @@ def _periods(made_at: Mapping[int, datetime], limits: Sequence[datetime]) -> lis
 def _sample(workspace: Workspace, model: ScoreModel, mask_ids: Sequence[int]) -> _Sample:
     """Every signal of these masks, of those that have it, and the combined score."""
     values: defaultdict[str, list[float]] = defaultdict(list)
-    for start in range(0, len(mask_ids), _AT_ONCE):
+    for ids in chunks(mask_ids, _AT_ONCE):
         # Masks of photos that were forgotten meanwhile are gone.
-        signals = list(stored_signals(workspace, mask_ids[start : start + _AT_ONCE]).values())
+        signals = list(stored_signals(workspace, ids).values())
         for each in signals:
             for name, value in each.items():
                 values[name].append(value)

@@ -1,14 +1,9 @@
 """What is computed about rows and kept: one row each, computed anew when its definition changes."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from sqlalchemy.dialects import postgresql, sqlite
-
-from db import MaskSignals, PortraitTraits
+from db import MaskSignals, PortraitTraits, insert_or_replace
 from pipelines.workspace.workspace import Workspace
-
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def remember(
@@ -30,6 +25,4 @@ def remember(
     (key,) = (column.name for column in table.__table__.primary_key)
     rows = [{key: each, "version": version, "values": found} for each, found in values.items()]
     with workspace.engine.begin() as connection:
-        insert = _INSERT[connection.dialect.name](table)
-        changed = {"version": insert.excluded.version, "values": insert.excluded["values"]}
-        connection.execute(insert.on_conflict_do_update(index_elements=[key], set_=changed), rows)
+        insert_or_replace(connection, table, rows)

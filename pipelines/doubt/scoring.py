@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from db import Mask, MaskDoubt, ScoreModelRow, reader
+from db import Mask, MaskDoubt, ScoreModelRow, insert_new, reader
 from pipelines.doubt.decided import PROPOSED, Decided, decided_masks
 from pipelines.doubt.default import DEFAULT, DEFAULT_BAD_BELOW
 from pipelines.doubt.fitting import FOLDS, LEAST_OF_EACH
@@ -20,8 +19,6 @@ from pipelines.doubt.tiers import fit_tiers
 from pipelines.portraits.rows import latest_masks
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace
-
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class ScoresError(PipelineError):
@@ -185,8 +182,7 @@ def score_masks(workspace: Workspace) -> int:
     ]
     if rows:
         with workspace.engine.begin() as connection:
-            insert = _INSERT[connection.dialect.name](MaskDoubt).on_conflict_do_nothing()
-            connection.execute(insert, rows)
+            insert_new(connection, MaskDoubt, rows)
     return len(rows)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from db import Mask, MaskSignals, reader
+from db import Mask, MaskSignals, chunks, reader
 from pipelines.doubt.remembered import remember
 from pipelines.masks.second_looks import is_second_look
 from pipelines.masks.signals import Evidence, reduced, signals
@@ -33,10 +33,8 @@ def stored_signals(workspace: Workspace, mask_ids: Iterable[int]) -> dict[int, d
     Raises:
         WorkspaceError: a blob is missing or damaged.
     """
-    wanted = sorted(set(mask_ids))
     found: dict[int, dict[str, float]] = {}
-    for start in range(0, len(wanted), _AT_ONCE):
-        chunk = wanted[start : start + _AT_ONCE]
+    for chunk in chunks(sorted(set(mask_ids)), _AT_ONCE):
         known = sa.select(MaskSignals.mask_id, MaskSignals.values).where(
             MaskSignals.mask_id.in_(chunk), MaskSignals.version == VERSION
         )

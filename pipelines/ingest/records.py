@@ -7,22 +7,16 @@ next stage's job commit together.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from db import Forgotten, Image, Outcome, Portrait, Source, Stage, queue
+from db import Forgotten, Image, Outcome, Portrait, Source, Stage, chunks, insert_new, queue
 from pipelines.ingest.scan import FoundFile
 from pipelines.ingest.stages import DetectedImage, FileContent
 from pipelines.pictures.geometry import Face
 from pipelines.portraits.rows import PortraitRecord, portraits
 from pipelines.workspace.errors import ItemError
-
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_CHUNK = 500
-_T = TypeVar("_T")
 
 
 @dataclass
@@ -75,7 +69,7 @@ def compare(
     """
     by_uri = {file.uri: file for file in files}
     new, changed = dict(by_uri), {}
-    for uris in _chunks(list(by_uri)):
+    for uris in chunks(by_uri):
         columns = sa.select(Source.id, Source.uri, Source.size_bytes, Source.mtime_ns)
         for row in connection.execute(columns.where(Source.uri.in_(uris))):
             file = new.pop(row.uri)
@@ -110,9 +104,8 @@ def register(
         for file in new
     ]
     if rows:
-        insert = _INSERT[connection.dialect.name](Source).on_conflict_do_nothing()
-        connection.execute(insert, rows)
-        for uris in _chunks([file.uri for file in new]):
+        insert_new(connection, Source, rows)
+        for uris in chunks(file.uri for file in new):
             ids = connection.scalars(sa.select(Source.id).where(Source.uri.in_(uris)))
             queue.enqueue(connection, Stage.READ, sorted(ids))
     for source_id, file in changed.items():
@@ -166,25 +159,23 @@ def save_content(connection: Connection, source_id: int, content: FileContent) -
     Raises:
         ItemError: `forgotten`; nothing was written.
     """
-    known = sa.select(Forgotten.forgotten_at).where(Forgotten.sha256 == content.sha256)
-    forgotten_at = connection.scalar(known)
+    tombstone = sa.select(Forgotten.forgotten_at).where(Forgotten.sha256 == content.sha256)
+    forgotten_at = connection.scalar(tombstone)
     if forgotten_at is not None:
         raise ItemError(
             "forgotten",
             f"this photo was forgotten on {forgotten_at:%Y-%m-%d} and is not taken in again; "
             "leave the file out.",
         )
-    insert = _INSERT[connection.dialect.name](Image).on_conflict_do_nothing().returning(Image.id)
     values = {"sha256": content.sha256, "size_bytes": content.size_bytes, "reasons": []}
-    image_id = connection.scalar(insert.values(values))
-    is_new = image_id is not None
-    if image_id is None:
-        image_id = connection.scalar(sa.select(Image.id).where(Image.sha256 == content.sha256))
+    added = insert_new(connection, Image, [values])
+    known = sa.select(Image.id).where(Image.sha256 == content.sha256)
+    image_id = added[0] if added else connection.scalars(known).one()
     update = sa.update(Source).where(Source.id == source_id).values(image_id=image_id)
     connection.execute(update)
     queue.enqueue(connection, Stage.DETECT, [image_id])
     _enqueue_imports(connection, [image_id])
-    return is_new
+    return bool(added)
 
 
 def save_detection(
@@ -240,7 +231,7 @@ def save_detection(
 def source_ids(connection: Connection, uris: Sequence[str]) -> tuple[list[int], list[int]]:
     """Ids of the sources with these URIs, and of their images."""
     ids, images = [], set()
-    for chunk in _chunks(list(uris)):
+    for chunk in chunks(uris):
         query = sa.select(Source.id, Source.image_id).where(Source.uri.in_(chunk))
         for row in connection.execute(query):
             ids.append(row.id)
@@ -252,7 +243,7 @@ def source_ids(connection: Connection, uris: Sequence[str]) -> tuple[list[int], 
 def portrait_ids(connection: Connection, image_ids: Sequence[int]) -> list[int]:
     """Ids of the portraits of these images."""
     ids: list[int] = []
-    for chunk in _chunks(image_ids):
+    for chunk in chunks(image_ids):
         ids.extend(connection.scalars(sa.select(Portrait.id).where(Portrait.image_id.in_(chunk))))
     return ids
 
@@ -261,7 +252,7 @@ def _attach_masks(
     connection: Connection, uris: Sequence[str], mask_uri: Callable[[str], str]
 ) -> None:
     """Note which masks came with sources, also those known before, and ask for their import."""
-    for chunk in _chunks(list(dict.fromkeys(uris))):
+    for chunk in chunks(dict.fromkeys(uris)):
         query = sa.select(Source.id, Source.uri, Source.image_id, Source.import_mask_uri)
         for row in connection.execute(query.where(Source.uri.in_(chunk))).all():
             if row.import_mask_uri != mask_uri(row.uri):
@@ -294,7 +285,3 @@ def _face_json(face: Face) -> dict[str, object]:
         "landmarks": [list(point) for point in face.landmarks],
         "confidence": face.confidence,
     }
-
-
-def _chunks(items: Sequence[_T]) -> Iterable[Sequence[_T]]:
-    return (items[start : start + _CHUNK] for start in range(0, len(items), _CHUNK))

@@ -2,17 +2,16 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from db import JobState, Stage, open_engine, queue, reader, schema
+from db import JobState, Stage, chunks, open_engine, queue, reader, schema
 from pipelines.ingest import records
 from pipelines.ingest.pool import WorkerPool
 from pipelines.ingest.records import Registered
-from pipelines.ingest.scan import FoundFile, ScanSummary, scan
+from pipelines.ingest.scan import ScanSummary, scan
 from pipelines.ingest.tally import Tally
 from pipelines.ingest.worker import STAGES, Worker
 from pipelines.networks import check_teachers
@@ -118,7 +117,7 @@ def plan(root: Path, settings: Settings, request: IngestRequest) -> IngestPlan:
     paths = WorkspacePaths(root)
     engine = open_engine(database_url(paths, settings)) if paths.exists else None
     known = engine if engine is not None and schema.check(engine) else None
-    for batch in _batches(scan(request.paths, result.scan)):
+    for batch in chunks(scan(request.paths, result.scan), _REGISTER_BATCH):
         if known is None:
             result.files.new += len({file.uri for file in batch})
             continue
@@ -193,7 +192,7 @@ def _register(
 ) -> Registered:
     total = Registered()
     mask_uri = _mask_finder(request.masks) if request.masks else None
-    for batch in _batches(scan(request.paths, summary)):
+    for batch in chunks(scan(request.paths, summary), _REGISTER_BATCH):
         room = None if request.limit is None else request.limit - total.new
         with workspace.engine.begin() as connection:
             added = records.register(connection, batch, mask_uri, room)
@@ -211,7 +210,7 @@ def _retry(workspace: Workspace, paths: Sequence[Path]) -> int:
         if not paths:
             return sum(queue.retry_failed(connection, stage) for stage in STAGES)
         retried = 0
-        for batch in _batches(scan(paths)):
+        for batch in chunks(scan(paths), _REGISTER_BATCH):
             source_ids, images = records.source_ids(connection, [file.uri for file in batch])
             retried += queue.retry_failed(connection, Stage.READ, source_ids)
             retried += queue.retry_failed(connection, Stage.DETECT, images)
@@ -246,8 +245,3 @@ def _share_cores(settings: Settings) -> tuple[int, int]:
     )
     workers = cores if settings.engine.workers is None else settings.engine.workers
     return workers, max(1, cores // max(1, workers))
-
-
-def _batches(files: Iterator[FoundFile]) -> Iterator[list[FoundFile]]:
-    while batch := list(islice(files, _REGISTER_BATCH)):
-        yield batch

@@ -2,14 +2,13 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from db import Base
+from db import Base, chunks
 
 Digests = NDArray[np.uint64]
 _PAGE = 1000
@@ -65,8 +64,7 @@ def digests(keys: Iterable[str]) -> Digests:
 
 def unnamed(keys: Iterable[str], named: Digests) -> Iterator[str]:
     """Those of the keys whose blobs are not among the named ones."""
-    iterator = iter(keys)
-    while page := list(islice(iterator, _PAGE)):
+    for page in chunks(keys, _PAGE):
         found = np.isin(np.fromiter(map(_digest, page), np.uint64), named, kind="sort")
         yield from (key for key, is_named in zip(page, found, strict=True) if not is_named)
 

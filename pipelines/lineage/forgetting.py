@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from db import (
@@ -30,14 +29,13 @@ from db import (
     Source,
     Stage,
     TaskRemoval,
+    insert_new,
 )
 from pipelines.lineage.blobs import still_named
 from pipelines.review.push import alone
 from pipelines.workspace import owners
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace
-
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True)
@@ -234,8 +232,7 @@ def _remove_rows(connection: Connection, rows: _Rows) -> set[str]:
 
 def _leave_traces(connection: Connection, rows: _Rows, sha256: str) -> None:
     """Tombstone, releases that hold the photo, and tasks to be deleted on their servers."""
-    insert = _INSERT[connection.dialect.name](Forgotten).on_conflict_do_nothing()
-    connection.execute(insert.values(sha256=sha256))
+    insert_new(connection, Forgotten, [{"sha256": sha256}])
     tombstone = connection.scalar(sa.select(Forgotten.id).where(Forgotten.sha256 == sha256))
     released = {"portrait_id": None, "mask_id": None, "forgotten_id": tombstone}
     connection.execute(sa.update(ReleaseItem).where(rows.released).values(released))

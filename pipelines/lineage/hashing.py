@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Generic, TypeVar
+
+from db import chunks
 
 _T = TypeVar("_T")
 
@@ -43,10 +44,9 @@ def hash_files(files: Iterable[tuple[_T, Path]]) -> Iterator[Hashed[_T]]:
         One result a file, in order.
     """
     threads = min(8, (os.cpu_count() or 1) + 1)
-    iterator = iter(files)
     ahead: deque[Future[list[Hashed[_T]]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        while piece := list(islice(iterator, _PIECE)):
+        for piece in chunks(files, _PIECE):
             ahead.append(pool.submit(_hash_piece, piece))
             if len(ahead) > 2 * threads:
                 yield from ahead.popleft().result()

@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Decision, Mask, MaskSource, Purpose, RequestState, ReviewRequest, Trust
+from db import Decision, Mask, MaskSource, Purpose, RequestState, ReviewRequest, Trust, chunks
 from pipelines.doubt.default import DEFAULT_BAD_BELOW
 from pipelines.doubt.scoring import current_score
 from pipelines.masks.judging import encode_mask
@@ -33,7 +33,6 @@ _SPOILT_TO = (0.20, 0.05)
 """A spoilt mask's IoU is that much below the limit of a bad one: clearly bad, not absurd."""
 _AT_MOST = 0.2
 """Part of a push's limit that re-checks may take."""
-_IDS_PER_STATEMENT = 500
 
 Chance = secrets.SystemRandom
 
@@ -169,11 +168,9 @@ def _sure(connection: Connection, trusted: Sequence[TrustedMask]) -> set[int]:
 
 
 def _blobs(connection: Connection, mask_ids: Collection[int]) -> dict[int, str]:
-    ids = sorted(mask_ids)
     found: dict[int, str] = {}
-    for start in range(0, len(ids), _IDS_PER_STATEMENT):
-        chunk = ids[start : start + _IDS_PER_STATEMENT]
-        rows = connection.execute(sa.select(Mask.id, Mask.blob).where(Mask.id.in_(chunk)))
+    for ids in chunks(sorted(mask_ids)):
+        rows = connection.execute(sa.select(Mask.id, Mask.blob).where(Mask.id.in_(ids)))
         found |= {row.id: row.blob for row in rows}
     return found
 

@@ -4,10 +4,9 @@ Every function works in the caller's transaction. A request is written before an
 that whatever happens in between, its key tells whether the server has it.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,10 +21,9 @@ from db import (
     RequestState,
     ReviewProject,
     ReviewRequest,
+    chunks,
 )
 from pipelines.portraits.proposals import no_later_proposal
-
-_IDS_PER_STATEMENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,18 +190,11 @@ def _update(
     values: dict[str, Any],
     condition: sa.ColumnElement[bool] | None = None,
 ) -> None:
-    for chunk in chunks(list(ids), _IDS_PER_STATEMENT):
+    for chunk in chunks(ids):
         statement = sa.update(ReviewRequest).where(ReviewRequest.id.in_(chunk))
         if condition is not None:
             statement = statement.where(condition)
         connection.execute(statement.values(values))
-
-
-def chunks(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
-    """Consecutive pieces of at most this size."""
-    iterator = iter(items)
-    while piece := list(islice(iterator, size)):
-        yield piece
 
 
 def _waiting() -> sa.ColumnElement[bool]:

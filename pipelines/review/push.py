@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from db import Purpose, Verdict, reader
+from db import Purpose, Verdict, chunks, reader
 from pipelines.certify.attempts import being_audited, unasked_audits
 from pipelines.doubt.scoring import score_masks
 from pipelines.label_studio.errors import ReviewError
@@ -167,7 +167,7 @@ def _withdraw(workspace: Workspace, gateway: Gateway, project: Project, batch: i
     with reader(workspace.engine).begin() as connection:
         outdated = ledger.superseded(connection, project)
     withdrawn = 0
-    for piece in ledger.chunks(outdated, batch):
+    for piece in chunks(outdated, batch):
         tried = [each.key for each in piece if each.posted_at or each.task_id]
         tasks = gateway.find_tasks(project.server_id, tried) if tried else []
         answered = {task.key for task in tasks if task.is_answered}

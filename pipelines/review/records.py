@@ -6,15 +6,13 @@ Functions that take a connection work in the caller's transaction.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
-from db import Decision, Mask, MaskSource, RequestState, Review, ReviewRequest, reader
+from db import Decision, Mask, MaskSource, RequestState, Review, ReviewRequest, insert_new, reader
 from pipelines.masks.judging import judge_drawn
 from pipelines.portraits.revisions import portrait_input, stored_mask
 from pipelines.portraits.rows import NewMask, portraits, save_mask
@@ -24,8 +22,6 @@ from pipelines.workspace.workspace import Workspace
 
 AnnotationState = tuple[int, datetime]
 """Annotation id and its update time: one state of one answer."""
-
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True)
@@ -135,27 +131,25 @@ def store_drawn(
 
 def _add(connection: Connection, question: Question, new: NewReview) -> bool:
     """Add a decision, and the mask it drew; False if another pull was quicker."""
-    insert = _INSERT[connection.dialect.name](Review).on_conflict_do_nothing()
-    review_id = connection.scalar(
-        insert.values(
-            mask_id=question.mask_id,
-            request_id=question.id,
-            decision=new.decision,
-            reviewer=new.reviewer,
-            decided_at=new.decided_at,
-            seconds=new.seconds,
-            reasons=new.reasons,
-            comment=new.comment,
-            annotation_id=new.annotation_id,
-            annotation_updated_at=new.decided_at,
-            fixed_iou=new.fixed_iou,
-        ).returning(Review.id)
-    )
-    if review_id is None:
+    row = {
+        "mask_id": question.mask_id,
+        "request_id": question.id,
+        "decision": new.decision,
+        "reviewer": new.reviewer,
+        "decided_at": new.decided_at,
+        "seconds": new.seconds,
+        "reasons": new.reasons,
+        "comment": new.comment,
+        "annotation_id": new.annotation_id,
+        "annotation_updated_at": new.decided_at,
+        "fixed_iou": new.fixed_iou,
+    }
+    added = insert_new(connection, Review, [row])
+    if not added:
         return False
     if new.drawn is not None:
         mask_id = _drawn_before(connection, new.drawn) or save_mask(connection, new.drawn)
-        update = sa.update(Review).where(Review.id == review_id)
+        update = sa.update(Review).where(Review.id == added[0])
         connection.execute(update.values(fixed_mask_id=mask_id))
     return True
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from db import reader
+from db import chunks, reader
 from pipelines.label_studio.errors import AnswerLostError, ReviewError
 from pipelines.label_studio.gateway import Brush, FoundTask, Gateway, NewTask
 from pipelines.label_studio.rle import encode_mask
@@ -121,7 +121,7 @@ def read_ahead(workspace: Workspace, ids: Sequence[int], size: int) -> Iterator[
     """Batches of tasks; the next one's masks are read and encoded while one is being sent."""
     ahead: deque[Future[list[Prepared]]] = deque()
     with ThreadPoolExecutor(1) as pool:
-        for batch in ledger.chunks(ids, size):
+        for batch in chunks(ids, size):
             with reader(workspace.engine).begin() as connection:
                 questions = ledger.questions(connection, ids=batch)
             ahead.append(pool.submit(_prepare, workspace, questions))

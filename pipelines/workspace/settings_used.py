@@ -8,16 +8,13 @@ import json
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from db import SettingsUsed
+from db import SettingsUsed, insert_new
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
 
 SECTIONS = ("detector", "portrait", "teacher", "subject", "verdict")
 """What decides crop and mask; the others say how and where the work is done."""
-
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def deciding(settings: Settings) -> dict[str, Any]:
@@ -36,8 +33,7 @@ def settings_id(workspace: Workspace) -> int:
     with workspace.engine.begin() as connection:
         found = connection.scalar(known)
         if found is None:
-            insert = _INSERT[connection.dialect.name](SettingsUsed).on_conflict_do_nothing()
-            connection.execute(insert.values(sha256=digest, settings=values))
+            insert_new(connection, SettingsUsed, [{"sha256": digest, "settings": values}])
             found = connection.scalars(known).one()
     return found
 

@@ -259,7 +259,7 @@ def test_a_kill_before_the_blobs_are_removed_leaves_them_to_gc(
 ) -> None:
     code = """if True:
         import os, sys
-        from pipelines.store import Store
+        from pipelines.workspace.store import Store
         Store.remove = lambda *_: os._exit(9)
         sys.argv[0] = "dataengine"
         from dataengine.cli import main

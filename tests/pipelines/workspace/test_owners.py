@@ -14,7 +14,7 @@ from pipelines.workspace.owners import OwnerLock, abandoned_locks, dead_owners, 
 HOLDER = """
 import sys
 from pathlib import Path
-from pipelines.owners import OwnerLock
+from pipelines.workspace.owners import OwnerLock
 
 lock = OwnerLock(Path(sys.argv[1]))
 print(lock.name, flush=True)

@@ -23,7 +23,7 @@ BLOB = bytes(range(256)) * 4096
 WRITER_THAT_DIES = """
 import resource, signal, sys
 from pathlib import Path
-from pipelines.store import BlobKind, Store
+from pipelines.workspace.store import BlobKind, Store
 
 store = Store(Path(sys.argv[1]), "dead")
 store.put(BlobKind.MASK, b"small enough")

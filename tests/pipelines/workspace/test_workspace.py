@@ -33,8 +33,8 @@ PROCESS_AT_WORK = """
 import sys
 from pathlib import Path
 from db import Stage, queue
-from pipelines.settings import Settings
-from pipelines.workspace import Workspace
+from pipelines.workspace.settings import Settings
+from pipelines.workspace.workspace import Workspace
 
 workspace = Workspace(Path(sys.argv[1]), Settings())
 with workspace.engine.begin() as connection:

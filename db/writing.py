@@ -1,0 +1,72 @@
+"""How rows are written: what the databases spell differently is spelt here, once."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from db.models import Base
+
+_T = TypeVar("_T")
+
+Table = sa.Table | type[Base]
+Row = Mapping[str, Any]
+
+IDS_PER_STATEMENT = 500
+"""Below every SQLite's limit of variables (999 in old builds), with a statement's other ones."""
+
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def chunks(items: Iterable[_T], size: int = IDS_PER_STATEMENT) -> Iterator[list[_T]]:
+    """Consecutive pieces of at most this size; by default what fits into one statement's IN."""
+    iterator = iter(items)
+    while piece := list(islice(iterator, size)):
+        yield piece
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> list[int]:
+    """Insert rows, but for those that a unique constraint finds there already.
+
+    Args:
+        connection: in a transaction.
+        table: whose primary key is whole numbers.
+        rows: values by column, all of the same columns.
+
+    Returns:
+        Keys of the rows that are new, in no certain order; of a key of several columns the first.
+    """
+    if not rows:
+        return []
+    core = _core(table)
+    insert = _insert(connection, core).on_conflict_do_nothing().returning(*core.primary_key.columns)
+    # Only RETURNING counts new rows the same way on every driver.
+    return list(connection.scalars(insert, list(rows)))
+
+
+def insert_or_replace(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows; where the key is there already, the row's other columns take the new values.
+
+    Args:
+        connection: in a transaction.
+        table: with one column as its primary key, which the rows name.
+        rows: values by column, all of the same columns.
+    """
+    if not rows:
+        return
+    core = _core(table)
+    insert = _insert(connection, core)
+    (key,) = core.primary_key.columns
+    changed = {name: insert.excluded[name] for name in rows[0] if name != key.name}
+    connection.execute(insert.on_conflict_do_update(index_elements=[key], set_=changed), list(rows))
+
+
+def _insert(connection: Connection, table: sa.Table) -> Any:
+    return _INSERT[connection.dialect.name](table)
+
+
+def _core(table: Table) -> sa.Table:
+    return table if isinstance(table, sa.Table) else table.metadata.tables[table.__tablename__]

@@ -1,0 +1,58 @@
+"""Rows are written once, whatever is there already, and in pieces that every database takes."""
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from db import (
+    Image,
+    MaskSignals,
+    SettingsUsed,
+    Stage,
+    chunks,
+    insert_new,
+    insert_or_replace,
+    queue,
+)
+
+
+def test_chunks_hold_everything_once_and_in_order() -> None:
+    pieces = list(chunks(iter(range(1203))))
+    assert [len(piece) for piece in pieces] == [500, 500, 203]
+    assert [item for piece in pieces for item in piece] == list(range(1203))
+    assert list(chunks([1, 2, 3], 2)) == [[1, 2], [3]]
+    assert list(chunks([])) == []
+
+
+def test_only_new_rows_are_inserted_and_told(engine: Engine) -> None:
+    def rows(*names: str) -> list[dict[str, object]]:
+        return [{"sha256": name, "size_bytes": len(name), "reasons": []} for name in names]
+
+    with engine.begin() as connection:
+        first = insert_new(connection, Image, rows("a", "bb"))
+        second = insert_new(connection, Image, rows("bb", "ccc"))
+        assert insert_new(connection, Image, []) == []
+        found = {row.id: row for row in connection.execute(sa.select(Image.__table__))}
+    assert len(first) == 2
+    assert [found[key].sha256 for key in second] == ["ccc"]
+    assert {row.sha256: row.size_bytes for row in found.values()} == {"a": 1, "bb": 2, "ccc": 3}
+    assert all(row.added_at.tzinfo for row in found.values()), "defaults hold"
+
+
+def test_more_rows_than_a_statement_has_variables(engine: Engine) -> None:
+    with engine.begin() as connection:
+        assert queue.enqueue(connection, Stage.READ, range(20_000)) == 20_000
+        rows = [{"sha256": f"{number:064}", "settings": {}} for number in range(20_000)]
+        assert len(insert_new(connection, SettingsUsed, rows)) == 20_000
+
+
+def test_a_row_of_the_same_key_takes_the_new_values(engine: Engine) -> None:
+    with engine.begin() as connection:
+        # Nothing here needs the mask that the row is about.
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        for version, area in ((1, 0.5), (2, 0.25)):
+            row = {"mask_id": 1, "version": version, "values": {"area": area}}
+            insert_or_replace(connection, MaskSignals, [row])
+        insert_or_replace(connection, MaskSignals, [])
+        found = connection.execute(sa.select(MaskSignals.version, MaskSignals.values)).one()
+        assert tuple(found) == (2, {"area": 0.25})
+        connection.execute(sa.delete(MaskSignals))
