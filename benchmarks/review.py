@@ -21,7 +21,6 @@ import numpy as np
 import psutil
 import sqlalchemy as sa
 
-from dataengine.settings import settings_template
 from db import Image, Mask, MaskSource, Portrait, Verdict
 from pipelines.label_studio.errors import UnreachableError
 from pipelines.label_studio.fake import FakeGateway
@@ -32,6 +31,7 @@ from pipelines.pictures.decode import decode, encode_jpeg
 from pipelines.review.choosing import Order
 from pipelines.review.push import PushRequest, PushResult, push
 from pipelines.workspace.settings import Settings
+from pipelines.workspace.settings_sources import settings_template
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace, make_workspace
 

@@ -19,7 +19,7 @@ from dataengine.commands import (
     gc,
     ingest,
     init,
-    listing,
+    list_,
     models,
     predict,
     relabel,
@@ -79,7 +79,7 @@ app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("init", epilog=init.EPILOG)(init.init)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("status", epilog=status.EPILOG)(status.status)
-app.command("list", epilog=listing.EPILOG)(listing.list_)
+app.command("list", epilog=list_.EPILOG)(list_.list_)
 app.command("show", epilog=show.EPILOG)(show.show)
 app.command("export", epilog=export.EPILOG)(export.export)
 app.command("models", epilog=models.EPILOG)(models.models)

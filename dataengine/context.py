@@ -1,5 +1,6 @@
 """From the global options to an opened workspace."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +22,13 @@ class GlobalOptions:
 
 def root_of(context: typer.Context) -> Path:
     """The workspace folder that the command is about."""
-    from dataengine.settings import workspace_root
-
     options: GlobalOptions = context.obj
     return workspace_root(options.workspace)
+
+
+def workspace_root(option: Path | None) -> Path:
+    """The workspace folder: option, `DATAENGINE_WORKSPACE`, or the current folder."""
+    return option or Path(os.environ.get("DATAENGINE_WORKSPACE") or ".")
 
 
 @contextmanager
@@ -37,11 +41,9 @@ def opened(
         context: of the command.
         options: settings from the command line, by section.
     """
-    from dataengine.settings import load_settings
-    from pipelines.workspace.workspace import Workspace
+    from pipelines.workspace.opening import open_workspace
 
-    root = root_of(context)
-    workspace = Workspace(root, load_settings(root, options))
+    workspace = open_workspace(root_of(context), options)
     try:
         yield workspace
     finally:

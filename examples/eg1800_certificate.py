@@ -16,12 +16,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from dataengine.settings import load_settings
 from db import Decision, Mask, Portrait, Review, reader
 from examples.eg1800_rounds import SEED, Reviewer, crawls, dataengine
 from pipelines.pictures.stored_masks import read_grey
 from pipelines.portraits.listing import list_portraits
 from pipelines.review.choosing import Order
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 
 BAD_BELOW, OVERLOOKED = 0.90, 0.1

@@ -32,7 +32,6 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from dataengine.settings import load_settings
 from db import Honeypot, Mask, Portrait, ReviewRequest, Verdict, reader
 from pipelines.label_studio.fake import FakeGateway
 from pipelines.masks.agreement import difference
@@ -41,6 +40,7 @@ from pipelines.portraits.listing import list_portraits
 from pipelines.review.choosing import Order
 from pipelines.review.pull import pull
 from pipelines.review.push import PushRequest, push
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from sinet.metrics import paired_bootstrap
 

@@ -67,27 +67,10 @@ def convert(
     `ingest --teacher onnx:FILE` understand the ONNX one as it is. Nothing is overwritten, and a
     file that does not agree with the original is not written.
     """
-    from dataclasses import asdict
-
-    from dataengine.console.tables import print_json
+    from dataengine.console.convert import print_conversion
     from sinet.convert import convert as convert_checkpoint
 
     done = convert_checkpoint(
         checkpoint, out, to.value, int8=int8, calibration=calibrate, check_images=check
     )
-    agreement = done.agreement
-    if json:
-        print_json(
-            {
-                "path": str(done.path),
-                "size_bytes": done.size_bytes,
-                "folded": done.folded,
-                "agreement": asdict(agreement),
-            }
-        )
-        return
-    typer.echo(f"Wrote {done.path}, {done.size_bytes:,} bytes")
-    typer.echo(
-        f"On {agreement.images} images its masks overlap PyTorch's by {agreement.mask_iou:.4f} "
-        f"(IoU), its probabilities differ by at most {agreement.max_difference:.1e}"
-    )
+    print_conversion(done, as_json=json)

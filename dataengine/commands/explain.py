@@ -33,8 +33,7 @@ def explain(
     and weights, scores, verdict and settings, what people decided, and the releases and training
     runs it went into. Files are known by their bytes, wherever they lie.
     """
-    from dataengine.console.explain import explanation_json, print_explanation
-    from dataengine.console.tables import print_json
+    from dataengine.console.explain import print_explanation
     from dataengine.context import opened
     from pipelines.lineage.explaining import explain as trace
     from pipelines.lineage.explaining import parse
@@ -42,7 +41,4 @@ def explain(
     path, point = parse(file)
     with opened(context) as workspace:
         found = trace(workspace, path, point)
-    if json:
-        print_json(explanation_json(found))
-    else:
-        print_explanation(found)
+    print_explanation(found, as_json=json)

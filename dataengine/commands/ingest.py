@@ -116,8 +116,8 @@ def ingest(
     """
     from dataengine.console.ingest import report_plan, run_ingest
     from dataengine.context import root_of
-    from dataengine.settings import load_settings
     from pipelines.ingest import IngestRequest
+    from pipelines.workspace.settings_sources import load_settings
 
     if not paths and not retry_failed:
         raise typer.BadParameter("give at least one PATH, or --retry-failed", param_hint="PATH")

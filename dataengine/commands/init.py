@@ -24,10 +24,10 @@ def init(
     The folder may exist and hold other things. `ingest` makes a workspace by itself; use this to
     change settings first.
     """
+    from dataengine.console.init import print_made
     from dataengine.context import root_of
-    from dataengine.workspaces import create
+    from pipelines.workspace.opening import init as make
 
     root = folder or root_of(context)
-    create(root)
-    typer.echo(f"Made a workspace in {root.absolute()}")
-    typer.echo(f"Settings: {root.absolute() / 'dataengine.toml'}")
+    make(root)
+    print_made(root)

@@ -22,11 +22,6 @@ def models(
     pretrained weights.
     """
     from dataengine.console.models import print_networks
-    from dataengine.console.tables import print_json
     from sinet.models import list_networks
 
-    listed = list_networks()
-    if json:
-        print_json(listed)
-    else:
-        print_networks(listed)
+    print_networks(list_networks(), as_json=json)

@@ -21,7 +21,7 @@ def rounds(
     Scores are means over the round's frozen test split with 95 % intervals (bootstrap by groups of
     near-duplicates), in percent.
     """
-    from dataengine.console.train_round import report_rounds
+    from dataengine.console.rounds import report_rounds
     from dataengine.context import opened
 
     with opened(context) as workspace:

@@ -18,6 +18,7 @@ def show(
     out: Annotated[Path, typer.Argument(metavar="OUT.png", help="Picture to write.")],
 ) -> None:
     """Draw a portrait: image with boxes, crop, and mask, side by side."""
+    from dataengine.console.show import print_drawn
     from dataengine.context import opened
     from db import reader
     from pipelines.portraits.listing import find_portrait
@@ -27,4 +28,4 @@ def show(
         with reader(workspace.engine).begin() as connection:
             portrait = find_portrait(connection, workspace.store, portrait_id)
         save_picture(portrait, out, workspace.settings)
-    typer.echo(f"Wrote {out}")
+    print_drawn(out)

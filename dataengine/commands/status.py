@@ -21,7 +21,7 @@ def status(
     With `--json` also the numbers of `review status`. May be asked at any time, also while an
     ingest runs.
     """
-    from dataengine.console.tables import print_funnel, print_json
+    from dataengine.console.status import print_status
     from dataengine.context import opened
     from db import reader
     from pipelines.portraits.funnel import funnel
@@ -30,7 +30,4 @@ def status(
     with opened(context) as workspace, reader(workspace.engine).begin() as connection:
         found = funnel(connection)
         review = review_counts(connection)
-    if json:
-        print_json({**found.as_dict(), "review": review.as_dict()})
-    else:
-        print_funnel(found)
+    print_status(found, review, as_json=json)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import typer
 
-from dataengine.console.tables import print_json
+from dataengine.console.shared.text import print_json
 from pipelines.certify import certifying
 from pipelines.certify.attempts import Terms
 from pipelines.certify.certificates import beside_text

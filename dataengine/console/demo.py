@@ -8,7 +8,6 @@ import typer
 from PIL import Image, ImageOps
 
 from dataengine.console.ingest import run_ingest
-from dataengine.settings import load_settings
 from db import reader
 from pipelines.ingest import IngestRequest
 from pipelines.networks import load_teacher
@@ -17,6 +16,7 @@ from pipelines.portraits.picture import save_picture
 from pipelines.rounds.relabel import Method, Relabelled, outdated, relabel
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.settings import TeacherSettings
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.store import storage_message
 from pipelines.workspace.workspace import Workspace
 

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from dataengine.console.progress import shown
-from dataengine.console.tables import print_json
+from dataengine.console.shared.progress import shown
+from dataengine.console.shared.text import print_json
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
 from sinet.data import Sample, evaluation_samples
 from sinet.evaluate import Evaluation, Scores, evaluate

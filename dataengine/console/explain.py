@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from dataengine.console.tables import printable
+from dataengine.console.shared.text import print_json, printable
 from pipelines.lineage.explaining import ExplainedPortrait, Explanation, Traced
 from pipelines.lineage.finding import Kind
 from pipelines.lineage.history import (
@@ -24,13 +24,15 @@ from pipelines.workspace.uris import uri_path
 _SHOWN = 16  # digits of a hash, enough to look for; `--json` has all
 
 
-def explanation_json(found: Explanation) -> Any:
-    """Everything, with times in ISO format."""
-    return _plain(asdict(found))
+def print_explanation(found: Explanation, *, as_json: bool) -> None:
+    """As trees, one a portrait; as JSON everything, with times in ISO format."""
+    if as_json:
+        print_json(_plain(asdict(found)))
+    else:
+        _print_trees(found)
 
 
-def print_explanation(found: Explanation) -> None:
-    """As trees: one a portrait."""
+def _print_trees(found: Explanation) -> None:
     console = Console(highlight=False)
     console.print(f"{_text(found.path)}  [dim]{found.kind}, SHA-256 {found.sha256}[/dim]")
     if found.forgotten_at is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import typer
 
-from dataengine.console.tables import print_json, printable
+from dataengine.console.shared.text import print_json, printable
 from pipelines.portraits.standing import MinSource
 from pipelines.releases.exporting import Exported, export, export_round
 from pipelines.releases.formats import Format

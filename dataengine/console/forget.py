@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dataengine.console.review import connect
-from dataengine.console.tables import number_of, print_json, printable
+from dataengine.console.shared.text import number_of, print_json, printable
 from db import reader
+from pipelines.label_studio.connecting import connect
 from pipelines.label_studio.errors import ReviewError
 from pipelines.lineage.choosing import choose
 from pipelines.lineage.forgetting import Forgot, Plan, forget, plan

@@ -13,14 +13,15 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from dataengine.console.progress import bar
-from dataengine.console.tables import print_funnel, print_json, printable
-from dataengine.workspaces import create_if_missing
+from dataengine.console.shared.progress import bar
+from dataengine.console.shared.text import print_json, printable
+from dataengine.console.status import print_funnel
 from db import reader
 from pipelines.ingest import IngestRequest, IngestResult, Observer, check_request, ingest, plan
 from pipelines.ingest.scan import ScanSummary
 from pipelines.ingest.tally import Tally
 from pipelines.portraits.funnel import funnel
+from pipelines.workspace.opening import init_if_missing
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
 
@@ -32,7 +33,7 @@ def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_jso
     console = Console(stderr=True)
     settings = _with_current_student(root, settings)
     check_request(settings, request)
-    if create_if_missing(root):
+    if init_if_missing(root):
         typer.echo(f"Made a workspace in {root.absolute()}", err=True)
     workspace = Workspace(root, settings)
     try:

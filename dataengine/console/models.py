@@ -5,11 +5,15 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from dataengine.console.shared.text import print_json
 from sinet.models import ListedNetwork
 
 
-def print_networks(listed: Sequence[ListedNetwork]) -> None:
+def print_networks(listed: Sequence[ListedNetwork], *, as_json: bool) -> None:
     """What networks cost, a line each; then, once a network, where they come from."""
+    if as_json:
+        print_json(listed)
+        return
     costs = Table(box=None, padding=(0, 2, 0, 0))
     for title in ("network", "backbone"):
         costs.add_column(title, no_wrap=True)

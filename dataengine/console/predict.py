@@ -6,8 +6,8 @@ from pathlib import Path
 import cv2
 import typer
 
-from dataengine.console.progress import shown
-from dataengine.console.tables import print_json, printable
+from dataengine.console.shared.progress import shown
+from dataengine.console.shared.text import print_json, printable
 from sinet.apply import Style, apply_to_files, plan
 from sinet.errors import DataError
 from sinet.models import load_person_model

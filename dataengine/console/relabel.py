@@ -6,8 +6,8 @@ from statistics import median
 
 import typer
 
-from dataengine.console.progress import shown
-from dataengine.console.tables import print_json
+from dataengine.console.shared.progress import shown
+from dataengine.console.shared.text import print_json
 from pipelines.networks import load_teacher
 from pipelines.networks.current import require_student
 from pipelines.rounds.relabel import Method, outdated, relabel

@@ -12,9 +12,9 @@ import cv2
 import typer
 from rich.console import Console
 
-from dataengine.console.progress import shown
-from dataengine.console.tables import print_json
-from dataengine.console.training_progress import training_progress
+from dataengine.console.shared.progress import shown
+from dataengine.console.shared.text import print_json
+from dataengine.console.shared.training_progress import training_progress
 from pipelines.networks import check_teacher, load_teacher
 from pipelines.workspace.settings import TeacherSettings
 from sinet.bundled import weights_file

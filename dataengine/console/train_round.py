@@ -1,15 +1,15 @@
 """`train --round` and `rounds` on a console."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import typer
 
-from dataengine.console.progress import shown
-from dataengine.console.tables import print_json
+from dataengine.console.rounds import fate, score_text
+from dataengine.console.shared.progress import shown
+from dataengine.console.shared.text import print_json
 from dataengine.console.train import TrainingWork, check_device, compilable, configuration, fit
-from db import Split, reader
+from db import reader
 from pipelines.networks.current import resolve_checkpoint
 from pipelines.portraits.standing import MinSource
 from pipelines.rounds.finishing import finish_round, promote_by_hand
@@ -55,18 +55,6 @@ def run_round(workspace: Workspace, options: RoundOptions, *, as_json: bool) -> 
             f"{workspace.paths.root}: round {options.number} is being trained by another process; "
             "wait for its end"
         ) from None
-
-
-def report_rounds(workspace: Workspace, *, as_json: bool) -> None:
-    """Print all runs of all rounds."""
-    with reader(workspace.engine).begin() as connection:
-        found = rounds(connection)
-    if as_json:
-        print_json([line.as_dict() for line in found])
-    elif found:
-        _print_lines(found)
-    else:
-        typer.echo("No round was trained yet; `dataengine train --round 1` begins.")
 
 
 def _run_round(workspace: Workspace, options: RoundOptions, *, as_json: bool) -> bool:
@@ -120,42 +108,10 @@ def _report(line: RoundLine) -> None:
     metrics = line.metrics or {}
     typer.echo(
         f"Round {line.round}, {metrics['images']:,} test images in {metrics['groups']:,} groups: "
-        f"{_score(metrics, 'iou', 'IoU')}, {_score(metrics, 'boundary_f1', 'boundary F1')}"
+        f"{score_text(metrics, 'iou', 'IoU')}, {score_text(metrics, 'boundary_f1', 'boundary F1')}"
     )
-    typer.echo(_fate(line))
+    typer.echo(fate(line))
     if line.promoted:
         typer.echo("Use it: `dataengine ingest ./raw --teacher sinet:current`")
     else:
         typer.echo("Recorded, not current; `--force` promotes it by hand.")
-
-
-def _score(metrics: dict[str, Any], name: str, text: str) -> str:
-    low, high = metrics[f"{name}_interval_95"]
-    return f"{text} {100 * metrics[name]:.2f} [{100 * low:.2f}, {100 * high:.2f}]"
-
-
-def _fate(line: RoundLine) -> str:
-    """Promoted or not, and why."""
-    if line.gate is None:
-        return "not finished; the same `train` command goes on"
-    reason = line.gate["reason"]
-    if line.forced:
-        return f"promoted by hand: {reason}"
-    return f"{'promoted' if line.promoted else 'not promoted'}: {reason}"
-
-
-def _print_lines(lines: Sequence[RoundLine]) -> None:
-    """Three lines a run: they fit into any terminal, and a reason is a sentence."""
-    for line in lines:
-        masks = ", ".join(f"{number:,} {name}" for name, number in sorted(line.trust.items()))
-        splits = ", ".join(f"{line.splits.get(split, 0):,} {split}" for split in Split)
-        typer.echo(f"round {line.round}{'*' if line.is_current else ' '} {line.model}")
-        typer.echo(f"  {splits} (masks: {masks})")
-        if line.metrics is not None:
-            scores = (("iou", "IoU"), ("boundary_f1", "boundary F1"))
-            typer.echo("  " + ", ".join(_score(line.metrics, *each) for each in scores))
-        typer.echo(f"  {_fate(line)}")
-        if line.leaked:
-            typer.echo(f"  learnt from {line.leaked:,} photos that are near-copies of test photos")
-    if any(line.is_current for line in lines):
-        typer.echo("* the current student, `sinet:current`")

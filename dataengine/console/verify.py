@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from dataengine.console.progress import bar
-from dataengine.console.tables import number_of, print_json, printable
+from dataengine.console.shared.progress import bar
+from dataengine.console.shared.text import number_of, print_json, printable
 from dataengine.context import opened, root_of
 from pipelines.lineage.report import Observer, Report
 from pipelines.lineage.verifying import verify_folder, verify_release, verify_workspace

@@ -1,6 +1,6 @@
 """Every number a user may change, with its unit in its name and its reason beside it.
 
-`dataengine.toml`, environment and command line are read by `dataengine.settings`; the pipelines
+`dataengine.toml`, environment and command line are read by `settings_sources`; the pipelines
 only see these frozen models.
 """
 

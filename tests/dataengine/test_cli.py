@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dataengine.settings import settings_template
+from dataengine.context import workspace_root
+from pipelines.workspace.settings_sources import settings_template
 from tests.conftest import FAST_INGEST, ODD_NAME, Crawl
 from tests.dataengine.conftest import Run
 
@@ -198,3 +199,12 @@ def test_the_portrait_of_an_overwritten_file_stays(
     assert "(overwritten)" in run("list").out
     assert run("show", old["portrait_id"], tmp_path / "out.png").code == 0
     assert json.loads(run("status", "--json").out)["portraits"] == 2
+
+
+def test_the_workspace_is_option_or_environment_or_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert workspace_root(None) == Path()
+    monkeypatch.setenv("DATAENGINE_WORKSPACE", "/from/environment")
+    assert workspace_root(None) == Path("/from/environment")
+    assert workspace_root(Path("option")) == Path("option")
+    monkeypatch.setenv("DATAENGINE_WORKSPACE", "")
+    assert workspace_root(None) == Path()

@@ -30,7 +30,8 @@ def root(ingested: Crawl, tmp_path: Path) -> Path:
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> FakeGateway:
     fake = FakeGateway()
-    monkeypatch.setattr("dataengine.console.review.connect", lambda _workspace: fake)
+    for name in ("push", "pull"):
+        monkeypatch.setattr(f"dataengine.console.review.{name}.connect", lambda _workspace: fake)
     return fake
 
 
@@ -82,7 +83,7 @@ def test_watching_survives_a_server_that_is_away(
             raise KeyboardInterrupt
         nap()
 
-    monkeypatch.setattr("dataengine.console.review.time.sleep", sleep)
+    monkeypatch.setattr("dataengine.console.review.pull.time.sleep", sleep)
     answer = run("-w", root, "review", "pull", "--watch", "30")
     assert answer.code == 0
     assert "cannot be reached" in answer.err

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dataengine.console import train as training
-from dataengine.console import training_progress
+from dataengine.console.shared import training_progress
 from sinet.checkpoint import load_checkpoint
 from sinet.training import compiling
 from tests.dataengine.conftest import Run

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from dataengine.settings import load_settings
 from db import Image, Mask, Portrait, ReviewRequest
 from pipelines.doubt.scoring import fit_scores
 from pipelines.label_studio.fake import FakeGateway
@@ -21,6 +20,7 @@ from pipelines.pictures.stored_masks import read_grey
 from pipelines.review.choosing import Order
 from pipelines.review.pull import pull
 from pipelines.review.push import PushRequest, push
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl

@@ -30,7 +30,7 @@ def pull(
     contradicts itself is reported and not used. What is edited or deleted on the server later is
     followed. Pulling twice changes nothing.
     """
-    from dataengine.console.review import report_pull
+    from dataengine.console.review.pull import report_pull
     from dataengine.context import opened
 
     with opened(context) as workspace:

@@ -58,7 +58,7 @@ def push(
 
     Stop it, kill it, run it again: it goes on where it was, and no task is there twice.
     """
-    from dataengine.console.review import report_push, verdicts
+    from dataengine.console.review.push import report_push, verdicts
     from dataengine.context import opened
 
     wanted = verdicts(verdict)

@@ -36,7 +36,7 @@ def server(
     minute or two. It answers only on this machine, sends nothing home, and serves nothing but
     this workspace's portraits. For a team, run one server for all: docs/review.md.
     """
-    from dataengine.console.review import run_server
+    from dataengine.console.review.server import run_server
     from dataengine.context import opened, root_of
 
     with opened(context) as workspace:

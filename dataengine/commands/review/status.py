@@ -21,14 +21,11 @@ def status(
     Agreement: of the decisions of others on the same masks, how many are the same. Errors, with
     their 95 % intervals, on masks whose answer is known and on accepted ones shown again.
     """
-    from dataengine.console.tables import print_json, print_review
+    from dataengine.console.review.status import print_review
     from dataengine.context import opened
     from db import reader
     from pipelines.review.status import review_counts
 
     with opened(context) as workspace, reader(workspace.engine).begin() as connection:
         found = review_counts(connection)
-    if json:
-        print_json(found.as_dict())
-    else:
-        print_review(found)
+    print_review(found, as_json=json)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dataengine.settings import load_settings
 from db import Image, Mask, MaskSource, Portrait, Release, ReleaseItem, Run, Split, Trust
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, write
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from dataengine.settings import load_settings
 from db import Mask, reader
 from pipelines.doubt.stored_signals import stored_signals
 from pipelines.ingest.models import Models
@@ -17,6 +16,7 @@ from pipelines.networks.fake import FakeTeacher
 from pipelines.pictures.fake import FakeDetector
 from pipelines.pictures.stored_masks import read_grey
 from pipelines.workspace.settings import Settings, TeacherSettings
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.dataengine.conftest import Run, run
 from tests.pipelines.ingest.test_stages import photo

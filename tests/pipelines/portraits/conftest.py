@@ -12,11 +12,11 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dataengine.cli import app
-from dataengine.settings import load_settings
 from db import Decision, Mask, Portrait, Review, Split, reader
 from db import Image as ImageRow
 from pipelines.label_studio.fake import FakeGateway
 from pipelines.review.pull import pull
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import FAST_INGEST
 from tests.pipelines.review.conftest import push_all

@@ -10,10 +10,10 @@ from PIL import Image, ImageOps
 from typer.testing import CliRunner
 
 from dataengine.cli import app
-from dataengine.settings import load_settings
 from db import Image as ImageRow
 from db import Source, Split, reader
 from pipelines.portraits.splits import Placed, assign_splits, places
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.uris import uri_path
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import FAST_INGEST

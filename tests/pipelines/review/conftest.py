@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from dataengine.settings import load_settings
 from db import Mask, MaskSource, Portrait, Review, ReviewRequest, Verdict
 from pipelines.label_studio.fake import FakeGateway
 from pipelines.label_studio.gateway import Brush, Gateway
@@ -21,6 +20,7 @@ from pipelines.pictures.stored_masks import read_grey
 from pipelines.portraits.rows import NewMask, save_mask
 from pipelines.review.choosing import Order
 from pipelines.review.push import PushRequest, PushResult, push
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl

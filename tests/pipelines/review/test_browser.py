@@ -12,10 +12,10 @@ from playwright.sync_api import Page, sync_playwright
 from typer.testing import CliRunner
 
 from dataengine.cli import app
-from dataengine.settings import load_settings
 from pipelines.label_studio.sdk_gateway import LabelStudioGateway
 from pipelines.pictures.stored_masks import read_grey
 from pipelines.review.pull import pull
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
 from tests.pipelines.review.conftest import masks, push_real, requests, reviews

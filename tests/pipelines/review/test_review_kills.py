@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from dataengine.settings import load_settings
 from db import RequestState, ReviewRequest
 from pipelines.label_studio.errors import AnswerLostError, UnreachableError
 from pipelines.label_studio.sdk_gateway import LabelStudioGateway
 from pipelines.review.projects import open_project
 from pipelines.review.pull import pull
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
 from tests.pipelines.review.conftest import multiply, push_real, requests

@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from dataengine.settings import load_settings
 from db import Mask, MaskSource, Verdict
 from pipelines.networks.base import Image, Probability
 from pipelines.rounds.relabel import Method, Relabelled, outdated, relabel
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from dataengine.settings import load_settings
 from db import Mask, Portrait, SettingsUsed, reader
 from pipelines.workspace.settings import Settings
+from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.settings_used import deciding, settings_id, unlike_defaults
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl

@@ -1,7 +1,5 @@
 """`dataengine list`."""
 
-import os
-import sys
 from typing import Annotated
 
 import typer
@@ -30,16 +28,12 @@ def list_(
     mask_path, mask_source, verdict, reasons and scores. Boxes are [x0, y0, x1, y1] in pixels of
     the EXIF-upright image, right and bottom exclusive.
     """
-    from dataengine.console.tables import portrait_line
+    from dataengine.console.list_ import print_portraits
     from dataengine.context import opened
     from db import Verdict, reader
     from pipelines.portraits.listing import list_portraits
 
     wanted = Verdict(verdict.value) if verdict else None
     with opened(context) as workspace, reader(workspace.engine).begin() as connection:
-        try:
-            for line in list_portraits(connection, workspace.store, wanted):
-                typer.echo(portrait_line(line, as_json=jsonl))
-        except BrokenPipeError:  # `dataengine list | head`
-            # What is left in the buffer must go somewhere when the interpreter ends.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        lines = list_portraits(connection, workspace.store, wanted)
+        print_portraits(lines, as_json=jsonl)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from dataengine.settings import load_settings, settings_template, workspace_root
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.settings import Settings
+from pipelines.workspace.settings_sources import load_settings, settings_template
 
 
 def write(root: Path, text: str) -> Path:
@@ -132,12 +132,3 @@ def test_the_template_uncommented_holds_every_default() -> None:
 
     assert shape(tomllib.loads(text)) == keys(Settings())
     assert unset > {"database", "weights", "person_index", "workers"}
-
-
-def test_the_workspace_is_option_or_environment_or_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert workspace_root(None) == Path()
-    monkeypatch.setenv("DATAENGINE_WORKSPACE", "/from/environment")
-    assert workspace_root(None) == Path("/from/environment")
-    assert workspace_root(Path("option")) == Path("option")
-    monkeypatch.setenv("DATAENGINE_WORKSPACE", "")
-    assert workspace_root(None) == Path()

@@ -1,4 +1,4 @@
-"""`scores` on a console."""
+"""`scores show` on a console."""
 
 from pathlib import Path
 from typing import Any
@@ -6,22 +6,12 @@ from typing import Any
 import numpy as np
 import typer
 
-from dataengine.console.tables import print_json
-from pipelines.certify.certifying import void_changed
+from dataengine.console.shared.text import print_json
 from pipelines.doubt.measures import acceptable, auroc, lift
 from pipelines.doubt.plots import precision_recall, reliability
-from pipelines.doubt.scoring import KnownScore, ScoresError, fit_scores
-from pipelines.workspace.workspace import Workspace
+from pipelines.doubt.scoring import KnownScore, ScoresError
 
 _ERRORS = (0.01, 0.02, 0.05)
-
-
-def run_fit(workspace: Workspace, bad_below: float, seed: int, *, as_json: bool) -> None:
-    """Fit, void the certificates that stood on the score before, and say what came of it."""
-    score = fit_scores(workspace, bad_below, seed)
-    for number in void_changed(workspace):
-        typer.echo(f"attempt {number} to certify is void: its score was replaced", err=True)
-    print_score(score, as_json=as_json)
 
 
 def print_score(score: KnownScore, *, as_json: bool) -> None:

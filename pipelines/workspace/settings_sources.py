@@ -1,6 +1,5 @@
 """Settings from their sources: command option, environment, `dataengine.toml`, default."""
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,11 +73,6 @@ def settings_template() -> str:
     ]
     lines.extend(_template_lines(Settings(), ()))
     return "\n".join(lines) + "\n"
-
-
-def workspace_root(option: Path | None) -> Path:
-    """The workspace folder: option, `DATAENGINE_WORKSPACE`, or the current folder."""
-    return option or Path(os.environ.get(ENVIRONMENT_PREFIX + "WORKSPACE") or ".")
 
 
 def _template_lines(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:

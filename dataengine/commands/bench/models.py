@@ -1,4 +1,4 @@
-"""`dataengine bench`."""
+"""`dataengine bench models`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,19 +14,7 @@ EPILOG = """
     dataengine bench models sinet cgnet --data ./eg1800 --epochs 20 --out bench
 """
 
-app = typer.Typer(
-    help="Measure what there is to choose from.",
-    no_args_is_help=True,
-    rich_markup_mode="markdown",
-)
 
-
-@app.callback()
-def _bench() -> None:
-    """Keep `models` a command of its own: typer makes a single command the whole app."""
-
-
-@app.command("models", epilog=EPILOG)
 def models(
     names: Annotated[
         list[str] | None,
@@ -59,6 +47,6 @@ def models(
     and, if something was trained, models.png. Networks of more than 2 G MACs are trained on a GPU
     only. The same command goes on with trainings that were interrupted.
     """
-    from dataengine.console.bench import BenchRequest, run_bench
+    from dataengine.console.bench.models import BenchRequest, run_bench
 
     run_bench(BenchRequest(names or [], data, epochs, side, rounds, out, device.value))

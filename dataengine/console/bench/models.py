@@ -11,7 +11,7 @@ import cv2
 import typer
 from rich.console import Console
 
-from dataengine.console.training_progress import training_progress
+from dataengine.console.shared.training_progress import training_progress
 from sinet.benchmark import Row, measure_scores, measure_speed
 from sinet.errors import ConfigError
 from sinet.models import ListedNetwork, list_networks

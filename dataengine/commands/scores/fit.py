@@ -1,0 +1,39 @@
+"""`dataengine scores fit`."""
+
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine scores fit
+    dataengine scores fit --bad-below 0.95
+"""
+
+
+def fit(
+    context: typer.Context,
+    bad_below: Annotated[
+        float,
+        typer.Option(
+            min=0.01, max=1, metavar="IOU", help="A fixed mask was bad if its IoU is below this."
+        ),
+    ] = 0.90,
+    seed: Annotated[int, typer.Option(min=0, help="Of the cross-validation's folds.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Fit the combined score on all decisions pulled so far, and score every mask with it.
+
+    Bad is what people rejected, or fixed so much that the IoU is below --bad-below. The score is
+    the probability of that: a logistic regression, boosted trees or both, whichever
+    cross-validation over groups of near-duplicates finds best, calibrated on the masks that were
+    drawn at random. Fit again after each round: every fit is kept, with the decisions it was fitted
+    on, and voids the certificates of the score before it. `review push --order doubtful` asks about
+    the most doubtful masks first.
+    """
+    from dataengine.console.scores.fit import run_fit
+    from dataengine.context import opened
+
+    with opened(context) as workspace:
+        run_fit(workspace, bad_below, seed, as_json=json)

@@ -1,0 +1,41 @@
+"""`dataengine scores show`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine scores show
+    dataengine scores show --pictures ./quality
+"""
+
+
+def show(
+    context: typer.Context,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write reliability.png and precision-recall.png there.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show the score that holds, and how well it finds bad masks by cross-validation.
+
+    Before the first `scores fit` it is a default: the IoU that the network's own probabilities
+    promise.
+    """
+    from dataengine.console.scores.show import print_score, write_pictures
+    from dataengine.context import opened
+    from pipelines.doubt.scoring import require_score
+
+    with opened(context) as workspace:
+        score = require_score(workspace)
+        if pictures is not None:
+            write_pictures(score, pictures)
+        print_score(score, as_json=json)

@@ -1,0 +1,30 @@
+"""`dataengine scores slices`."""
+
+from typing import Annotated
+
+import typer
+
+EPILOG = """
+**Examples**
+
+    dataengine scores slices
+    dataengine scores slices --json | jq '.[] | select(.trait == "turn")'
+"""
+
+
+def slices(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+) -> None:
+    """Show which kinds of portraits are accepted less often, or found bad more often.
+
+    Thirds of all portraits by size of the face, brightness, sharpness, how far the head is turned
+    or tilted, and how far the face is off the photo's centre: how many have a decision, how many of
+    those a trusted mask, and how many of the masks that chance chose people found bad, with 95 %
+    intervals.
+    """
+    from dataengine.console.scores.slices import report_slices
+    from dataengine.context import opened
+
+    with opened(context) as workspace:
+        report_slices(workspace, as_json=json)

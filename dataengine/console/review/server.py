@@ -1,0 +1,32 @@
+"""`review server` on a console."""
+
+from pathlib import Path
+
+import typer
+
+from dataengine.console.shared.signals import ended_by_signals
+from dataengine.console.shared.text import printable
+from pipelines.label_studio.connecting import KEY_VARIABLE, URL_VARIABLE
+from pipelines.label_studio.server import default_data_dir, local_server
+
+
+def run_server(root: Path, store: Path, port: int | None, data_dir: Path | None) -> None:
+    """Start a server, say where and for whom, and stop it on Ctrl-C or SIGTERM."""
+    folder = data_dir or default_data_dir(root)
+    typer.echo("Starting Label Studio (the first time takes a minute or two) …", err=True)
+    with ended_by_signals(), local_server(folder, store, port) as server:
+        login = server.login
+        # To the terminal only: nothing of this may be in a log or in the workspace.
+        typer.echo(f"Label Studio   {server.url}")
+        typer.echo(f"  login        {login.email}")
+        typer.echo(f"  password     {login.password}")
+        typer.echo(f"  its data     {server.data_dir}")
+        typer.echo("In another terminal:")
+        typer.echo(f"  export {URL_VARIABLE}={server.url}")
+        typer.echo(f"  export {KEY_VARIABLE}={login.token}")
+        typer.echo(f"  dataengine -w {printable(str(root))} review push --limit 100")
+        typer.echo("Ctrl-C stops it.", err=True)
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            typer.echo("Stopping …", err=True)

@@ -1,0 +1,78 @@
+"""`review status` on a console."""
+
+from rich.console import Console
+from rich.table import Table
+
+from dataengine.console.shared.text import print_json, printable
+from pipelines.review.status import ReviewCounts
+
+
+def print_review(found: ReviewCounts, *, as_json: bool) -> None:
+    """How review stands."""
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        _print_tables(found)
+
+
+def _print_tables(found: ReviewCounts) -> None:
+    """How review stands, as tables; zeros left out where they say nothing."""
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("pushed", f"{found.pushed:,}", _note(found.superseded, "withdrawn before"))
+    table.add_row("  waiting", f"{found.waiting:,}", "")
+    for name, number in (
+        ("accepted", found.accepted),
+        ("rejected", found.rejected),
+        ("fixed", found.fixed),
+    ):
+        table.add_row(f"  {name}", f"{number:,}", "")
+    if found.disagreed:
+        table.add_row("  disagreed", f"{found.disagreed:,}", "the next push asks again")
+    if found.unsent:
+        table.add_row("not sent yet", f"{found.unsent:,}", "run review push again to go on")
+    Console().print(table)
+    if found.reviewers:
+        Console().print(_reviewer_table(found))
+    if any(counts.errors for counts in found.reviewers.values()):
+        Console().print(_error_table(found))
+    for name, again in (
+        ("people", found.rechecked.by_people),
+        ("a certificate", found.rechecked.by_certificate),
+    ):
+        if again.shown:
+            Console().print(f"accepted by {name}, shown again: bad {again}")
+    for problem in found.problems:
+        Console().print(f"problem: {printable(problem)}", highlight=False, markup=False)
+
+
+def _reviewer_table(found: ReviewCounts) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("reviewer")
+    for heading in ("decisions", "accept", "reject", "fix", "median", "agreement"):
+        table.add_column(heading, justify="right")
+    for name, counts in found.reviewers.items():
+        median = f"{counts.median_seconds:.1f} s" if counts.median_seconds is not None else "–"
+        agreement = f"{counts.agreed} of {counts.shared}" if counts.shared else "–"
+        kinds = [f"{counts.decisions.get(kind, 0):,}" for kind in ("accept", "reject", "fix")]
+        total = sum(counts.decisions.values())
+        table.add_row(printable(name), f"{total:,}", *kinds, median, agreement)
+    return table
+
+
+def _error_table(found: ReviewCounts) -> Table:
+    """On masks whose answer is known, and on those they had judged before; 95 % intervals."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("reviewer", "bad missed", "good refused", "changed"):
+        table.add_column(heading)
+    for name, counts in found.reviewers.items():
+        if counts.errors is not None:
+            rates = (counts.errors.missed, counts.errors.refused, counts.errors.changed)
+            table.add_row(printable(name), *map(str, rates))
+    return table
+
+
+def _note(number: int, text: str) -> str:
+    return f"{number:,} {text}" if number else ""

@@ -1,0 +1,56 @@
+"""`rounds` on a console."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from dataengine.console.shared.text import print_json
+from db import Split, reader
+from pipelines.rounds.history import RoundLine, rounds
+from pipelines.workspace.workspace import Workspace
+
+
+def report_rounds(workspace: Workspace, *, as_json: bool) -> None:
+    """Print all runs of all rounds."""
+    with reader(workspace.engine).begin() as connection:
+        found = rounds(connection)
+    if as_json:
+        print_json([line.as_dict() for line in found])
+    elif found:
+        _print_lines(found)
+    else:
+        typer.echo("No round was trained yet; `dataengine train --round 1` begins.")
+
+
+def score_text(metrics: dict[str, Any], name: str, text: str) -> str:
+    """A measure in percent with its interval, under its name for people."""
+    low, high = metrics[f"{name}_interval_95"]
+    return f"{text} {100 * metrics[name]:.2f} [{100 * low:.2f}, {100 * high:.2f}]"
+
+
+def fate(line: RoundLine) -> str:
+    """Promoted or not, and why."""
+    if line.gate is None:
+        return "not finished; the same `train` command goes on"
+    reason = line.gate["reason"]
+    if line.forced:
+        return f"promoted by hand: {reason}"
+    return f"{'promoted' if line.promoted else 'not promoted'}: {reason}"
+
+
+def _print_lines(lines: Sequence[RoundLine]) -> None:
+    """Three lines a run: they fit into any terminal, and a reason is a sentence."""
+    for line in lines:
+        masks = ", ".join(f"{number:,} {name}" for name, number in sorted(line.trust.items()))
+        splits = ", ".join(f"{line.splits.get(split, 0):,} {split}" for split in Split)
+        typer.echo(f"round {line.round}{'*' if line.is_current else ' '} {line.model}")
+        typer.echo(f"  {splits} (masks: {masks})")
+        if line.metrics is not None:
+            scores = (("iou", "IoU"), ("boundary_f1", "boundary F1"))
+            typer.echo("  " + ", ".join(score_text(line.metrics, *each) for each in scores))
+        typer.echo(f"  {fate(line)}")
+        if line.leaked:
+            typer.echo(f"  learnt from {line.leaked:,} photos that are near-copies of test photos")
+    if any(line.is_current for line in lines):
+        typer.echo("* the current student, `sinet:current`")

@@ -1,0 +1,1 @@
+"""What several commands print, and how they show work in progress and stop."""

@@ -1,0 +1,32 @@
+"""Text for people and for scripts, the same in every command."""
+
+import json
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+
+def print_json(value: Any) -> None:
+    """One JSON document; names that are no UTF-8 survive as escapes.
+
+    Args:
+        value: plain values, times and dataclasses (not by `asdict`, which breaks their counters).
+    """
+    print(json.dumps(value, indent=2, default=_plain))  # noqa: T201
+
+
+def printable(path: str) -> str:
+    """A path on one line of any terminal: newlines and bytes that are no UTF-8 are escaped."""
+    shown = path.encode("utf-8", "backslashreplace").decode()
+    return shown.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def number_of(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: ``1 blob``, ``2,000 blobs``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -1,0 +1,48 @@
+"""`status` on a console: the funnel."""
+
+from rich.console import Console
+from rich.table import Table
+
+from dataengine.console.shared.text import print_json
+from pipelines.portraits.funnel import Funnel
+from pipelines.review.status import ReviewCounts
+
+
+def print_status(found: Funnel, review: ReviewCounts, *, as_json: bool) -> None:
+    """The funnel; as JSON also how review stands."""
+    if as_json:
+        print_json({**found.as_dict(), "review": review.as_dict()})
+    else:
+        print_funnel(found)
+
+
+def print_funnel(found: Funnel) -> None:
+    """The funnel as a table, most important first, zeros left out where they say nothing."""
+    images = found.images
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("files", f"{images.seen:,}", _note(images.duplicates, "copies of others"))
+    table.add_row("images", f"{images.unique:,}", f"{images.with_portraits:,} with portraits")
+    if images.no_face:
+        table.add_row("  no face", f"{images.no_face:,}", "")
+    if images.failed:
+        table.add_row("  failed", f"{images.failed:,}", _counts(found.failures))
+    table.add_row("portraits", f"{found.portraits:,}", "")
+    for verdict, number in found.verdicts.items():
+        table.add_row(f"  {verdict}", f"{number:,}", "")
+    waiting = sum(states["todo"] + states["doing"] for states in found.jobs.values())
+    if waiting:
+        table.add_row("jobs left", f"{waiting:,}", "run ingest again to go on")
+    Console().print(table)
+    if found.reasons:
+        Console().print(f"reasons: {_counts(found.reasons)}", style="dim", highlight=False)
+
+
+def _note(number: int, text: str) -> str:
+    return f"{number:,} {text}" if number else ""
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in counts.items())

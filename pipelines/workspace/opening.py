@@ -1,0 +1,44 @@
+"""Making a workspace with this program's settings template, and opening one by its own settings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.workspace.settings_sources import load_settings, settings_template
+from pipelines.workspace.workspace import Workspace, WorkspacePaths, make_workspace
+
+
+def init(root: Path | str) -> None:
+    """Make a workspace with its database.
+
+    Raises:
+        WorkspaceError: the folder is a workspace already or cannot be written.
+    """
+    root = Path(root)
+    make_workspace(root, settings_template())
+    open_workspace(root).close()
+
+
+def init_if_missing(root: Path | str) -> bool:
+    """Make a workspace where there is none; True if it was made."""
+    if WorkspacePaths(Path(root)).exists:
+        return False
+    init(root)
+    return True
+
+
+def open_workspace(
+    root: Path | str, options: Mapping[str, Mapping[str, Any]] | None = None
+) -> Workspace:
+    """Open a workspace; close it with its `close`.
+
+    Args:
+        root: the workspace.
+        options: section → key → value, over its `dataengine.toml` and the environment.
+
+    Raises:
+        WorkspaceError: the folder is not a workspace or cannot be written, or a setting is wrong.
+        db.DatabaseError: the database cannot be opened or is newer than this program.
+    """
+    root = Path(root)
+    return Workspace(root, load_settings(root, options))
