@@ -1,6 +1,7 @@
 """Detector and teacher of one worker, loaded when they are first needed."""
 
 import functools
+import sys
 
 import cv2
 from threadpoolctl import threadpool_limits
@@ -44,10 +45,13 @@ class Models:
         wanted = self._settings.engine.device
         if self._is_fake or wanted == "cpu":
             return "cpu"
-        import torch
+        from sinet.gpus import gpu_count
 
-        if torch.cuda.is_available():
-            return "cuda"
+        if gpu_count():
+            import torch
+
+            if torch.cuda.is_available():
+                return "cuda"
         if wanted == "cuda":
             raise ModelError("no CUDA device is available here; use --device cpu or auto")
         return "cpu"
@@ -57,15 +61,12 @@ class Models:
         """Finds faces."""
         if self._settings.detector.name == "fake":
             return FakeDetector()
-        self._limit_threads()
-        return MtcnnDetector(self._settings.detector, self.device)
+        return MtcnnDetector(self._settings.detector, self._threads)
 
     @functools.cached_property
     def teacher(self) -> Teacher:
         """Proposes masks."""
-        if not self._is_fake:
-            self._limit_threads()
-        return load_teacher(self._settings.teacher, self.device, self._threads)
+        return self._loaded(self._settings.teacher)
 
     @functools.cached_property
     def second_opinion(self) -> Teacher | None:
@@ -73,7 +74,7 @@ class Models:
         name = self._settings.teacher.second_opinion
         if name is None:
             return None
-        return load_teacher(TeacherSettings(name=name), self.device, self._threads)
+        return self._loaded(TeacherSettings(name=name))
 
     @property
     def batch_size(self) -> int:
@@ -88,10 +89,11 @@ class Models:
     def _is_fake(self) -> bool:
         return self._settings.detector.name == "fake" and self._settings.teacher.name == "fake"
 
-    def _limit_threads(self) -> None:
-        import torch
-
-        torch.set_num_threads(self._threads)
+    def _loaded(self, settings: TeacherSettings) -> Teacher:
+        teacher = load_teacher(settings, self.device, self._threads)
+        if torch := sys.modules.get("torch"):  # what never loaded it needs no bound
+            torch.set_num_threads(self._threads)
+        return teacher
 
 
 def limit_library_threads(threads: int) -> None:

@@ -1,12 +1,9 @@
 """Face detection: facenet-pytorch's MTCNN behind a protocol, on bounded copies of the images."""
 
-import hashlib
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,73 +85,49 @@ def working_copy(image: Image, settings: DetectorSettings) -> WorkingCopy:
 
 
 class MtcnnDetector:
-    """MTCNN (Zhang et al. 2016) with the weights inside facenet-pytorch."""
+    """MTCNN (Zhang et al. 2016) with the weights inside facenet-pytorch, on the CPU.
 
-    def __init__(self, settings: DetectorSettings, device: str = "cpu") -> None:
+    Images pass one at a time: batches gained at most a tenth, and sums differ with the size of a
+    batch, which can tip a tie in the non-maximum suppression. Threads may share one.
+    """
+
+    def __init__(self, settings: DetectorSettings, threads: int = 1) -> None:
         """Load the three networks.
 
         Args:
             settings: face sizes and the working copy.
-            device: a torch device. On a CPU images pass one at a time: batches gained at most a
-                tenth there, and torch sums differently for different batch sizes, which can tip a
-                tie in the non-maximum suppression.
-        """
-        import torch
-        from facenet_pytorch import MTCNN
+            threads: of ONNX Runtime within this process.
 
-        self._torch = torch
+        Raises:
+            ModelError: the weights are not there or damaged.
+        """
+        from pipelines.pictures.mtcnn_networks import load_networks, weights_sha256
+
         self._settings = settings
-        self._device = device
-        self._batch_size = 1 if device == "cpu" else 32
-        self._mtcnn: MTCNN = MTCNN(keep_all=True, factor=_PYRAMID_FACTOR, device=device).eval()
-        self.name = f"mtcnn:facenet-pytorch@sha256:{_weights_sha256()}"
+        self._networks = load_networks(threads)
+        self.name = f"mtcnn:facenet-pytorch@sha256:{weights_sha256()}"
 
     def detect(self, images: Sequence[Image]) -> list[list[Face]]:
         """See `FaceDetector.detect`."""
-        copies = [working_copy(image, self._settings) for image in images]
-        groups: dict[tuple[tuple[int, ...], int], list[int]] = defaultdict(list)
-        for index, copy in enumerate(copies):
-            groups[copy.canvas.shape, copy.min_face_px].append(index)
-        found: list[list[Face]] = [[] for _ in images]
-        for (_, min_face_px), members in groups.items():
-            for start in range(0, len(members), self._batch_size):
-                batch = members[start : start + self._batch_size]
-                self._mtcnn.min_face_size = min_face_px
-                canvases = np.stack([copies[index].canvas for index in batch])
-                with self._torch.inference_mode():
-                    boxes, confidences, landmarks = self._mtcnn.detect(canvases, landmarks=True)
-                answers = zip(batch, boxes, confidences, landmarks, strict=True)
-                for index, box, confidence, points in answers:
-                    found[index] = _faces(box, confidence, points, copies[index].scale)
-        return found
+        return [self._faces(working_copy(image, self._settings)) for image in images]
 
+    def _faces(self, copy: WorkingCopy) -> list[Face]:
+        from pipelines.pictures.mtcnn import find_faces
 
-def _faces(boxes: Any, confidences: Any, points: Any, scale: tuple[float, float]) -> list[Face]:
-    """Turn MTCNN's answer for one image (None without a face, else object arrays) into faces."""
-    if boxes is None:
-        return []
-    across, down = scale
-    ratio = np.array([across, down, across, down])
-    faces = [
-        Face(
-            tuple((np.asarray(box, np.float64) / ratio).tolist()),
-            tuple((float(x) / across, float(y) / down) for x, y in np.asarray(marks, np.float64)),
-            float(confidence),
+        found = find_faces(
+            copy.canvas, self._networks, smallest_px=copy.min_face_px, step=_PYRAMID_FACTOR
         )
-        for box, confidence, marks in zip(boxes, confidences, points, strict=True)
-    ]
-    return sorted(faces, key=lambda face: face.height, reverse=True)
-
-
-def _weights_sha256() -> str:
-    """SHA-256 over the three weight files, first 16 hexadecimal digits."""
-    import facenet_pytorch
-
-    folder = Path(facenet_pytorch.__file__).parent / "data"
-    digest = hashlib.sha256()
-    for name in ("pnet.pt", "rnet.pt", "onet.pt"):
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()[:16]
+        across, down = copy.scale
+        ratio = np.array([across, down, across, down])
+        faces = [
+            Face(
+                tuple((box.astype(np.float64) / ratio).tolist()),
+                tuple((float(x) / across, float(y) / down) for x, y in marks.astype(np.float64)),
+                float(confidence),
+            )
+            for box, confidence, marks in zip(*found, strict=True)
+        ]
+        return sorted(faces, key=lambda face: face.height, reverse=True)
 
 
 def _up(pixels: int) -> int:

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-import torch
 
 from pipelines.pictures.decode import decode
 from pipelines.pictures.detect import MtcnnDetector, working_copy
@@ -22,7 +21,6 @@ ASTRONAUT_FACE = (178, 66, 272, 178)
 
 @pytest.fixture(scope="module")
 def detector() -> MtcnnDetector:
-    torch.set_num_threads(1)  # as in a worker
     return MtcnnDetector(DetectorSettings())
 
 
