@@ -35,7 +35,6 @@ import openvino  # noqa: E402
 import torch  # noqa: E402
 
 from sinet import SINet  # noqa: E402
-from sinet.bundled import weights_file  # noqa: E402
 from sinet.checkpoint import Model, load_model  # noqa: E402
 from sinet.convert import FoldedSINet, convert, open_converted  # noqa: E402
 from sinet.convert.verifying import images_of  # noqa: E402
@@ -43,6 +42,7 @@ from sinet.data import find_samples, read_image  # noqa: E402
 from sinet.data.batches import AugmentedSamples, Batches  # noqa: E402
 from sinet.data.reading import PixelCache  # noqa: E402
 from sinet.metrics import Counts  # noqa: E402
+from sinet.network_ref import as_ref  # noqa: E402
 from sinet.training import EpochRecord, TrainingConfig, train  # noqa: E402
 
 Form = Callable[[np.ndarray], np.ndarray]
@@ -239,7 +239,7 @@ def main() -> None:
     eg1800 = options.shared / "data" / "eg1800" if options.shared else None
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        checkpoint = weights_file(options.checkpoint)
+        checkpoint = as_ref(options.checkpoint).weights()
         if "latency" in options.parts:
             model = load_model(checkpoint)
             pictures = images_of(None)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from pipelines.networks import NetworkRef
     from pipelines.workspace.workspace import Workspace
 
 
@@ -48,3 +49,22 @@ def opened(
         yield workspace
     finally:
         workspace.close()
+
+
+def network(context: typer.Context, name: str) -> "NetworkRef":
+    """Understand a network's name; a workspace is opened only to look up `sinet:current`.
+
+    Raises:
+        ModelError: an unknown name, or there is no current student.
+        WorkspaceError: there is no workspace to look it up in.
+    """
+    from pipelines.networks import parse_network
+    from pipelines.networks.names import CURRENT
+
+    found = parse_network(name)
+    if found.name != CURRENT:
+        return found
+    from pipelines.networks.current import resolve
+
+    with opened(context) as workspace:
+        return resolve(workspace, found)

@@ -23,10 +23,10 @@ from sinet.evaluate import evaluate
 from sinet.models import ListedNetwork
 from sinet.networks import build_network
 from sinet.normalisation import InputSpec
+from sinet.run_files import CONFIG_FILE, RESUME_FILE
 from sinet.training import TrainingConfig, default_recipe, load_config, train
 from sinet.training.compiling import settled
-from sinet.training.run import CONFIG_FILE, Progress
-from sinet.training.state import RESUME_FILE
+from sinet.training.run import Progress
 
 THREADS: Final = (1, 2)
 LARGE_MACS: Final = 2_000_000_000

@@ -15,11 +15,3 @@ BUNDLED: Final = {
     "bundled": FOLDER / "deeplab.safetensors",
 }
 """Name → checkpoint: SINet, and the small DeepLabv3 that is `ingest`'s teacher `bundled`."""
-
-
-def weights_file(name: Path | str) -> Path:
-    """Return the file that a name stands for; a path stands for itself.
-
-    A file of the same name is reached by its absolute path.
-    """
-    return BUNDLED.get(str(name), Path(name))

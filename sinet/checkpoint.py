@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sinet.bundled import weights_file
 from sinet.errors import CheckpointError, NetworkError
+from sinet.network_ref import TRAINABLE, NetworkRef, as_ref
 from sinet.networks import NETWORKS, SegmentationNetwork, build_network
 from sinet.normalisation import InputSpec
 from sinet.official import OFFICIAL_INPUT, load_official
@@ -36,6 +36,11 @@ class Model:
     network: SegmentationNetwork
     input: InputSpec
     training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return sum(value.numel() for value in self.network.parameters())
 
     def person_at_input(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Map uint8 (H, W, 3) RGB to the person's probability at the input's size, 0..1."""
@@ -73,16 +78,19 @@ def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> No
     partial.replace(path)
 
 
-def load_model(path: Path | str) -> Model:
+def load_model(network: NetworkRef | Path | str) -> Model:
     """Read a portrait network: a checkpoint of ours, or, of suffix `.pth`, the SINet authors'.
 
     Args:
-        path: of the file, or the name of bundled weights, `sinet:bundled` or `bundled`.
+        network: a file or a name: `sinet:bundled`, `bundled`, `sinet:FILE`.
 
     Raises:
+        NetworkError: no such name, or one of an exported network.
         CheckpointError: as `load_checkpoint` and `load_official`; or it has more than two classes.
     """
-    path = weights_file(path)
+    ref = as_ref(network)
+    ref.must_be(TRAINABLE, "PyTorch")
+    path = ref.weights()
     if path.suffix.lower() == ".pth":
         return Model(load_official(path), OFFICIAL_INPUT, {"source": "the authors' checkpoint"})
     model = load_checkpoint(path)

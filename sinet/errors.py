@@ -3,6 +3,7 @@
 SINetError               base: one line for the user, exit code 1
 ├── CheckpointError      a file of weights cannot be read or belongs to another network
 ├── DataError            an image, a mask or a list of them is missing or does not fit
+├── DeviceError          the device asked for is not there
 ├── NetworkError         no such network or option, or an image that the network cannot take
 ├── ConfigError          the training configuration contradicts itself, its data or its run
 └── TrainingError        the training cannot go on: a loss that is not a number
@@ -19,6 +20,10 @@ class CheckpointError(SINetError):
 
 class DataError(SINetError):
     """An image, a mask or a list of them is missing, broken, or does not fit the others."""
+
+
+class DeviceError(SINetError):
+    """The device asked for is not there."""
 
 
 class NetworkError(SINetError):

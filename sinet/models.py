@@ -9,8 +9,10 @@ import torch
 
 from sinet.checkpoint import Model, load_model
 from sinet.errors import NetworkError
+from sinet.network_ref import NetworkKind, NetworkRef, as_ref
 from sinet.networks import NETWORKS, SegmentationNetwork, outline_network
 from sinet.onnx_model import OnnxModel
+from sinet.predict import PersonModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +29,25 @@ class Cost:
     macs: int | None
 
 
-def load_person_model(path: Path | str) -> Model | OnnxModel:
-    """Read a checkpoint of ours, or, by suffix, the authors' (`.pth`) or a network in ONNX.
+def load_person_model(network: NetworkRef | Path | str) -> Model | OnnxModel:
+    """Read a checkpoint of ours, the SINet authors' (`.pth`), or a network in ONNX.
 
-    Bundled weights go by name: `sinet:bundled`, `bundled`.
+    Args:
+        network: a file or a name: `sinet:bundled`, `bundled`, `sinet:FILE`, `onnx:FILE`.
 
     Raises:
+        NetworkError: no such name.
         CheckpointError: missing, cut off, or another network; the message says which.
     """
-    return OnnxModel(path) if Path(path).suffix.lower() == ".onnx" else load_model(path)
+    ref = as_ref(network)
+    return OnnxModel(ref.weights()) if ref.kind is NetworkKind.ONNX else load_model(ref)
 
 
-def cost(model: Model | OnnxModel) -> Cost:
-    """Count a model's weights and, for PyTorch networks, its multiply-accumulates."""
-    if isinstance(model, OnnxModel):
-        return Cost(model.parameters, None)
-    return _network_cost(model.network, model.input.height, model.input.width)
+def cost(model: PersonModel) -> Cost:
+    """Count a model's weights and, for networks of this package, its multiply-accumulates."""
+    if isinstance(model, Model):
+        return _network_cost(model.network, model.input.height, model.input.width)
+    return Cost(model.parameters, None)
 
 
 @dataclass(frozen=True, slots=True)

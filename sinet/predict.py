@@ -6,22 +6,20 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sinet.normalisation import InputSpec
-
 
 class PersonModel(Protocol):
     """Anything that finds the person: weights of ours (`Model`) or an exported network."""
 
     @property
-    def input(self) -> InputSpec:
-        """How pixels become the network's input."""
+    def parameters(self) -> int:
+        """Number of weights."""
         ...
 
     def person_at_input(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map uint8 (H, W, 3) RGB of any size to the person's probability at the network's size.
+        """Map uint8 (H, W, 3) RGB of any size to the person's probability, as fine as it is.
 
         Returns:
-            float32 (h, w), 0..1; (h, w) is the size of the network's output.
+            float32 (h, w), 0..1, of the whole picture; (h, w) is whatever the network answers in.
         """
         ...
 

@@ -24,11 +24,13 @@ class Format(StrEnum):
 
 
 def convert(
-    checkpoint: Annotated[
-        Path,
+    context: typer.Context,
+    network_: Annotated[
+        str,
         typer.Argument(
-            metavar="CHECKPOINT",
-            help="Weights: .safetensors of ours, the SINet authors' .pth, or sinet:bundled.",
+            metavar="NETWORK",
+            help="Whose weights: bundled, sinet:bundled, sinet:current, sinet:FILE, or a file: "
+            ".safetensors of ours, the SINet authors' .pth.",
         ),
     ],
     out: Annotated[
@@ -68,9 +70,13 @@ def convert(
     file that does not agree with the original is not written.
     """
     from dataengine.console.convert import print_conversion
+    from dataengine.context import network
+    from pipelines.networks import check_trainable
     from sinet.convert import convert as convert_checkpoint
 
+    chosen = network(context, network_)
+    check_trainable(chosen, "convert")
     done = convert_checkpoint(
-        checkpoint, out, to.value, int8=int8, calibration=calibrate, check_images=check
+        chosen, out, to.value, int8=int8, calibration=calibrate, check_images=check
     )
     print_conversion(done, as_json=json)

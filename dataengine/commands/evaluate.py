@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from dataengine.choices import NETWORK_HELP, Device
+
 EPILOG = """
 **Examples**
 
@@ -12,18 +14,13 @@ EPILOG = """
     dataengine evaluate SINet.pth --data ./eg1800 --split val --json | jq .mean.iou
     dataengine evaluate deeplabv3.onnx --data ./eg1800 --worst 16 worst.png
     dataengine evaluate mine.safetensors --data ./eg1800 --compare sinet:bundled
+    dataengine -w portraits evaluate sinet:current --data ./eg1800 --device cpu
 """
 
 
 def evaluate(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CHECKPOINT",
-            help="Weights: .safetensors of ours, the SINet authors' .pth, an .onnx file, or "
-            "sinet:bundled.",
-        ),
-    ],
+    context: typer.Context,
+    network_: Annotated[str, typer.Argument(metavar="NETWORK", help=NETWORK_HELP)],
     data: Annotated[
         Path,
         typer.Option(
@@ -38,9 +35,9 @@ def evaluate(
         ),
     ] = None,
     compare: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="CHECKPOINT",
+            metavar="NETWORK",
             help="Score this one too, and say how sure the difference is.",
             show_default=False,
         ),
@@ -57,6 +54,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, metavar="N", help="Only the first N images.", show_default=False),
     ] = None,
+    device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
     json: Annotated[
         bool, typer.Option("--json", help="Print all scores as JSON, also those of each image.")
     ] = False,
@@ -70,8 +68,17 @@ def evaluate(
     the mean iou in 95 of 100 draws of as many images (bootstrap).
     """
     from dataengine.console.evaluate import EvaluationRequest, run_evaluation
+    from dataengine.context import network
 
     if worst is not None and worst[0] < 1:
         raise typer.BadParameter("at least 1 image", param_hint="--worst")
-    request = EvaluationRequest(checkpoint, data, split, compare, worst, limit)
+    request = EvaluationRequest(
+        network=network(context, network_),
+        data=data,
+        split=split,
+        compare=None if compare is None else network(context, compare),
+        worst=worst,
+        limit=limit,
+        device=device.value,
+    )
     run_evaluation(request, as_json=json)

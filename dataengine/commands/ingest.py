@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dataengine.choices import Device
+from dataengine.choices import NETWORK_HELP, Device
 
 EPILOG = """
 **Examples**
@@ -34,10 +34,8 @@ def ingest(
     teacher: Annotated[
         str | None,
         typer.Option(
-            help="Who proposes the masks: auto, deeplabv3_resnet50, deeplabv3_resnet101, "
-            "deeplabv3_mobilenet_v3_large, bundled (small, needs no internet), onnx:FILE, "
-            "sinet:CHECKPOINT (a network trained here), sinet:current (the last round's student) "
-            "or sinet:bundled.",
+            metavar="NETWORK",
+            help=f"Who proposes the masks: {NETWORK_HELP}",
             show_default="auto",
         ),
     ] = None,
@@ -51,7 +49,7 @@ def ingest(
     second_opinion: Annotated[
         str | None,
         typer.Option(
-            metavar="TEACHER",
+            metavar="NETWORK",
             help="Ask another network, too: how far its mask is from the teacher's becomes a "
             "score, for `review push --order disagreement`, and helps the combined score most.",
             show_default=False,

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from dataengine.choices import NETWORK_HELP, Device
+
 EPILOG = """
 **Examples**
 
@@ -15,14 +17,8 @@ EPILOG = """
 
 
 def predict(
-    checkpoint: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CHECKPOINT",
-            help="Weights: .safetensors of ours, the SINet authors' .pth, an .onnx file, or "
-            "sinet:bundled.",
-        ),
-    ],
+    context: typer.Context,
+    network_: Annotated[str, typer.Argument(metavar="NETWORK", help=NETWORK_HELP)],
     paths: Annotated[
         list[Path],
         typer.Argument(metavar="PATH...", help="Pictures, videos, and folders of them."),
@@ -47,6 +43,7 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what is there already.")
     ] = False,
+    device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Find the person in pictures and videos.
@@ -57,7 +54,16 @@ def predict(
     left out; the exit code is 1 only if there is no other.
     """
     from dataengine.console.predict import PredictionRequest, run_prediction
+    from dataengine.context import network
 
-    request = PredictionRequest(checkpoint, paths, out, overlay, threshold, overwrite)
+    request = PredictionRequest(
+        network=network(context, network_),
+        paths=paths,
+        out=out,
+        overlay=overlay,
+        threshold=threshold,
+        overwrite=overwrite,
+        device=device.value,
+    )
     if run_prediction(request, as_json=json):
         raise typer.Exit(130)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dataengine.choices import MethodChoice
+from dataengine.choices import Device, MethodChoice
 
 EPILOG = """
 **Examples**
@@ -32,6 +32,7 @@ def relabel(
             help="mean: of the teacher's and the student's probability; student: its own."
         ),
     ] = MethodChoice.MEAN,
+    device: Annotated[Device, typer.Option(help="Where the student runs.")] = Device.AUTO,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Let a student propose new masks where the old one was rejected or never reviewed.
@@ -44,4 +45,4 @@ def relabel(
     from dataengine.context import opened
 
     with opened(context) as workspace:
-        run_relabel(workspace, round_, by.value, as_json=json)
+        run_relabel(workspace, round_, by.value, device.value, as_json=json)

@@ -109,16 +109,17 @@ def train(
     init: Annotated[
         str | None,
         typer.Option(
-            metavar="CHECKPOINT",
-            help="Start from these weights, for instance sinet:bundled.",
+            metavar="NETWORK",
+            help="Start from these weights: bundled, sinet:bundled, sinet:current or a checkpoint.",
             show_default="random weights",
         ),
     ] = None,
     teacher: Annotated[
         str | None,
         typer.Option(
-            help="Distil from this network, too: bundled, onnx:FILE, sinet:CHECKPOINT, …, as for "
-            "`ingest`. Its soft masks are kept in the run's folder.",
+            metavar="NETWORK",
+            help="Distil from this network, too; any that `ingest` takes. Its soft masks are kept "
+            "in the run's folder.",
             show_default=False,
         ),
     ] = None,
@@ -177,14 +178,15 @@ def train(
     if round_ is not None:
         from dataengine.console.train_round import RoundOptions, run_round
         from dataengine.context import opened
+        from pipelines.networks import parse_network
 
         options = RoundOptions(
             number=round_,
             min_source=(min_source or MinSourceChoice.ANY).value,
             recipe=config,
             overrides=overrides,
-            init=init,
-            teacher=teacher,
+            init=None if init is None else parse_network(init),
+            teacher=None if teacher is None else parse_network(teacher),
             device=device.value,
             force=force,
         )
@@ -192,7 +194,7 @@ def train(
             stopped = run_round(workspace, options, as_json=json)
     else:
         from dataengine.console.train import TrainingRequest, run_training
-        from dataengine.context import root_of
+        from dataengine.context import network, root_of
 
         assert data is not None  # by the check above
         request = TrainingRequest(
@@ -202,8 +204,8 @@ def train(
             recipe=config,
             overrides=overrides,
             device=device.value,
-            init=init,
-            teacher=teacher,
+            init=None if init is None else network(context, init),
+            teacher=None if teacher is None else network(context, teacher),
             resume=resume,
             held_out=0.1 if held_out is None else held_out,
         )

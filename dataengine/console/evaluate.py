@@ -11,11 +11,12 @@ from rich.table import Table
 
 from dataengine.console.shared.progress import shown
 from dataengine.console.shared.text import print_json
+from pipelines.networks import NetworkRef, load_person_model
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
 from sinet.data import Sample, evaluation_samples
 from sinet.evaluate import Evaluation, Scores, evaluate
 from sinet.metrics import Interval, paired_bootstrap
-from sinet.models import Cost, cost, load_person_model
+from sinet.models import Cost, cost
 from sinet.predict import PersonModel
 
 _ROWS = {
@@ -27,32 +28,34 @@ _ROWS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EvaluationRequest:
     """What `evaluate` was asked for.
 
     Attributes:
-        checkpoint: weights to score.
+        network: to score, resolved.
         data: folder of the data set.
         split: of it; None: `val` if there is one, else everything.
-        compare: weights to score beside them.
+        compare: to score beside it.
         worst: how many of the worst images to draw, and where.
         limit: score only so many images, from the beginning.
+        device: `auto`, `cpu` or `cuda`.
     """
 
-    checkpoint: Path
+    network: NetworkRef
     data: Path
     split: str | None
-    compare: Path | None
+    compare: NetworkRef | None
     worst: tuple[int, Path] | None
     limit: int | None
+    device: str
 
 
 @dataclass(frozen=True)
 class _Scored:
     """One model's scores."""
 
-    path: Path
+    network: NetworkRef
     cost: Cost
     evaluation: Evaluation
 
@@ -69,15 +72,15 @@ class _Scored:
 def run_evaluation(request: EvaluationRequest, *, as_json: bool) -> None:
     """Score, draw and print."""
     # What is mistyped is told before the time is spent.
-    models = [load_person_model(path) for path in (request.checkpoint, request.compare) if path]
+    networks = [each for each in (request.network, request.compare) if each]
+    models = [load_person_model(each, device=request.device) for each in networks]
     if request.worst:
         check_picture_path(request.worst[1])
     split, samples = evaluation_samples(request.data, request.split)
     samples = samples[: request.limit]
-    paths = [path for path in (request.checkpoint, request.compare) if path]
     scored = [
-        _Scored(path, cost(model), _evaluate(model, samples, path))
-        for path, model in zip(paths, models, strict=True)
+        _Scored(each, cost(model), _evaluate(model, samples, each))
+        for each, model in zip(networks, models, strict=True)
     ]
     if request.worst:
         count, picture = request.worst
@@ -92,8 +95,8 @@ def run_evaluation(request: EvaluationRequest, *, as_json: bool) -> None:
         typer.echo(f"Wrote {request.worst[1]}")
 
 
-def _evaluate(model: PersonModel, samples: Sequence[Sample], path: Path) -> Evaluation:
-    return evaluate(model, shown(samples, path.name))
+def _evaluate(model: PersonModel, samples: Sequence[Sample], network: NetworkRef) -> Evaluation:
+    return evaluate(model, shown(samples, network.label))
 
 
 def _difference(scored: Sequence[_Scored]) -> Interval:
@@ -104,7 +107,7 @@ def _difference(scored: Sequence[_Scored]) -> Interval:
 def _print_table(scored: Sequence[_Scored], title: str) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=len(scored) > 1)
     table.add_column("")
-    for name in _titles([each.path for each in scored]):
+    for name in _titles([each.network for each in scored]):
         table.add_column(name, justify="right")
     for name, text in _ROWS.items():
         table.add_row(text, *(f"{getattr(each.evaluation.mean, name):.4f}" for each in scored))
@@ -122,11 +125,14 @@ def _print_table(scored: Sequence[_Scored], title: str) -> None:
         )
 
 
-def _titles(paths: Sequence[Path]) -> list[str]:
-    """Names of files; with their folder where the names alone are the same, as of two runs."""
-    names = [path.name for path in paths]
-    same = len(set(names)) < len(names)
-    return [f"{path.parent.name}/{path.name}" for path in paths] if same else names
+def _titles(networks: Sequence[NetworkRef]) -> list[str]:
+    """Labels; of files with their folder where the labels alone are the same, as of two runs."""
+    names = [each.label for each in networks]
+    if len(set(names)) == len(names):
+        return names
+    return [
+        f"{each.file.parent.name}/{each.file.name}" if each.file else each.name for each in networks
+    ]
 
 
 def _range(interval: Interval) -> str:
@@ -154,7 +160,7 @@ def _one(scored: _Scored) -> dict[str, Any]:
     interval = scored.interval
     images: dict[str, Scores] = scored.evaluation.images
     return {
-        "checkpoint": str(scored.path),
+        "checkpoint": str(scored.network),
         "parameters": scored.cost.parameters,
         "macs": scored.cost.macs,
         "mean": asdict(scored.evaluation.mean),

@@ -20,6 +20,8 @@ from db import reader
 from pipelines.ingest import IngestRequest, IngestResult, Observer, check_request, ingest, plan
 from pipelines.ingest.scan import ScanSummary
 from pipelines.ingest.tally import Tally
+from pipelines.networks.current import resolve_settings
+from pipelines.networks.names import CURRENT
 from pipelines.portraits.funnel import funnel
 from pipelines.workspace.opening import init_if_missing
 from pipelines.workspace.settings import Settings
@@ -61,11 +63,8 @@ def _with_current_student(root: Path, settings: Settings) -> Settings:
         WorkspaceError: there is no workspace, hence no student.
         ModelError: there is no student yet.
     """
-    if "sinet:current" not in (settings.teacher.name, settings.teacher.second_opinion):
+    if CURRENT not in (settings.teacher.name, settings.teacher.second_opinion):
         return settings
-    # Here, since it loads PyTorch, which takes a second.
-    from pipelines.networks.current import resolve_settings
-
     workspace = Workspace(root, settings)
     try:
         return resolve_settings(workspace)

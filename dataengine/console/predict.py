@@ -8,44 +8,47 @@ import typer
 
 from dataengine.console.shared.progress import shown
 from dataengine.console.shared.text import print_json, printable
+from pipelines.networks import NetworkRef, load_person_model
 from sinet.apply import Style, apply_to_files, plan
 from sinet.errors import DataError
-from sinet.models import load_person_model
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictionRequest:
     """What `predict` was asked for.
 
     Attributes:
-        checkpoint: weights.
+        network: that finds the person; resolved.
         paths: pictures, videos and folders of them.
         out: where the masks go.
         overlay: also write tinted pictures.
         threshold: of black and white masks; None: grey ones.
         overwrite: what is there may be replaced.
+        device: `auto`, `cpu` or `cuda`.
     """
 
-    checkpoint: Path
+    network: NetworkRef
     paths: list[Path]
     out: Path
     overlay: bool
     threshold: float | None
     overwrite: bool
+    device: str
 
 
 def run_prediction(request: PredictionRequest, *, as_json: bool) -> bool:
     """Predict and report; True if it was interrupted.
 
     Raises:
-        SINetError: no such weights, files that may not be written, or not one that can be read.
+        ModelError: the network cannot be had.
+        DataError: files that may not be written, or not one that can be read.
     """
     cv2.setLogLevel(0)  # what OpenCV's decoders complain of is told once, by us
     works = plan(request.paths, request.out, overlay=request.overlay, overwrite=request.overwrite)
-    model = load_person_model(request.checkpoint)
+    model = load_person_model(request.network, device=request.device)
     style = Style(threshold=request.threshold, overlay=request.overlay)
     try:
-        done, failures = apply_to_files(model, shown(works, request.checkpoint.name), style)
+        done, failures = apply_to_files(model, shown(works, request.network.label), style)
     except KeyboardInterrupt:
         typer.echo("Stopped; what is in the out folder is whole.", err=True)
         return True

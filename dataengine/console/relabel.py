@@ -8,20 +8,18 @@ import typer
 
 from dataengine.console.shared.progress import shown
 from dataengine.console.shared.text import print_json
-from pipelines.networks import load_teacher
+from pipelines.networks import load_network
 from pipelines.networks.current import require_student
 from pipelines.rounds.relabel import Method, outdated, relabel
-from pipelines.workspace.settings import TeacherSettings
 from pipelines.workspace.workspace import Workspace
 
 
 def run_relabel(
-    workspace: Workspace, round_number: int | None, method: str, *, as_json: bool
+    workspace: Workspace, round_number: int | None, method: str, device: str, *, as_json: bool
 ) -> None:
     """Relabel and say what changed."""
     chosen = require_student(workspace, round_number)
-    settings = TeacherSettings(name=chosen.teacher_name)
-    student = load_teacher(settings, "cpu", threads=os.cpu_count() or 1)
+    student = load_network(chosen.network, device=device, threads=os.cpu_count() or 1)
     todo = outdated(workspace, student.name, Method(method))
     done = list(shown(relabel(workspace, student, todo), "relabelling", len(todo)))
     verdicts = Counter(each.verdict for each in done)

@@ -15,16 +15,21 @@ from rich.console import Console
 from dataengine.console.shared.progress import shown
 from dataengine.console.shared.text import print_json
 from dataengine.console.shared.training_progress import training_progress
-from pipelines.networks import check_teacher, load_teacher
-from pipelines.workspace.settings import TeacherSettings
-from sinet.bundled import weights_file
+from pipelines.networks import NetworkRef, check_network, check_trainable, load_network
 from sinet.data import Sample, hold_out, training_samples
+from sinet.devices import choose_device
 from sinet.errors import ConfigError
+from sinet.run_files import (
+    CONFIG_FILE,
+    LOG_FILE,
+    OVERLAY_FOLDER,
+    RESUME_FILE,
+    TENSORBOARD_FOLDER,
+    WEIGHTS_FILE,
+)
 from sinet.training import TrainingConfig, default_recipe, load_config, train, write_soft_masks
 from sinet.training.compiling import has_compiler, settled, worth_compiling
-from sinet.training.records import LOG_FILE, OVERLAY_FOLDER, TENSORBOARD_FOLDER, read_log
-from sinet.training.run import CONFIG_FILE, WEIGHTS_FILE
-from sinet.training.state import RESUME_FILE
+from sinet.training.records import read_log
 
 _SOFT_MASKS = "soft_masks"
 # Weight of the teacher's soft masks where the recipe gives none.
@@ -54,8 +59,8 @@ class TrainingRequest:
     recipe: str | None
     overrides: dict[str, Any]
     device: str
-    init: str | None
-    teacher: str | None
+    init: NetworkRef | None
+    teacher: NetworkRef | None
     resume: bool
     held_out: float
 
@@ -111,8 +116,8 @@ class TrainingWork:
     samples: Sequence[Sample]
     held_out: Sequence[Sample]
     out: Path
-    init: str | None
-    teacher: str | None
+    init: NetworkRef | None
+    teacher: NetworkRef | None
     device: str
     resume: bool
 
@@ -167,8 +172,8 @@ def compilable(config: TrainingConfig, device: str, images: int) -> TrainingConf
 def configuration(
     recipe: str | None,
     overrides: dict[str, Any],
-    init: str | None,
-    teacher: str | None,
+    init: NetworkRef | None,
+    teacher: NetworkRef | None,
     *,
     has_soft_masks: bool = False,
 ) -> TrainingConfig:
@@ -182,8 +187,8 @@ def configuration(
         has_soft_masks: an interrupted run has asked its teacher already.
 
     Raises:
-        ConfigError: a wrong configuration, no such checkpoint, or a recipe that wants a teacher.
-        ModelError: no such teacher.
+        ConfigError: a wrong configuration, or a recipe that wants a teacher.
+        ModelError: no such checkpoint or teacher, or a network of the wrong kind.
     """
     config = load_config(recipe or default_recipe(overrides["model"]), overrides)
     if teacher and not config.losses.distillation:
@@ -192,23 +197,10 @@ def configuration(
     if config.losses.distillation and not teacher and not has_soft_masks:
         raise ConfigError("the recipe distils from a teacher; name it with --teacher.")
     if teacher:
-        check_teacher(TeacherSettings(name=teacher))
-    if init and not weights_file(init).is_file():
-        raise ConfigError(f"{init}: no such file; --init wants a checkpoint.")
+        check_network(teacher)
+    if init:
+        check_trainable(init, "--init")
     return config
-
-
-def check_device(device: str) -> None:
-    """Refuse a GPU that is not there.
-
-    Raises:
-        ConfigError: there is none.
-    """
-    if device == "cuda":
-        import torch
-
-        if not torch.cuda.is_available():
-            raise ConfigError("no CUDA device is available here; use --device cpu or auto.")
 
 
 def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
@@ -233,7 +225,7 @@ def _plan(request: TrainingRequest) -> tuple[TrainingConfig, Path]:
     nearest = next(folder for folder in (out, *out.parents) if folder.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise ConfigError(f"{nearest}: not a folder that can be written to; give another --out.")
-    check_device(request.device)
+    choose_device(request.device)
     return config, out
 
 
@@ -243,8 +235,7 @@ def _soft_masks(work: TrainingWork) -> Path | None:
         return None
     folder = work.out / _SOFT_MASKS
     if work.teacher:
-        settings = TeacherSettings(name=work.teacher)
-        teacher = load_teacher(settings, "cpu", threads=os.cpu_count() or 1)
+        teacher = load_network(work.teacher, device=work.device, threads=os.cpu_count() or 1)
         samples = shown(work.samples, teacher.name)
         write_soft_masks(samples, lambda image: teacher.person_probability([image])[0], folder)
     return folder

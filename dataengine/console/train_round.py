@@ -8,9 +8,10 @@ import typer
 from dataengine.console.rounds import fate, score_text
 from dataengine.console.shared.progress import shown
 from dataengine.console.shared.text import print_json
-from dataengine.console.train import TrainingWork, check_device, compilable, configuration, fit
+from dataengine.console.train import TrainingWork, compilable, configuration, fit
 from db import reader
-from pipelines.networks.current import resolve_checkpoint
+from pipelines.networks import NetworkRef, check_trainable
+from pipelines.networks.current import resolve
 from pipelines.portraits.standing import MinSource
 from pipelines.rounds.finishing import finish_round, promote_by_hand
 from pipelines.rounds.history import RoundLine, rounds
@@ -18,6 +19,7 @@ from pipelines.rounds.preparing import RoundRequest, RoundRun, prepare_round
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.exclusive import AlreadyLockedError, exclusive
 from pipelines.workspace.workspace import Workspace
+from sinet.devices import choose_device
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class RoundOptions:
     min_source: str
     recipe: str | None
     overrides: dict[str, Any]
-    init: str | None
-    teacher: str | None
+    init: NetworkRef | None
+    teacher: NetworkRef | None
     device: str
     force: bool
 
@@ -58,10 +60,12 @@ def run_round(workspace: Workspace, options: RoundOptions, *, as_json: bool) -> 
 
 
 def _run_round(workspace: Workspace, options: RoundOptions, *, as_json: bool) -> bool:
+    if options.init:
+        check_trainable(options.init, "--init")
     init, teacher = (
-        name and resolve_checkpoint(workspace, name) for name in (options.init, options.teacher)
+        network and resolve(workspace, network) for network in (options.init, options.teacher)
     )
-    check_device(options.device)
+    choose_device(options.device)
     config = configuration(options.recipe, options.overrides, init, teacher)
     request = RoundRequest(options.number, MinSource(options.min_source), config, init, teacher)
     run = prepare_round(workspace, request)

@@ -6,11 +6,13 @@ import sys
 import cv2
 from threadpoolctl import threadpool_limits
 
-from pipelines.networks import Teacher, load_teacher
+from pipelines.networks import Teacher, load_network, load_teacher, parse_network
 from pipelines.pictures.detect import FaceDetector, MtcnnDetector
 from pipelines.pictures.fake import FakeDetector
 from pipelines.workspace.errors import ModelError
-from pipelines.workspace.settings import Settings, TeacherSettings
+from pipelines.workspace.settings import Settings
+from sinet.devices import choose_device
+from sinet.errors import DeviceError
 
 
 class Models:
@@ -42,19 +44,12 @@ class Models:
         Raises:
             ModelError: CUDA was asked for and is not there.
         """
-        wanted = self._settings.engine.device
-        if self._is_fake or wanted == "cpu":
+        if self._is_fake:
             return "cpu"
-        from sinet.gpus import gpu_count
-
-        if gpu_count():
-            import torch
-
-            if torch.cuda.is_available():
-                return "cuda"
-        if wanted == "cuda":
-            raise ModelError("no CUDA device is available here; use --device cpu or auto")
-        return "cpu"
+        try:
+            return choose_device(self._settings.engine.device)
+        except DeviceError as error:
+            raise ModelError(str(error)) from error
 
     @functools.cached_property
     def detector(self) -> FaceDetector:
@@ -66,7 +61,8 @@ class Models:
     @functools.cached_property
     def teacher(self) -> Teacher:
         """Proposes masks."""
-        return self._loaded(self._settings.teacher)
+        settings = self._settings
+        return self._bounded(load_teacher(settings.teacher, settings.engine.device, self._threads))
 
     @functools.cached_property
     def second_opinion(self) -> Teacher | None:
@@ -74,7 +70,8 @@ class Models:
         name = self._settings.teacher.second_opinion
         if name is None:
             return None
-        return self._loaded(TeacherSettings(name=name))
+        network, device = parse_network(name), self._settings.engine.device
+        return self._bounded(load_network(network, device=device, threads=self._threads))
 
     @property
     def batch_size(self) -> int:
@@ -89,8 +86,7 @@ class Models:
     def _is_fake(self) -> bool:
         return self._settings.detector.name == "fake" and self._settings.teacher.name == "fake"
 
-    def _loaded(self, settings: TeacherSettings) -> Teacher:
-        teacher = load_teacher(settings, self.device, self._threads)
+    def _bounded(self, teacher: Teacher) -> Teacher:
         if torch := sys.modules.get("torch"):  # what never loaded it needs no bound
             torch.set_num_threads(self._threads)
         return teacher

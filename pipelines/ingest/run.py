@@ -14,7 +14,7 @@ from pipelines.ingest.records import Registered
 from pipelines.ingest.scan import ScanSummary, scan
 from pipelines.ingest.tally import Tally
 from pipelines.ingest.worker import STAGES, Worker
-from pipelines.networks import check_teachers
+from pipelines.networks import check_teacher
 from pipelines.workspace.errors import ScanError
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.uris import file_uri, stem
@@ -101,7 +101,7 @@ def check_request(settings: Settings, request: IngestRequest) -> None:
             two masks in it have one name.
         ModelError: there is no such teacher.
     """
-    check_teachers(settings.teacher)
+    check_teacher(settings.teacher)
     scan(request.paths)
     if request.masks:
         _mask_finder(request.masks)
@@ -153,7 +153,7 @@ def ingest(
         WorkerError: the workers cannot go on.
         WorkspaceError: the workspace cannot be written.
     """
-    check_teachers(workspace.settings.teacher)
+    check_teacher(workspace.settings.teacher)
     workspace.clear_up_after_the_dead()
     summary = ScanSummary()
     registered, retried = Registered(), 0

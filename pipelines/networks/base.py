@@ -30,6 +30,19 @@ class Teacher(Protocol):
         ...
 
 
+class TeacherModel:
+    """A teacher as `sinet` wants its models."""
+
+    def __init__(self, teacher: Teacher, parameters: int) -> None:
+        """Take a teacher and the number of its weights."""
+        self._teacher = teacher
+        self.parameters = parameters
+
+    def person_at_input(self, image: Image) -> Probability:
+        """See `PersonModel`; at the image's own size."""
+        return self._teacher.person_probability([image])[0]
+
+
 def to_native(probability: Probability, image: Image) -> Probability:
     """Bring a probability map to the size of its image, bilinearly; stays within [0, 1]."""
     height, width = image.shape[:2]

@@ -2,18 +2,17 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 import sqlalchemy as sa
 
 from db import Release, Run, reader
+from pipelines.networks.names import CURRENT, parse_network
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
-from sinet.training.run import WEIGHTS_FILE
-
-CURRENT: Final = "sinet:current"
-"""Name of the current student wherever a teacher or a checkpoint goes."""
+from sinet.network_ref import NetworkRef, as_ref
+from sinet.run_files import WEIGHTS_FILE
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,9 @@ class Student:
     sha256: str
 
     @property
-    def teacher_name(self) -> str:
-        """By which `load_teacher` knows it."""
-        return f"sinet:{self.weights}"
+    def network(self) -> NetworkRef:
+        """By which `load_network` knows it."""
+        return as_ref(self.weights)
 
 
 def current_student(workspace: Workspace, round_number: int | None = None) -> Student | None:
@@ -66,36 +65,63 @@ def require_student(workspace: Workspace, round_number: int | None = None) -> St
     """
     student = current_student(workspace, round_number)
     if student is None:
-        which = "" if round_number is None else f" of round {round_number}"
-        raise ModelError(
-            f"{workspace.paths.root}: there is no promoted student{which} yet; `dataengine train "
-            f"--round {round_number or 1}` trains one, `dataengine rounds` shows them"
-        )
+        raise ModelError(f"{workspace.paths.root}: {_why_there_is_none(workspace, round_number)}")
     if not student.weights.is_file():
         raise ModelError(f"{student.weights}: the student's weights are gone; restore them")
     return student
 
 
-def resolve_checkpoint(workspace: Workspace, name: str) -> str:
-    """Return a teacher's or checkpoint's name with `sinet:current` put into words.
+def resolve(workspace: Workspace, network: NetworkRef) -> NetworkRef:
+    """Return what a name stands for: `sinet:current` as the checkpoint that it is now.
 
     Raises:
-        ModelError: there is no current student.
+        ModelError: there is no current student, or its file is gone.
     """
-    return require_student(workspace).teacher_name if name == CURRENT else name
+    return require_student(workspace).network if network.name == CURRENT else network
 
 
 def resolve_settings(workspace: Workspace) -> Settings:
     """The workspace's settings, every `sinet:current` in them put into words.
 
     Raises:
-        ModelError: there is no current student.
+        ModelError: as `resolve`, or an unknown name.
     """
     settings = workspace.settings
     names = {
-        key: resolve_checkpoint(workspace, value)
+        key: str(resolve(workspace, parse_network(value)))
         for key in ("name", "second_opinion")
         if isinstance(value := getattr(settings.teacher, key), str)
     }
     teacher = settings.teacher.model_copy(update=names)
     return settings.model_copy(update={"teacher": teacher})
+
+
+def _why_there_is_none(workspace: Workspace, round_number: int | None) -> str:
+    """What to do for a student: train one, or promote the one that was trained."""
+    latest = None if round_number else _latest_run(workspace)
+    if latest is None:
+        which = "" if round_number is None else f" of round {round_number}"
+        return (
+            f"there is no promoted student{which} yet; `dataengine train --round "
+            f"{round_number or 1}` trains one, `dataengine rounds` shows them"
+        )
+    number, folder, gate = latest
+    return (
+        f"the student of round {number} was trained but not promoted "
+        f"({gate.get('reason', 'not measured')}); promote it with `dataengine train --round "
+        f"{number} --force`, or name its weights, sinet:{folder}/{WEIGHTS_FILE}"
+    )
+
+
+def _latest_run(workspace: Workspace) -> tuple[int, str, dict[str, Any]] | None:
+    """Round, folder and gate of the last run that was measured."""
+    query = (
+        sa.select(Release.round, Run.folder, Run.gate)
+        .join(Release, Release.id == Run.release_id)
+        .where(Run.checkpoint_sha256.is_not(None))
+        .order_by(Run.id.desc())
+        .limit(1)
+    )
+    with reader(workspace.engine).begin() as connection:
+        row = connection.execute(query).first()
+    return None if row is None else (row.round, row.folder, row.gate or {})

@@ -12,6 +12,7 @@ class FakeTeacher:
     """Sees a person-shaped ellipse in every image."""
 
     name = "fake-teacher"
+    parameters = 0
 
     def person_probability(self, batch: Sequence[Image]) -> list[NDArray[np.float32]]:
         """See `Teacher.person_probability`: sure inside the ellipse, sure outside."""

@@ -14,8 +14,6 @@ from pipelines.pictures.resample import shrink
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.files import sha256_prefix
 
-NETWORKS = ("deeplabv3_resnet50", "deeplabv3_resnet101", "deeplabv3_mobilenet_v3_large")
-
 # torchvision's SemanticSegmentation preset: shorter side 520, ImageNet statistics, RGB in [0, 1].
 _SHORT_SIDE_PX = 520
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -30,7 +28,7 @@ class TorchvisionTeacher:
         """Build the network and load its weights.
 
         Args:
-            network: one of `NETWORKS`.
+            network: one of `names.TORCHVISION`.
             weights: a state dict on disk; None takes torchvision's own, downloaded once.
             device: a torch device.
 
@@ -50,6 +48,16 @@ class TorchvisionTeacher:
             else "COCO_WITH_VOC_LABELS_V1"
         )
         self.name = f"torchvision:{network}:{source}"
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, without those that serve training only."""
+        counted = (
+            value.numel()
+            for name, value in self._model.named_parameters()
+            if not name.startswith("aux_classifier.")
+        )
+        return sum(counted)
 
     def person_probability(self, batch: Sequence[Image]) -> list[Probability]:
         """See `Teacher.person_probability`. On a GPU, images of equal working size run together."""

@@ -22,8 +22,8 @@ from sinet.data.listing import find_samples
 from sinet.evaluate import Scores, evaluate
 from sinet.metrics import paired_bootstrap
 from sinet.networks import build_network
+from sinet.run_files import WEIGHTS_FILE
 from sinet.training.records import read_log
-from sinet.training.run import WEIGHTS_FILE
 
 SCORES_FILE = "test.json"
 

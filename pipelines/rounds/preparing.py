@@ -13,18 +13,17 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Release, Run, Split
+from pipelines.networks import NetworkRef
 from pipelines.portraits.standing import MinSource
 from pipelines.releases.building import release_path
 from pipelines.releases.exporting import freeze_round
 from pipelines.releases.selection import Selection
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace
-from sinet.bundled import weights_file
 from sinet.data import Sample, has_split, hold_out, training_samples
 from sinet.data.listing import find_samples
+from sinet.run_files import RESUME_FILE, WEIGHTS_FILE
 from sinet.training import TrainingConfig
-from sinet.training.run import WEIGHTS_FILE
-from sinet.training.state import RESUME_FILE
 
 _ONE_SIDED = 0.001
 # Of `train`, where no portrait falls to `val`: something has to be scored while it learns.
@@ -39,15 +38,15 @@ class RoundRequest:
         number: of the round, from 1.
         min_source: what a mask needs; only looked at when the round is frozen.
         config: of the training.
-        init: checkpoint to start from; None: random weights.
-        teacher: network to distil from; None: none.
+        init: network to start from, resolved; None: random weights.
+        teacher: network to distil from, resolved; None: none.
     """
 
     number: int
     min_source: MinSource
     config: TrainingConfig
-    init: str | None = None
-    teacher: str | None = None
+    init: NetworkRef | None = None
+    teacher: NetworkRef | None = None
 
 
 @dataclass(frozen=True)
@@ -159,17 +158,19 @@ def check_trainable(selection: Selection) -> None:
         raise PipelineError(f"the round could not be measured, since `test` is empty; {fallen}")
 
 
-def checkpoint_id(name: str) -> str:
-    """A checkpoint's file name with the SHA-256 of its content.
+def network_id(network: NetworkRef) -> str:
+    """What decides a network's answers: its file's name and SHA-256; its name if it has none.
 
     Raises:
-        PipelineError: there is no such file.
+        PipelineError: the file cannot be read.
     """
-    path = weights_file(name)
+    if network.file is None:
+        return network.name
     try:
-        return f"{path.name}@sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+        digest = hashlib.sha256(network.file.read_bytes()).hexdigest()
     except OSError as error:
-        raise PipelineError(f"{name}: cannot be read ({error.strerror})") from error
+        raise PipelineError(f"{network}: cannot be read ({error.strerror})") from error
+    return f"{network.file.name}@sha256:{digest}"
 
 
 def code_revision() -> str:
@@ -201,8 +202,8 @@ def _identity(request: RoundRequest) -> dict[str, Any]:
     """What decides the result of a run, as JSON."""
     return {
         "config": request.config.model_dump(mode="json"),
-        "initial": request.init and checkpoint_id(request.init),
-        "teacher": request.teacher,
+        "initial": request.init and network_id(request.init),
+        "teacher": request.teacher and network_id(request.teacher),
     }
 
 

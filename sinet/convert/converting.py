@@ -26,6 +26,7 @@ from sinet.convert.writing import (
     write_torch_export,
 )
 from sinet.errors import SINetError
+from sinet.network_ref import NetworkRef
 from sinet.networks.sinet import SIDE_MULTIPLE, SINet
 
 
@@ -47,7 +48,7 @@ class Conversion:
 
 
 def convert(
-    checkpoint: Path | str,
+    checkpoint: NetworkRef | Path | str,
     out: Path | str,
     to: Format = "onnx",
     *,
@@ -63,7 +64,7 @@ def convert(
     are exported as they are, and so is a SINet for INT8. A file's metadata holds the normalisation.
 
     Args:
-        checkpoint: ours, or the SINet authors' `.pth`.
+        checkpoint: ours, or the SINet authors' `.pth`; as for `load_model`.
         out: file to write, `.onnx`, `.xml` (OpenVINO, with a `.bin` beside it) or `.pt2`.
         to: the format.
         int8: compute in 8 bits; for ONNX and OpenVINO.

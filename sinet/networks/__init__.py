@@ -12,10 +12,11 @@ from sinet.networks.deeplab import DeepLab
 from sinet.networks.deeplab_plus import DeepLabPlus
 from sinet.networks.extremec3net import ExtremeC3Net
 from sinet.networks.liteseg import LiteSeg
-from sinet.networks.options import Option, suggestion
+from sinet.networks.options import Option
 from sinet.networks.portraitnet import PortraitNet
 from sinet.networks.sanet import SANet
 from sinet.networks.sinet import SINet
+from sinet.suggestion import suggestion
 
 NETWORKS: Final[dict[str, type[SegmentationNetwork]]] = {
     network.name: network

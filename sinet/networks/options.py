@@ -1,9 +1,9 @@
 """What can be chosen of a network, and what to say of a choice that is none."""
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from sinet.errors import NetworkError
+from sinet.suggestion import suggestion
 
 Option = str | int | bool
 """Value of an option."""
@@ -32,9 +32,3 @@ def resolve_options(
             hint = suggestion(str(value), map(str, known[name]))
             raise NetworkError(f"{network}: `{name}` is {values}, not {value!r}{hint or '.'}")
     return {name: chosen.get(name, values[0]) for name, values in known.items()}
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean …?` with the nearest names, or nothing if none is near."""
-    near = difflib.get_close_matches(name.lower(), list(known), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from sinet.bundled import weights_file
 from sinet.checkpoint import load_model
 from sinet.errors import CheckpointError
+from sinet.network_ref import NetworkRef, as_ref
 from sinet.networks import SegmentationNetwork
 
 
@@ -24,7 +24,9 @@ class InitialWeights(NamedTuple):
     tensors: dict[str, Tensor]
 
 
-def read_initial(checkpoint: Path | str, network: SegmentationNetwork) -> InitialWeights:
+def read_initial(
+    checkpoint: NetworkRef | Path | str, network: SegmentationNetwork
+) -> InitialWeights:
     """Read a checkpoint for a network to start from.
 
     Args:
@@ -43,7 +45,7 @@ def read_initial(checkpoint: Path | str, network: SegmentationNetwork) -> Initia
             f"{checkpoint}: holds `{held.name}` with {_described(held)}, "
             f"not with {_described(network)}."
         )
-    path = weights_file(checkpoint)
+    path = as_ref(checkpoint).weights()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return InitialWeights(f"{path.name}@sha256:{digest}", model.network.state_dict())
 

@@ -11,10 +11,7 @@ import numpy as np
 
 from sinet.apply.write import tinted
 from sinet.data.reading import Pixels
-
-LOG_FILE = "log.csv"
-TENSORBOARD_FOLDER = "tensorboard"
-OVERLAY_FOLDER = "overlays"
+from sinet.run_files import LOG_FILE, TENSORBOARD_FOLDER
 
 
 @dataclass(frozen=True, slots=True)

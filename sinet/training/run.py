@@ -17,21 +17,14 @@ from sinet.data.reading import PixelCache
 from sinet.errors import ConfigError, DataError, TrainingError
 from sinet.evaluate import HeldOutSet
 from sinet.losses.total import Target, targets_of, total_loss
+from sinet.network_ref import NetworkRef
 from sinet.networks import build_network
+from sinet.run_files import CONFIG_FILE, OVERLAY_FOLDER, RESUME_FILE, WEIGHTS_FILE
 from sinet.training.config import TrainingConfig
 from sinet.training.initial import read_initial
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
-from sinet.training.records import (
-    OVERLAY_FOLDER,
-    EpochRecord,
-    TensorBoard,
-    write_log,
-    write_overlays,
-)
-from sinet.training.state import RESUME_FILE, load_state, save_state
-
-WEIGHTS_FILE = "last.safetensors"
-CONFIG_FILE = "config.json"
+from sinet.training.records import EpochRecord, TensorBoard, write_log, write_overlays
+from sinet.training.state import load_state, save_state
 
 Progress = Callable[[EpochRecord, int], None]
 """Called after every epoch with its record and the number of epochs of the run."""
@@ -54,7 +47,7 @@ def train(
     *,
     held_out: Sequence[Sample] = (),
     soft_masks: Path | None = None,
-    initial: Path | str | None = None,
+    initial: NetworkRef | Path | str | None = None,
     resume: bool = False,
     device: str = "auto",
     stop_after: int | None = None,
@@ -107,7 +100,7 @@ class _Run:
         out: Path,
         held_out: Sequence[Sample],
         soft_masks: Path | None,
-        initial: Path | str | None,
+        initial: NetworkRef | Path | str | None,
         resume: bool,
         device: str,
     ) -> None:

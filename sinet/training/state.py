@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from sinet.errors import CheckpointError
-
-RESUME_FILE = "resume.pt"
+from sinet.run_files import RESUME_FILE
 
 
 def save_state(out: Path, state: dict[str, Any]) -> None:

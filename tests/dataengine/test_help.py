@@ -9,7 +9,7 @@ import pytest
 
 from dataengine.choices import OrderChoice, VerdictChoice
 from db import Verdict
-from pipelines.networks import NETWORKS
+from pipelines.networks.names import TORCHVISION
 from pipelines.review.choosing import Order
 from tests.dataengine.conftest import COMMANDS, Run, parse
 
@@ -19,8 +19,8 @@ DOCUMENTED = {
     "ingest": [
         "PATH...", "--teacher", "--teacher-weights", "--masks", "--device", "<auto|cpu|cuda>",
         "--batch-size", "--workers", "--limit", "--retry-failed", "--dry-run", "--json",
-        "onnx:FILE", "sinet:CHECKPOINT", "sinet:bundled", "sinet:current", "--second-opinion",
-        "--views", "four times", *NETWORKS,
+        "onnx:FILE", "sinet:FILE", "sinet:bundled", "sinet:current", "--second-opinion",
+        "--views", "four times", *TORCHVISION,
     ],
     "status": ["--json"],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
@@ -39,17 +39,17 @@ DOCUMENTED = {
         "<human|certified|any>", "--round", "--json", "checksums.txt",
     ],
     "rounds": ["--json", "95 %"],
-    "relabel": ["--round", "--by", "<student|mean>", "--json", "never touched"],
+    "relabel": ["--round", "--by", "--device", "<student|mean>", "--json", "never touched"],
     "evaluate": [
-        "CHECKPOINT", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit", "--json",
+        "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit", "--json",
         ".safetensors", ".pth", ".onnx", "boundary_iou",
     ],
     "predict": [
-        "CHECKPOINT", "PATH...", "--out", "--overlay", "--threshold", "--overwrite", "--json",
+        "NETWORK", "--device", "sinet:current", "PATH...", "--out", "--overlay", "--threshold", "--overwrite", "--json",
         "NAME.masks",
     ],
     "convert": [
-        "CHECKPOINT", "OUT", "--to", "<onnx|openvino|torch-export>", "--int8", "--calibrate",
+        "NETWORK", "OUT", "--to", "<onnx|openvino|torch-export>", "--int8", "--calibrate",
         "--check", "--json",
     ],
     "explain": ["FILE[:x,y]", "--json", "a copy of one"],

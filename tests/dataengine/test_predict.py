@@ -133,7 +133,7 @@ def test_a_link_cannot_lead_out(run: Run, checkpoint: Path, photos: Path, tmp_pa
     ("arguments", "pattern"),
     [
         (["{weights}", "missing.jpg"], r"missing\.jpg: no such file or folder"),
-        (["missing.pth", "{photos}"], r"missing\.pth: cannot be read"),
+        (["missing.pth", "{photos}"], r"missing\.pth: no such file"),
         (["{weights}", "."], "no picture or video there"),
         (["{weights}", "{photos}/notes.txt"], r"notes\.txt: no image, or damaged"),
     ],

@@ -180,6 +180,32 @@ def test_the_student_labels_and_judges_the_next_crawl(
     assert "Nothing to relabel" in again.out
 
 
+def test_every_command_takes_the_current_student(
+    run: Run, workspace: Path, config: Path, tmp_path: Path
+) -> None:
+    trained(run, workspace, "--round", "1", "--config", config, "--epochs", "1")
+    data = workspace / "releases/round-1"
+    refused = run("-w", workspace, "evaluate", "sinet:current", "--data", data)
+    assert_one_line_error(
+        refused, r"round 1 was trained but not promoted \(not better .*--round 1 --force`, or name"
+    )
+    trained(run, workspace, "--round", "1", "--config", config, "--epochs", "1", "--force")
+    small = ("--config", config, "--epochs", "1")
+    trained(run, workspace, "--round", "2", "--init", "sinet:current", *small)
+    trained(run, workspace, "--round", "2", "--teacher", "sinet:current", *small)
+    started = load_checkpoint(workspace / "runs/round-2/last.safetensors").training["initial"]
+    assert started.startswith("last.safetensors@sha256:")
+    for arguments in (
+        ("train", "--data", data, "--out", "run", *small, "--init", "sinet:current",
+         "--teacher", "sinet:current"),
+        ("evaluate", "sinet:current", "--data", data, "--limit", "2", "--compare", "sinet:current"),
+        ("predict", "sinet:current", data / "images", "--out", "masks"),
+        ("convert", "sinet:current", "current.onnx", "--check", data / "images"),
+    ):  # fmt: skip
+        answer = run("-w", workspace, *arguments)
+        assert answer.code == 0, answer.err
+
+
 def test_export_writes_and_says_what(run: Run, workspace: Path) -> None:
     answer = run("-w", workspace, "export", "out")
     assert answer.code == 0, answer.err

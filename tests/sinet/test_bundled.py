@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from sinet import load_model
-from sinet.bundled import BUNDLED, FOLDER, weights_file
+from sinet.bundled import BUNDLED, FOLDER
 from sinet.data import find_samples
 from sinet.evaluate import evaluate
 from sinet.models import cost, load_person_model
+from sinet.network_ref import as_ref
 from sinet.predict import predict
 from sinet.training import TrainingConfig
 
@@ -36,7 +37,7 @@ def readme_table() -> dict[str, dict[str, str]]:
 
 @pytest.mark.parametrize("name", BUNDLED)
 def test_they_are_small_and_say_how_they_were_made(name: str) -> None:
-    assert weights_file(name).stat().st_size < LARGEST_BYTES[name]
+    assert as_ref(name).weights().stat().st_size < LARGEST_BYTES[name]
     training = load_model(name).training
     TrainingConfig.model_validate(training["config"])
     assert training["samples"] == 1057
@@ -44,7 +45,7 @@ def test_they_are_small_and_say_how_they_were_made(name: str) -> None:
 
 
 def test_a_path_stands_for_itself(tmp_path: Path) -> None:
-    assert weights_file(tmp_path / "bundled") == tmp_path / "bundled"
+    assert as_ref(tmp_path / "bundled").file == tmp_path / "bundled"
 
 
 def test_sinet_finds_the_astronaut(astronaut: np.ndarray) -> None:

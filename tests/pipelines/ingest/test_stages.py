@@ -133,6 +133,7 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
         _ = Models(Settings(engine=EngineSettings(device="cuda")), threads=1).device
     assert Models(Settings(), threads=1).device == "cpu"
     assert Models(Settings(), threads=1).batch_size == 4
+    monkeypatch.setattr("sinet.devices.gpu_count", lambda: 1)
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert Models(Settings(), threads=1).batch_size == 32
     assert Models(Settings(engine=EngineSettings(batch_size=7)), threads=1).batch_size == 7

@@ -56,8 +56,8 @@ def test_the_authors_checkpoint_teaches(shared: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "pattern"),
     [
-        ("sinet:missing.safetensors", "no such checkpoint; give --teacher sinet:CHECKPOINT"),
-        ("sinet:{folder}/x.onnx", "an exported network; give --teacher onnx:"),
+        ("sinet:missing.safetensors", "missing.safetensors: no such file"),
+        ("sinet:{folder}/x.onnx", "an exported network by its suffix: give onnx:"),
         ("sinet:{folder}/cut.safetensors", "cut off, damaged"),
         ("sinet:{folder}/cut.pth", "broken or cut off"),
     ],

@@ -190,7 +190,7 @@ def test_a_network_that_does_not_fit_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("name", "weights", "complaint"),
     [
-        ("deeplab", None, "unknown teacher 'deeplab'; known are auto, .* and sinet:bundled"),
+        ("deeplab", None, "unknown network 'deeplab'; known are auto, .* sinet:bundled"),
         ("onnx:{}/missing.onnx", None, "missing.onnx: no such ONNX file"),
         ("onnx:{}/text.onnx", None, "text.onnx: not a network that ONNX Runtime can load"),
         ("onnx:{}/text.onnx", "{}/text.onnx", "--teacher-weights is for torchvision's networks"),

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
 
-from pipelines.networks import NETWORKS, load_teacher
+from pipelines.networks import load_teacher
 from pipelines.networks.base import Teacher
+from pipelines.networks.names import TORCHVISION as NETWORKS
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import TeacherSettings
 

@@ -1,0 +1,128 @@
+"""From a network's name to a network that runs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.networks.base import Teacher, TeacherModel
+from pipelines.networks.names import AUTO, CURRENT, FAKE, check_network, parse_network
+from pipelines.workspace.errors import ModelError
+from pipelines.workspace.settings import OnnxSettings, TeacherSettings
+from sinet.devices import choose_device
+from sinet.errors import SINetError
+from sinet.network_ref import NetworkKind, NetworkRef
+from sinet.predict import PersonModel
+
+if TYPE_CHECKING:
+    from pipelines.networks.fake import FakeTeacher
+    from pipelines.networks.torchvision_deeplab import TorchvisionTeacher
+
+
+def load_network(
+    network: NetworkRef,
+    *,
+    device: str = "auto",
+    threads: int = 1,
+    weights: Path | None = None,
+    onnx: OnnxSettings | None = None,
+) -> Teacher:
+    """Load a network to ask it where there is a person.
+
+    Args:
+        network: by name; `sinet:current` has been resolved.
+        device: `auto`, `cpu` or `cuda`.
+        threads: of the runtime within this process, for ONNX.
+        weights: a state dict for torchvision's networks; None: downloaded once.
+        onnx: what overrides an ONNX file's metadata; None: nothing does.
+
+    Raises:
+        ModelError: weights that cannot be had or do not fit, or no such device.
+    """
+    check_network(network, weights)
+    if network.kind is NetworkKind.NAMED:
+        return _named(network.name, device, weights)
+    try:
+        if network.kind is NetworkKind.ONNX:
+            from pipelines.networks.onnx import OnnxTeacher
+
+            where = choose_device(device, "onnxruntime")
+            return OnnxTeacher(network.weights(), onnx or OnnxSettings(), where, threads)
+        from pipelines.networks.student import StudentTeacher
+
+        return StudentTeacher(network, choose_device(device))
+    except SINetError as error:
+        raise ModelError(str(error)) from error
+
+
+def load_person_model(
+    network: NetworkRef, *, device: str = "auto", threads: int = 1
+) -> PersonModel:
+    """Load a network for `evaluate` and `predict`.
+
+    Args:
+        network: by name; `sinet:current` has been resolved.
+        device: `auto`, `cpu` or `cuda`.
+        threads: of the runtime within this process, for ONNX.
+
+    Raises:
+        ModelError: as `load_network`.
+    """
+    check_network(network)
+    if network.kind is NetworkKind.NAMED:
+        named = _named(network.name, device, None)
+        return TeacherModel(named, named.parameters)
+    from sinet.checkpoint import Model
+    from sinet.models import load_person_model as load
+
+    try:
+        model = load(network)
+        if isinstance(model, Model):
+            model.network.to(choose_device(device))
+    except SINetError as error:
+        raise ModelError(str(error)) from error
+    return model
+
+
+def _named(name: str, device: str, weights: Path | None) -> "FakeTeacher | TorchvisionTeacher":
+    """Load what is known by a name alone."""
+    if name == CURRENT:
+        raise ModelError(f"{CURRENT}: only a workspace knows which network that is")
+    if name == FAKE:
+        from pipelines.networks.fake import FakeTeacher
+
+        return FakeTeacher()
+    from pipelines.networks.torchvision_deeplab import TorchvisionTeacher
+
+    try:
+        where = choose_device(device)
+    except SINetError as error:
+        raise ModelError(str(error)) from error
+    if name == AUTO:
+        name = "deeplabv3_mobilenet_v3_large" if where == "cpu" else "deeplabv3_resnet101"
+    return TorchvisionTeacher(name, weights, where)
+
+
+def load_teacher(settings: TeacherSettings, device: str, threads: int = 1) -> Teacher:
+    """`load_network` for what the settings name as the teacher.
+
+    Raises:
+        ModelError: an unknown name, or as there.
+    """
+    return load_network(
+        parse_network(settings.name),
+        device=device,
+        threads=threads,
+        weights=(settings.weights and Path(settings.weights)) or None,
+        onnx=settings.onnx,
+    )
+
+
+def check_teacher(settings: TeacherSettings) -> None:
+    """`check_network` for the settings' teacher, and for the second opinion if one is wanted.
+
+    Raises:
+        ModelError: an unknown name, or as there.
+    """
+    weights = Path(settings.weights) if settings.weights else None
+    check_network(parse_network(settings.name), weights)
+    if settings.second_opinion is not None:
+        check_network(parse_network(settings.second_opinion))

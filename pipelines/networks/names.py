@@ -1,0 +1,75 @@
+"""The names of networks that a workspace and torchvision add to those of `sinet`."""
+
+from pathlib import Path
+from typing import Final
+
+from pipelines.workspace.errors import ModelError
+from sinet.errors import SINetError
+from sinet.network_ref import TRAINABLE, NetworkRef, parse
+
+CURRENT: Final = "sinet:current"
+"""The student that was promoted last; only a workspace knows which, see `resolve`."""
+
+AUTO: Final = "auto"
+"""The best of torchvision's that the device can bear."""
+
+TORCHVISION: Final = (
+    "deeplabv3_resnet50",
+    "deeplabv3_resnet101",
+    "deeplabv3_mobilenet_v3_large",
+)
+FAKE: Final = "fake"
+"""Needs no weights; for tests of everything else."""
+
+
+def parse_network(text: str) -> NetworkRef:
+    """Understand what a user wrote where a network is wanted; looks at no file.
+
+    Raises:
+        ModelError: nothing of that name is known; the message lists what is, and the nearest.
+    """
+    try:
+        return parse(text, (AUTO, *TORCHVISION, CURRENT), unlisted=(FAKE,))
+    except SINetError as error:
+        raise ModelError(str(error)) from error
+
+
+def check_network(network: NetworkRef, weights: Path | None = None) -> None:
+    """Find the mistakes that can be found without loading anything.
+
+    Args:
+        network: to be loaded.
+        weights: a state dict of torchvision's; None: its own are downloaded.
+
+    Raises:
+        ModelError: a missing file, or weights for a network that has its own.
+    """
+    if network.file is not None:
+        try:
+            network.weights()
+        except SINetError as error:
+            raise ModelError(str(error)) from error
+    if weights is not None:
+        if network.name not in (AUTO, *TORCHVISION):
+            raise ModelError(
+                f"--teacher-weights is for torchvision's networks, not for {network.name}"
+            )
+        if not weights.is_file():
+            raise ModelError(f"{weights}: no such file; --teacher-weights wants a state dict")
+
+
+def check_trainable(network: NetworkRef, place: str) -> None:
+    """As `check_network`, where only a network of `sinet` with its weights will do.
+
+    Args:
+        network: to start from, or to export.
+        place: as users know it, such as `--init`.
+
+    Raises:
+        ModelError: it is of another kind, the message says which fit; or its file is missing.
+    """
+    try:
+        network.must_be(TRAINABLE, place, names=(CURRENT,))
+    except SINetError as error:
+        raise ModelError(str(error)) from error
+    check_network(network)
