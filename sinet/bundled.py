@@ -11,7 +11,7 @@ from typing import Final
 FOLDER: Final = Path(__file__).parent / "weights"
 
 BUNDLED: Final = {
-    "sinet:bundled": FOLDER / "sinet.safetensors",
     "bundled": FOLDER / "deeplab.safetensors",
+    "sinet:bundled": FOLDER / "sinet.safetensors",
 }
-"""Name → checkpoint: SINet, and the small DeepLabv3 that is `ingest`'s teacher `bundled`."""
+"""Name → checkpoint: the small DeepLabv3 that is `ingest`'s teacher `bundled`, and SINet."""

@@ -41,11 +41,12 @@ DOCUMENTED = {
     "rounds": ["--json", "95 %"],
     "relabel": ["--round", "--by", "--device", "<student|mean>", "--json", "never touched"],
     "evaluate": [
-        "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit", "--json",
-        ".safetensors", ".pth", ".onnx", "boundary_iou",
+        "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit",
+        "--json",        ".safetensors", ".pth", ".onnx", "boundary_iou",
     ],
     "predict": [
-        "NETWORK", "--device", "sinet:current", "PATH...", "--out", "--overlay", "--threshold", "--overwrite", "--json",
+        "NETWORK", "--device", "sinet:current",
+        "PATH...", "--out", "--overlay", "--threshold", "--overwrite", "--json",
         "NAME.masks",
     ],
     "convert": [

@@ -59,7 +59,7 @@ def test_a_name_that_is_none_says_what_is_accepted(text: str, pattern: str) -> N
 @pytest.mark.parametrize(
     ("text", "pattern"),
     [
-        ("sinet:curent", r"curent: no such file; did you mean sinet:current\?"),
+        ("sinet:curent", r"curent: no such file; did you mean sinet:current"),
         ("onx:gone.onnx", r"gone\.onnx: no such ONNX file; did you mean onnx:gone\.onnx"),
         ("onnx:gone.onnx", r"gone\.onnx: no such ONNX file\.$"),
         ("sinet:gone.pth", r"gone\.pth: no such file\.$"),
