@@ -4,7 +4,7 @@
 """
 
 from db import queue, schema
-from db.engine import open_engine, reader
+from db.engine import open_engine, overwrite_what_was_deleted, reader
 from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
 from db.models import (
     Base,
@@ -35,11 +35,12 @@ from db.quality_models import (
     ScoreModelRow,
 )
 from db.queue import Job, Pending
-from db.release_models import Forgotten, Release, ReleaseItem, Run, Trust
+from db.release_models import Admitted, Forgotten, Release, ReleaseItem, Run, Trust
 from db.review_models import Honeypot, Review, ReviewProject, ReviewRequest, TaskRemoval
 from db.writing import chunks, insert_new, insert_or_replace
 
 __all__ = [
+    "Admitted",
     "AttemptItem",
     "AttemptState",
     "Base",
@@ -84,6 +85,7 @@ __all__ = [
     "insert_new",
     "insert_or_replace",
     "open_engine",
+    "overwrite_what_was_deleted",
     "queue",
     "reader",
     "schema",

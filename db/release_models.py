@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models import NEVER_REUSE_IDS, Base, Id, Split, json_column, strings, utc_now
@@ -40,14 +40,27 @@ class Release(Base):
 
 
 class Forgotten(Base):
-    """A photo that was removed on request; its bytes are refused when they are offered again."""
+    """A photo that was removed on request; it and its copies are refused when they are offered."""
 
     __tablename__ = "forgotten"
     __table_args__: Any = NEVER_REUSE_IDS
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    tombstone: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """By which copies are known: `pipelines.near_duplicates.tombstone`; null: by bytes alone."""
     forgotten_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class Admitted(Base):
+    """Bytes that the operator let in although they are, or look like, a forgotten photo."""
+
+    __tablename__ = "admitted"
+    __table_args__: Any = NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    admitted_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
 class ReleaseItem(Base):

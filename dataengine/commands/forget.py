@@ -10,32 +10,54 @@ EPILOG = """
     dataengine forget raw/IMG_0412.jpg
     dataengine forget portrait:12 portrait:40 --yes
     dataengine forget round-3/images/1f0c9a.jpg
+    dataengine forget --refused
+    dataengine forget --lift raw/another_person.jpg
 """
 
 
 def forget(
     context: typer.Context,
     images: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="IMAGE...",
             help="Raw photos (or their paths, if they are gone), released images, SHA-256s, or "
             "portrait:ID for the photo of a portrait.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    refused: Annotated[
+        bool, typer.Option("--refused", help="List the files that were taken for forgotten photos.")
+    ] = False,
+    lift: Annotated[
+        bool,
+        typer.Option("--lift", help="Let these files (or SHA-256s) in, though they were refused."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
 ) -> None:
-    """Remove a person's photo everywhere, and refuse its bytes from now on.
+    """Remove a person's photo everywhere, and refuse it and its copies from now on.
 
     Goes: what the workspace knows of its files, crops, masks, questions, decisions, jobs and
     tasks in Label Studio. If the server cannot be reached, its tasks are deleted by the next
     `review push` or `review pull`. Stays: your own raw files, and releases that were written
     before; those are listed.
+
+    What is kept to know copies (compressed again, resized, mirrored, cropped by up to 5 % an edge)
+    cannot be turned back into the picture. `--refused` lists what was taken for a forgotten photo;
+    `--lift` lets files in after all, and `ingest --retry-failed` takes them.
     """
-    from dataengine.console.forget import run_forget
+    from dataengine.console.forget import run_forget, run_lift, run_refused
     from dataengine.context import opened
 
+    if not (images or refused) or (refused and (images or lift)):
+        raise typer.BadParameter("give photos, or --refused alone", param_hint="IMAGE...")
     with opened(context) as workspace:
+        if refused:
+            run_refused(workspace, as_json=json)
+            return
+        assert images is not None
+        if lift:
+            run_lift(workspace, images, as_json=json)
+            return
         run_forget(workspace, images, yes=yes, as_json=json)

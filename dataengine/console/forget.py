@@ -12,7 +12,9 @@ from db import reader
 from pipelines.label_studio.connecting import connect
 from pipelines.label_studio.errors import ReviewError
 from pipelines.lineage.choosing import choose
+from pipelines.lineage.finding import named_digest
 from pipelines.lineage.forgetting import Forgot, Plan, forget, plan
+from pipelines.portraits.forgotten import admit, refused
 from pipelines.review.removals import delete_forgotten, waiting
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.uris import uri_path
@@ -45,6 +47,35 @@ def run_forget(workspace: "Workspace", names: list[str], *, yes: bool, as_json: 
     if as_json:
         outcome = {"forgotten": done.photos, "blobs": done.blobs, "spared": done.spared}
         print_json({**vars(planned), **outcome, **tasks, "known": sorted(chosen.before)})
+
+
+def run_refused(workspace: "Workspace", *, as_json: bool) -> None:
+    """List what was taken for forgotten photos."""
+    with reader(workspace.engine).begin() as connection:
+        found = refused(connection)
+    if as_json:
+        print_json(found)
+        return
+    for each in found:
+        typer.echo(f"{printable(each.path)}: {printable(each.message)}")
+    typer.echo(f"{number_of(len(found), 'file')} refused")
+
+
+def run_lift(workspace: "Workspace", names: list[str], *, as_json: bool) -> None:
+    """Let files in that were refused.
+
+    Raises:
+        PipelineError: one of them was not; then none is let in.
+    """
+    digests = [named_digest(name) for name in names]
+    with workspace.engine.begin() as connection:
+        for digest in digests:
+            admit(connection, digest)
+    if as_json:
+        print_json({"lifted": digests})
+        return
+    what = number_of(len(digests), "file")
+    typer.echo(f"Let {what} in: `dataengine ingest --retry-failed` takes what was refused")
 
 
 def _ask(number: int) -> None:
@@ -82,6 +113,11 @@ def _print_plan(planned: Plan, say: Callable[[str], None]) -> None:
 
 def _done(done: Forgot) -> str:
     line = f"Forgot {number_of(done.photos, 'photo')}, removed {number_of(done.blobs, 'blob')}"
+    if done.by_bytes_alone:
+        line += (
+            f"; copies of {number_of(done.by_bytes_alone, 'photo')} will not be known, only the "
+            "very bytes: too little is to be seen"
+        )
     if done.spared:
         line += (
             f"; kept {number_of(len(done.spared), 'blob')} that a process at work may need: run "

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from sqlalchemy.engine import Connection
 
-from db import Job, LeaseLostError, MaskSource, Outcome, Stage, queue
+from db import Job, LeaseLostError, MaskSource, Outcome, Stage, queue, reader
 from pipelines.ingest import records
 from pipelines.ingest.models import Models
 from pipelines.ingest.records import ImageFiles, ImportTask
@@ -24,6 +24,7 @@ from pipelines.ingest.stages import (
 )
 from pipelines.ingest.tally import Tally
 from pipelines.masks.judging import JudgedMask
+from pipelines.portraits.forgotten import Watch
 from pipelines.portraits.revisions import portrait_input, stored_mask
 from pipelines.portraits.rows import NewMask, portraits, save_mask
 from pipelines.workspace.errors import ItemError, PipelineError
@@ -88,9 +89,16 @@ class BatchRunner:
     def _detect(self, jobs: Sequence[Job]) -> Tally:
         with self._workspace.engine.begin() as connection:
             images = records.image_files(connection, [job.item_id for job in jobs])
+            watch = Watch(connection)
         files = [_attempt(self._bytes, images[job.item_id]) for job in jobs]
         detector = self._models.detector
         outcomes = _through(files, lambda batch: detect_portraits(batch, detector, self._settings))
+        # Before anything of a copy is in the store.
+        with reader(self._workspace.engine).begin() as connection:
+            outcomes = [
+                _unless_forgotten(found, watch, connection, images[job.item_id].sha256)
+                for job, found in zip(jobs, outcomes, strict=True)
+            ]
         blobs = {
             job.id: [self._workspace.store.put(BlobKind.PORTRAIT, p.jpeg) for p in found.portraits]
             for job, found in zip(jobs, outcomes, strict=True)
@@ -98,6 +106,9 @@ class BatchRunner:
         }
 
         def save(connection: Connection, job: Job, found: DetectedImage, tally: Tally) -> None:
+            # What was forgotten meanwhile.
+            later = Watch(connection, after=watch.last_id)
+            later.refuse(connection, images[job.item_id].sha256, found.descriptor)
             records.save_detection(
                 connection, job.item_id, found, blobs[job.id], detector.name, self._settings_id
             )
@@ -214,6 +225,19 @@ def _attempt(work: Callable[[_In], _Out], item: _In) -> _Out | ItemError:
         raise
     except Exception as error:  # an unforeseen failure of one item must not end the run
         return _unforeseen(error)
+
+
+def _unless_forgotten(
+    found: DetectedImage | ItemError, watch: Watch, connection: Connection, sha256: str
+) -> DetectedImage | ItemError:
+    """The same, or the error of a copy of a forgotten photo."""
+    if isinstance(found, ItemError):
+        return found
+    try:
+        watch.refuse(connection, sha256, found.descriptor)
+    except ItemError as error:
+        return error
+    return found
 
 
 def _through(

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Forgotten, Image, Outcome, Portrait, Source, Stage, chunks, insert_new, queue
+from db import Image, Outcome, Portrait, Source, Stage, chunks, insert_new, queue
 from pipelines.ingest.scan import FoundFile
 from pipelines.ingest.stages import DetectedImage, FileContent
 from pipelines.pictures.geometry import Face
+from pipelines.portraits.forgotten import refuse_bytes
 from pipelines.portraits.rows import PortraitRecord, portraits
-from pipelines.workspace.errors import ItemError
 
 
 @dataclass
@@ -159,14 +159,7 @@ def save_content(connection: Connection, source_id: int, content: FileContent) -
     Raises:
         ItemError: `forgotten`; nothing was written.
     """
-    tombstone = sa.select(Forgotten.forgotten_at).where(Forgotten.sha256 == content.sha256)
-    forgotten_at = connection.scalar(tombstone)
-    if forgotten_at is not None:
-        raise ItemError(
-            "forgotten",
-            f"this photo was forgotten on {forgotten_at:%Y-%m-%d} and is not taken in again; "
-            "leave the file out.",
-        )
+    refuse_bytes(connection, content.sha256)
     values = {"sha256": content.sha256, "size_bytes": content.size_bytes, "reasons": []}
     added = insert_new(connection, Image, [values])
     known = sa.select(Image.id).where(Image.sha256 == content.sha256)

@@ -1,6 +1,7 @@
 """From a file to what it is here: files are known by their bytes, wherever they lie."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,6 +61,15 @@ def digest_of(path: Path) -> str:
         ) from None
     except OSError as error:
         raise PipelineError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def named_digest(name: str) -> str:
+    """The SHA-256 that a name is, or that of the file it names.
+
+    Raises:
+        PipelineError: there is no such file, or it cannot be read.
+    """
+    return name.lower() if re.fullmatch(r"[0-9a-fA-F]{64}", name) else digest_of(Path(name))
 
 
 def find(connection: Connection, sha256: str, name: str | None = None) -> Found | None:

@@ -1,4 +1,4 @@
-"""A photo is removed everywhere it can be, and its bytes are refused from then on.
+"""A photo is removed everywhere it can be; it and its copies are refused from then on.
 
 In this order, so that a kill at any moment leaves nothing unknown: one transaction removes the
 rows, writes the tombstone and notes the tasks on review servers; then the blobs are removed (what
@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import (
+    Admitted,
     Forgotten,
     Honeypot,
     Image,
@@ -30,8 +31,11 @@ from db import (
     Stage,
     TaskRemoval,
     insert_new,
+    overwrite_what_was_deleted,
+    reader,
 )
 from pipelines.lineage.blobs import still_named
+from pipelines.near_duplicates.tombstone import tombstone
 from pipelines.review.push import alone
 from pipelines.workspace import owners
 from pipelines.workspace.errors import PipelineError
@@ -96,11 +100,14 @@ class Forgot:
         photos: number of photos.
         blobs: number of files of the store.
         spared: blobs that a process at work may be about to name; `collect` removes them later.
+        by_bytes_alone: photos whose copies will not be known: too little is to be seen on them,
+            or they could never be decoded.
     """
 
     photos: int = 0
     blobs: int = 0
     spared: list[str] = field(default_factory=list)
+    by_bytes_alone: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,18 +172,30 @@ def forget(workspace: Workspace, image_ids: Sequence[int]) -> Forgot:
     workspace.clear_up_after_the_dead()
     since = owners.at_work_since(workspace.paths.locks, but=workspace.owner)
     keys: set[str] = set()
+    tombstones = _tombstones(workspace, image_ids)
     # A push that has read a question would send its picture after all.
     with alone(workspace), workspace.engine.begin() as connection:
         for image_id in image_ids:
-            keys |= _remove_rows(connection, _rows(connection, image_id))
+            rows = _rows(connection, image_id)
+            keys |= _remove_rows(connection, rows, tombstones.get(image_id))
         unneeded = sorted(keys - still_named(connection, keys))
-    result = Forgot(photos=len(image_ids))
+    overwrite_what_was_deleted(workspace.engine)
+    known = sum(stone is not None for stone in tombstones.values())
+    result = Forgot(photos=len(image_ids), by_bytes_alone=len(image_ids) - known)
     for key in unneeded:
         if workspace.store.remove(key, since) is not None:
             result.blobs += 1
         elif workspace.store.path(key).exists():
             result.spared.append(key)
     return result
+
+
+def _tombstones(workspace: Workspace, image_ids: Sequence[int]) -> dict[int, bytes | None]:
+    """By image; made before the transaction, since it takes half a second a photo."""
+    query = sa.select(Image.id, Image.descriptor).where(Image.id.in_(image_ids))
+    with reader(workspace.engine).begin() as connection:
+        found = connection.execute(query).all()
+    return {row.id: tombstone(row.descriptor) if row.descriptor else None for row in found}
 
 
 def _rows(connection: Connection, image_id: int) -> _Rows:
@@ -195,7 +214,7 @@ def _rows(connection: Connection, image_id: int) -> _Rows:
     )
 
 
-def _remove_rows(connection: Connection, rows: _Rows) -> set[str]:
+def _remove_rows(connection: Connection, rows: _Rows, stone: bytes | None) -> set[str]:
     """Remove a photo's rows, in the order of their references; the keys of blobs they named."""
     image = connection.execute(sa.select(Image.sha256).where(Image.id == rows.image)).one()
     held = sa.select(JobRow.id).where(rows.jobs, JobRow.state == JobState.DOING)
@@ -212,7 +231,7 @@ def _remove_rows(connection: Connection, rows: _Rows) -> set[str]:
         Honeypot.request_id.in_(rows.requests), Honeypot.shown_blob.is_not(None)
     )
     keys.update(str(key) for key in connection.scalars(spoilt))
-    _leave_traces(connection, rows, image.sha256)
+    _leave_traces(connection, rows, image.sha256, stone)
     ordered: tuple[tuple[Any, sa.ColumnElement[bool]], ...] = (
         (Review, rows.reviews),
         (ReviewRequest, ReviewRequest.id.in_(rows.requests)),
@@ -230,11 +249,12 @@ def _remove_rows(connection: Connection, rows: _Rows) -> set[str]:
     return keys
 
 
-def _leave_traces(connection: Connection, rows: _Rows, sha256: str) -> None:
+def _leave_traces(connection: Connection, rows: _Rows, sha256: str, stone: bytes | None) -> None:
     """Tombstone, releases that hold the photo, and tasks to be deleted on their servers."""
-    insert_new(connection, Forgotten, [{"sha256": sha256}])
-    tombstone = connection.scalar(sa.select(Forgotten.id).where(Forgotten.sha256 == sha256))
-    released = {"portrait_id": None, "mask_id": None, "forgotten_id": tombstone}
+    insert_new(connection, Forgotten, [{"sha256": sha256, "tombstone": stone}])
+    connection.execute(sa.delete(Admitted).where(Admitted.sha256 == sha256))
+    forgotten = connection.scalar(sa.select(Forgotten.id).where(Forgotten.sha256 == sha256))
+    released = {"portrait_id": None, "mask_id": None, "forgotten_id": forgotten}
     connection.execute(sa.update(ReleaseItem).where(rows.released).values(released))
     query = sa.select(ReviewRequest.project_id, ReviewRequest.key, ReviewRequest.task_id)
     tasks = [dict(row._mapping) for row in connection.execute(query.where(_on_server(rows)))]

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import aliased
 
 from db import (
+    Admitted,
     Base,
     Forgotten,
     Image,
@@ -172,6 +173,7 @@ def _check_jobs(connection: Connection, report: Report) -> None:
 
 def _check_tombstones(connection: Connection, report: Report) -> None:
     query = sa.select(Image.id, Image.sha256).join(Forgotten, Forgotten.sha256 == Image.sha256)
+    query = query.where(Image.sha256.not_in(sa.select(Admitted.sha256)))
     for number, sha256 in connection.execute(query):
         message = f"image {number}: was forgotten and is here again: `dataengine forget {sha256}`"
         report.add(Fault.REMEMBERED, f"image {number}", message)

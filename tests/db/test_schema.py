@@ -34,7 +34,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9998"
-down_revision = "0006"
+down_revision = "0007"
 
 
 def upgrade() -> None:
