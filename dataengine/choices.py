@@ -19,6 +19,15 @@ class VerdictChoice(StrEnum):
     REJECTED = "rejected"
 
 
+class StageChoice(StrEnum):
+    """Steps of ingestion, as `db.Stage`."""
+
+    READ = "read"
+    DETECT = "detect"
+    IMPORT = "import"
+    LABEL = "label"
+
+
 class OrderChoice(StrEnum):
     """As `pipelines.review.choosing.Order`; a test holds them equal."""
 

@@ -15,6 +15,7 @@ from dataengine.commands import (
     evaluate,
     explain,
     export,
+    failures,
     forget,
     gc,
     ingest,
@@ -79,6 +80,7 @@ app.command("demo", epilog=demo.EPILOG)(demo.demo)
 app.command("init", epilog=init.EPILOG)(init.init)
 app.command("ingest", epilog=ingest.EPILOG)(ingest.ingest)
 app.command("status", epilog=status.EPILOG)(status.status)
+app.command("failures", epilog=failures.EPILOG)(failures.failures)
 app.command("list", epilog=list_.EPILOG)(list_.list_)
 app.command("show", epilog=show.EPILOG)(show.show)
 app.command("export", epilog=export.EPILOG)(export.export)

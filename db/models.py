@@ -214,8 +214,10 @@ class Source(Base):
     mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
     image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"), index=True)
     """Its content; null until it has been hashed."""
-    import_mask_uri: Mapped[str | None] = mapped_column(Text)
-    """URI of a person's mask that came with this file."""
+    import_mask_uri: Mapped[str | None] = mapped_column(Text, index=True)
+    """URI of a person's mask that came with this file, or that should have: see the problem."""
+    import_mask_problem: Mapped[str | None] = mapped_column(Text)
+    """Why no mask is certainly this file's; null: one is, or none was looked for."""
     added_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 

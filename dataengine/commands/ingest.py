@@ -17,6 +17,7 @@ EPILOG = """
     dataengine ingest ./raw --teacher sinet:runs/sinet/last.safetensors
     dataengine ingest ./more --second-opinion sinet:current
     dataengine ingest ./photos --masks ./hand_masks
+    dataengine ingest ./photos --masks ./photos --mask-pattern '{stem}_mask.png'
     dataengine ingest --retry-failed
 """
 
@@ -68,8 +69,18 @@ def ingest(
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Folder of masks made by people, named like the images; they are imported "
-            "instead of asking a teacher.",
+            help="Folder of masks made by people; they are imported instead of asking a teacher. "
+            "A mask has the path of its photo, or at least its name: a.jpg, and a.png, "
+            "a_mask.png or a.jpg.png.",
+            show_default=False,
+        ),
+    ] = None,
+    mask_pattern: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="How masks are named after their photos, in words of {stem}, {name} (with "
+            "suffix) and {parent} (folder): '{stem}_mask.png'.",
             show_default=False,
         ),
     ] = None,
@@ -117,6 +128,8 @@ def ingest(
     from pipelines.ingest import IngestRequest
     from pipelines.workspace.settings_sources import load_settings
 
+    if mask_pattern is not None and masks is None:
+        raise typer.BadParameter("says how masks are named: give --masks", param_hint="PATTERN")
     if not paths and not retry_failed:
         raise typer.BadParameter("give at least one PATH, or --retry-failed", param_hint="PATH")
     root = root_of(context)
@@ -136,7 +149,7 @@ def ingest(
             },
         },
     )
-    request = IngestRequest(paths or [], masks, limit, retry_failed)
+    request = IngestRequest(paths or [], masks, limit, retry_failed, mask_pattern)
     if dry_run:
         report_plan(root, settings, request, as_json=json)
     elif run_ingest(root, settings, request, as_json=json):

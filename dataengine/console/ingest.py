@@ -18,7 +18,7 @@ from dataengine.console.shared.text import print_json, printable
 from dataengine.console.status import print_funnel
 from db import reader
 from pipelines.ingest import IngestRequest, IngestResult, Observer, check_request, ingest, plan
-from pipelines.ingest.scan import ScanSummary
+from pipelines.ingest.scan import PairCounts, ScanSummary
 from pipelines.ingest.tally import Tally
 from pipelines.networks.current import resolve_settings
 from pipelines.networks.names import CURRENT
@@ -28,6 +28,7 @@ from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
 
 _PLAIN_LINE_SECONDS = 5.0
+_NAMED = 5  # masks without a photo are named so far, then counted
 
 
 def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_json: bool) -> bool:
@@ -199,8 +200,23 @@ def _report_scan(scan: ScanSummary) -> None:
     if scan.skipped:
         kinds = ", ".join(f"{kind} {number:,}" for kind, number in scan.skipped.most_common())
         typer.echo(f"Not files, left out: {kinds}")
+    if scan.pairs is not None:
+        _report_pairs(scan.pairs)
+    for note in scan.notes:
+        typer.echo(f"note: {printable(note)}", err=True)
     for path, reason in [*scan.unreadable, *scan.broken_tars]:
         typer.echo(f"warning: {printable(path)}: {reason}", err=True)
+
+
+def _report_pairs(pairs: PairCounts) -> None:
+    typer.echo(
+        f"Masks: {pairs.found:,} found, {pairs.missing:,} photos without one, "
+        f"{pairs.ambiguous:,} ambiguous (see `dataengine failures`)"
+    )
+    if pairs.unused:
+        shown = ", ".join(printable(path) for path in pairs.unused[:_NAMED])
+        more = f" and {len(pairs.unused) - _NAMED:,} more" if len(pairs.unused) > _NAMED else ""
+        typer.echo(f"Masks without a photo: {len(pairs.unused):,}: {shown}{more}")
 
 
 def _report_run(result: IngestResult) -> None:
@@ -224,6 +240,10 @@ def _as_dict(result: IngestResult) -> dict[str, Any]:
         "retried": result.retried,
         "seconds": round(result.seconds, 3),
         "interrupted": result.interrupted,
+        "offered": result.scan.offered,
         "ignored": dict(result.scan.ignored),
+        "skipped": dict(result.scan.skipped),
+        "notes": result.scan.notes,
+        "pairs": result.scan.pairs and vars(result.scan.pairs),
         **vars(result.tally),
     }

@@ -1,9 +1,12 @@
 """`status` on a console: the funnel."""
 
+from collections import Counter
+
 from rich.console import Console
 from rich.table import Table
 
 from dataengine.console.shared.text import print_json
+from db import Stage
 from pipelines.portraits.funnel import Funnel
 from pipelines.review.status import ReviewCounts
 
@@ -28,8 +31,12 @@ def print_funnel(found: Funnel) -> None:
     if images.no_face:
         table.add_row("  no face", f"{images.no_face:,}", "")
     if images.failed:
-        table.add_row("  failed", f"{images.failed:,}", _counts(found.failures))
+        reasons = _of_stages(found, Stage.READ, Stage.DETECT)
+        table.add_row("  failed", f"{images.failed:,}", _counts(reasons))
     table.add_row("portraits", f"{found.portraits:,}", "")
+    for stage, name in ((Stage.IMPORT, "masks not imported"), (Stage.LABEL, "not labelled")):
+        if reasons := _of_stages(found, stage):
+            table.add_row(f"  {name}", f"{sum(reasons.values()):,}", _counts(reasons))
     for verdict, number in found.verdicts.items():
         table.add_row(f"  {verdict}", f"{number:,}", "")
     waiting = sum(states["todo"] + states["doing"] for states in found.jobs.values())
@@ -38,6 +45,14 @@ def print_funnel(found: Funnel) -> None:
     Console().print(table)
     if found.reasons:
         Console().print(f"reasons: {_counts(found.reasons)}", style="dim", highlight=False)
+
+
+def _of_stages(found: Funnel, *stages: Stage) -> dict[str, int]:
+    """Failures of some stages by reason, most of them first."""
+    total: Counter[str] = Counter()
+    for stage in stages:
+        total.update(found.failures_by_stage.get(stage, {}))
+    return dict(total.most_common())
 
 
 def _note(number: int, text: str) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from db import Job, LeaseLostError, MaskSource, Outcome, Stage, queue, reader
 from pipelines.ingest import records
 from pipelines.ingest.models import Models
+from pipelines.ingest.pairs import read_mask
 from pipelines.ingest.records import ImageFiles, ImportTask
 from pipelines.ingest.stages import (
     DetectedImage,
@@ -196,10 +197,7 @@ class BatchRunner:
         raise failures[0]
 
     def _imported(self, task: ImportTask) -> list[NewMask]:
-        try:
-            data = read_bytes(task.mask_uri, max_bytes=self._settings.decode.max_bytes)
-        except ItemError as error:
-            raise ItemError(f"mask_{error.reason}", str(error)) from error
+        data = read_mask(task.masks, task.claimed_for, self._settings.decode.max_bytes)
         inputs = [(portrait_input(self._workspace.store, p), p.crop_box) for p in task.portraits]
         masks = import_masks(data, task.size, inputs, self._settings)
         producer = f"import:{hashlib.sha256(data).hexdigest()[:16]}"

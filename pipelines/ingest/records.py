@@ -5,18 +5,23 @@ next stage's job commit together.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Image, Outcome, Portrait, Source, Stage, chunks, insert_new, queue
+from pipelines.ingest.pairs import MaskOf
 from pipelines.ingest.scan import FoundFile
 from pipelines.ingest.stages import DetectedImage, FileContent
 from pipelines.pictures.geometry import Face
 from pipelines.portraits.forgotten import refuse_bytes
 from pipelines.portraits.rows import PortraitRecord, portraits
+
+_CAME_WITH_MASK = sa.or_(
+    Source.import_mask_uri.is_not(None), Source.import_mask_problem.is_not(None)
+)
 
 
 @dataclass
@@ -50,11 +55,20 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class ImportTask:
-    """An image whose mask came with it."""
+    """An image that came with a mask.
+
+    Attributes:
+        image_id: its id.
+        size: width and height.
+        masks: of each of its files that came with one, or should have; oldest first.
+        claimed_for: URIs of other photos that one of these masks was given to.
+        portraits: cropped from it.
+    """
 
     image_id: int
     size: tuple[int, int]
-    mask_uri: str
+    masks: tuple[MaskOf, ...]
+    claimed_for: tuple[str, ...]
     portraits: tuple[PortraitRecord, ...]
 
 
@@ -81,7 +95,7 @@ def compare(
 def register(
     connection: Connection,
     files: Sequence[FoundFile],
-    mask_uri: Callable[[str], str] | None,
+    masks: Mapping[str, MaskOf] | None,
     room: int | None = None,
 ) -> Registered:
     """Record offered files and ask for those that are new or have changed to be read.
@@ -89,7 +103,7 @@ def register(
     Args:
         connection: in a transaction.
         files: what the scan found; a URI may occur twice.
-        mask_uri: gives the URI of the mask that belongs to a file's URI, if masks came along.
+        masks: of every file by its URI, if masks came along.
         room: at most this many new files are taken.
     """
     new, changed, known = compare(connection, files)
@@ -99,7 +113,8 @@ def register(
             "uri": file.uri,
             "size_bytes": file.size_bytes,
             "mtime_ns": file.mtime_ns,
-            "import_mask_uri": mask_uri(file.uri) if mask_uri else None,
+            "import_mask_uri": masks[file.uri].uri if masks else None,
+            "import_mask_problem": masks[file.uri].problem if masks else None,
         }
         for file in new
     ]
@@ -112,8 +127,8 @@ def register(
         update = sa.update(Source).where(Source.id == source_id)
         connection.execute(update.values(size_bytes=file.size_bytes, mtime_ns=file.mtime_ns))
     queue.redo(connection, Stage.READ, changed)
-    if mask_uri:
-        _attach_masks(connection, [file.uri for file in files], mask_uri)
+    if masks:
+        _attach_masks(connection, masks, [file.uri for file in files])
     return Registered(new=len(new), changed=len(changed), known=known)
 
 
@@ -137,19 +152,26 @@ def image_files(connection: Connection, ids: Iterable[int]) -> dict[int, ImageFi
 def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, ImportTask]:
     """Images whose masks came along, with their portraits."""
     tasks = {}
-    query = (
-        sa.select(Image.id, Image.width, Image.height, sa.func.min(Source.import_mask_uri))
-        .join(Source, Source.image_id == Image.id)
-        .where(Image.id.in_(list(ids)))
-        .group_by(Image.id)
-    )
-    for image_id, width, height, mask_uri in connection.execute(query).all():
-        # An import is asked for once its image has portraits: all four are there.
+    query = sa.select(Image.id, Image.width, Image.height).where(Image.id.in_(list(ids)))
+    for image_id, width, height in connection.execute(query).all():
+        # An import is asked for once its image has portraits: both are there.
         assert width is not None
         assert height is not None
-        assert mask_uri is not None
-        found = portraits(connection, image_id=image_id)
-        tasks[image_id] = ImportTask(image_id, (width, height), mask_uri, tuple(found.values()))
+        columns = sa.select(Source.import_mask_uri, Source.import_mask_problem)
+        of_image = columns.where(Source.image_id == image_id, _CAME_WITH_MASK).order_by(Source.id)
+        masks = tuple(MaskOf(uri=row[0], problem=row[1]) for row in connection.execute(of_image))
+        others = sa.select(Source.uri).where(
+            Source.import_mask_uri.in_([each.uri for each in masks if each.problem is None]),
+            Source.import_mask_problem.is_(None),
+            Source.image_id != image_id,
+        )
+        tasks[image_id] = ImportTask(
+            image_id,
+            (width, height),
+            masks,
+            tuple(connection.scalars(others.order_by(Source.id))),
+            tuple(portraits(connection, image_id=image_id).values()),
+        )
     return tasks
 
 
@@ -241,18 +263,28 @@ def portrait_ids(connection: Connection, image_ids: Sequence[int]) -> list[int]:
     return ids
 
 
-def _attach_masks(
-    connection: Connection, uris: Sequence[str], mask_uri: Callable[[str], str]
-) -> None:
+def _attach_masks(connection: Connection, masks: Mapping[str, MaskOf], uris: Sequence[str]) -> None:
     """Note which masks came with sources, also those known before, and ask for their import."""
+    columns = sa.select(
+        Source.id,
+        Source.uri,
+        Source.image_id,
+        Source.import_mask_uri,
+        Source.import_mask_problem,
+    )
     for chunk in chunks(dict.fromkeys(uris)):
-        query = sa.select(Source.id, Source.uri, Source.image_id, Source.import_mask_uri)
-        for row in connection.execute(query.where(Source.uri.in_(chunk))).all():
-            if row.import_mask_uri != mask_uri(row.uri):
+        for row in connection.execute(columns.where(Source.uri.in_(chunk))).all():
+            now = masks[row.uri]
+            differs = MaskOf(uri=row.import_mask_uri, problem=row.import_mask_problem) != now
+            if differs:
                 update = sa.update(Source).where(Source.id == row.id)
-                connection.execute(update.values(import_mask_uri=mask_uri(row.uri)))
+                connection.execute(
+                    update.values(import_mask_uri=now.uri, import_mask_problem=now.problem)
+                )
             if row.image_id is not None:
                 _enqueue_imports(connection, [row.image_id])
+                if differs:
+                    queue.retry_failed(connection, Stage.IMPORT, [row.image_id])
 
 
 def _enqueue_imports(connection: Connection, image_ids: Sequence[int]) -> bool:
@@ -264,7 +296,7 @@ def _enqueue_imports(connection: Connection, image_ids: Sequence[int]) -> bool:
         .where(
             Image.id.in_(image_ids),
             Image.outcome == Outcome.PORTRAITS,
-            Source.import_mask_uri.is_not(None),
+            _CAME_WITH_MASK,
         )
     )
     with_mask = list(connection.scalars(query))

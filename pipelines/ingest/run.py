@@ -9,19 +9,17 @@ from typing import Protocol
 
 from db import JobState, Stage, chunks, open_engine, queue, reader, schema
 from pipelines.ingest import records
+from pipelines.ingest.pairs import MaskFolder, check_masks, pair_files
 from pipelines.ingest.pool import WorkerPool
 from pipelines.ingest.records import Registered
 from pipelines.ingest.scan import ScanSummary, scan
 from pipelines.ingest.tally import Tally
 from pipelines.ingest.worker import STAGES, Worker
 from pipelines.networks import check_teacher
-from pipelines.workspace.errors import ScanError
 from pipelines.workspace.settings import Settings
-from pipelines.workspace.uris import file_uri, stem
 from pipelines.workspace.workspace import Workspace, WorkspacePaths, database_url
 
 _REGISTER_BATCH = 2000
-_MASK_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,25 @@ class IngestRequest:
 
     Attributes:
         paths: folders, files, lists of paths, tars.
-        masks: folder of people's masks, named like the images.
+        masks: folder of people's masks.
         limit: take at most this many new files.
         retry_failed: instead of looking for new files, do failed jobs again: all, or those of
             the given paths.
+        mask_pattern: how masks are named after their photos; None: like them.
     """
 
     paths: Sequence[Path]
     masks: Path | None = None
     limit: int | None = None
     retry_failed: bool = False
+    mask_pattern: str | None = None
+
+    @property
+    def mask_folder(self) -> MaskFolder | None:
+        """Where masks are, if any came along."""
+        if self.masks is None:
+            return None
+        return MaskFolder(path=self.masks, pattern=self.mask_pattern)
 
 
 @dataclass
@@ -97,14 +104,13 @@ def check_request(settings: Settings, request: IngestRequest) -> None:
     """Find what is mistyped, before anything is made or written for it.
 
     Raises:
-        ScanError: a path does not exist or cannot be read; there is no such folder of masks, or
-            two masks in it have one name.
+        ScanError: a path does not exist or cannot be read; the masks or their pattern are wrong.
         ModelError: there is no such teacher.
     """
     check_teacher(settings.teacher)
     scan(request.paths)
-    if request.masks:
-        _mask_finder(request.masks)
+    if request.mask_folder:
+        check_masks(request.mask_folder, request.paths)
 
 
 def plan(root: Path, settings: Settings, request: IngestRequest) -> IngestPlan:
@@ -191,11 +197,16 @@ def _register(
     stop: Callable[[], bool],
 ) -> Registered:
     total = Registered()
-    mask_uri = _mask_finder(request.masks) if request.masks else None
-    for batch in chunks(scan(request.paths, summary), _REGISTER_BATCH):
+    files, masks = scan(request.paths, summary), None
+    if request.mask_folder:
+        # Whether a name is unique is known once all are: they are held in memory.
+        paired = pair_files(files, request.paths, request.mask_folder)
+        files, masks, summary.pairs = iter(paired.photos), paired.masks, paired.counts
+        summary.leave_out_masks(paired.masks_offered)
+    for batch in chunks(files, _REGISTER_BATCH):
         room = None if request.limit is None else request.limit - total.new
         with workspace.engine.begin() as connection:
-            added = records.register(connection, batch, mask_uri, room)
+            added = records.register(connection, batch, masks, room)
         total.new += added.new
         total.changed += added.changed
         total.known += added.known
@@ -218,21 +229,6 @@ def _retry(workspace: Workspace, paths: Sequence[Path]) -> int:
             portraits = records.portrait_ids(connection, images)
             retried += queue.retry_failed(connection, Stage.LABEL, portraits)
         return retried
-
-
-def _mask_finder(folder: Path) -> Callable[[str], str]:
-    """Masks by the stem of their names; an image without one gets the name it should have."""
-    if not folder.is_dir():
-        raise ScanError(f"{folder}: no such folder of masks")
-    masks: dict[str, str] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in _MASK_SUFFIXES:
-            continue
-        uri = file_uri(path)
-        first = masks.setdefault(stem(uri), uri)
-        if first != uri:
-            raise ScanError(f"{path}: a second mask of this name; stems must be unique in {folder}")
-    return lambda uri: masks.get(stem(uri)) or file_uri(folder / f"{stem(uri)}.png")
 
 
 def _share_cores(settings: Settings) -> tuple[int, int]:

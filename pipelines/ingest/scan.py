@@ -6,10 +6,9 @@ dropped in silence.
 """
 
 # Names stay plain text in the walk: a Path object per file costs more than its stat.
-# ruff: noqa: PTH114, PTH116, PTH118, PTH122, PTH208
+# ruff: noqa: PTH114, PTH116, PTH118, PTH208
 
 import codecs
-import mmap
 import os
 import stat
 import tarfile
@@ -18,22 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipelines.ingest.path_lists import LIST_SUFFIXES, EntryKind, entries
 from pipelines.workspace.errors import ScanError
-from pipelines.workspace.uris import file_uri, quote_name, tar_members
-
-# Written beside the images by crawlers, dataset tools and file managers; never images.
-SIDECAR_SUFFIXES = frozenset(
-    {
-        ".cls", ".css", ".csv", ".db", ".htm", ".html", ".idx", ".ini", ".js", ".json",
-        ".jsonl", ".log", ".lst", ".md", ".md5", ".npy", ".npz", ".parquet", ".pkl", ".sha1",
-        ".sha256", ".sqlite", ".toml", ".tsv", ".txt", ".url", ".xml", ".yaml", ".yml",
-    }
-)  # fmt: skip
-LIST_SUFFIXES = frozenset({".lst", ".txt"})
-# Their members cannot be read at random, and every image must be readable on its own.
-PACKED_SUFFIXES = (
-    ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".zip", ".7z",
-)  # fmt: skip
+from pipelines.workspace.uris import file_uri, quote_name, tar_index
+from sinet.files.leftovers import ARCHIVE_SUFFIXES, left_out, left_out_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +38,38 @@ class FoundFile:
     mtime_ns: int | None
 
 
+@dataclass(kw_only=True)
+class PairCounts:
+    """How pairing went.
+
+    Attributes:
+        found: photos with a mask.
+        missing: photos without one.
+        ambiguous: photos that might have several, or share one with another photo.
+        unused: paths of masks of which the photo was not offered.
+    """
+
+    found: int = 0
+    missing: int = 0
+    ambiguous: int = 0
+    unused: list[str] = field(default_factory=list)
+
+
 @dataclass(slots=True)
 class ScanSummary:
     """What a scan left out; filled while its iterator is consumed.
 
     Attributes:
         offered: how many files and tar members were yielded.
-        ignored: metadata by lower-case suffix; `hidden` for names with a leading dot
-            (a hidden folder counts once).
-        skipped: what is no file, by kind: `fifo`, `socket`, `device`.
+        ignored: what lies beside photos, by kind: see `sinet.files.leftovers` (a folder counts
+            once); `mask` for masks among the photos, `comment` and `URL` for lines of lists.
+        skipped: what is no file, by kind: `fifo`, `socket`, `device`; of tars also `symbolic link`,
+            `broken link`, `sparse file`, and `doubled name` for members that a later one replaces.
         unreadable: `(path, reason)` of each folder that could not be listed.
         broken_tars: `(path, reason)` of each damaged tar in a folder, offered as a file.
+        notes: what somebody might take for read and is not, each with a way out: addresses in
+            lists, packed archives; one line a list, and one for all archives.
+        pairs: how photos and masks were paired; None: no masks came along.
     """
 
     offered: int = 0
@@ -69,15 +77,23 @@ class ScanSummary:
     skipped: Counter[str] = field(default_factory=Counter)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     broken_tars: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    pairs: PairCounts | None = None
+
+    def leave_out_masks(self, number: int) -> None:
+        """Count files that had been offered and turned out to be masks."""
+        self.offered -= number
+        self.ignored["mask"] += number
+        self.ignored += Counter()  # drops zeros
 
 
 def scan(paths: Sequence[Path], summary: ScanSummary | None = None) -> Iterator[FoundFile]:
     """Yield the files under `paths` in a fixed order (by the bytes of their names).
 
     A folder is walked with its subfolders and the tars in them; a `.txt` or `.lst` file is
-    a list of paths, one per line (NUL-separated if it holds a NUL byte), relative to the
-    list's folder; a `.tar` is read through; any other file is offered as it is. Hidden
-    files and known metadata are left out of folders and tars, never out of lists. Links to
+    a list of paths, see `pipelines.ingest.path_lists`; a `.tar` is read through; any other file
+    is offered as it is. What `sinet.files.leftovers` knows to be no photo is left out of folders
+    and tars, never out of lists. Links to
     folders are followed once everything real has been walked, and no folder is walked
     twice. The same file named through two paths is yielded twice, under one URI.
 
@@ -103,7 +119,7 @@ def _validate(path: Path) -> None:
             os.scandir(path).close()
         elif not stat.S_ISREG(mode):
             raise ScanError(f"{name!r} is neither a file nor a folder: give one of these.")
-        elif name.lower().endswith(PACKED_SUFFIXES):
+        elif path.suffix.lower() in ARCHIVE_SUFFIXES:
             raise ScanError(
                 f"{name!r} is a packed archive, whose members cannot be read at random: "
                 "unpack it and give the folder, or pack it as a plain .tar."
@@ -156,12 +172,33 @@ class _Scan:
                 except tarfile.TarError as error:
                     raise _broken_tar(str(path), error) from error
             elif suffix in LIST_SUFFIXES:
-                for line in _lines(path):
-                    yield from self._listed(path.parent / os.fsdecode(line))
+                yield from self._list(path)
             else:
                 yield _found(str(path))
         while self._linked:
             yield from self._folder(self._linked.popleft())
+        archives = sum(self._summary.ignored[suffix] for suffix in ARCHIVE_SUFFIXES)
+        archives += sum(self._summary.ignored[f".tar{suffix}"] for suffix in ARCHIVE_SUFFIXES)
+        if archives:
+            self._summary.notes.append(
+                f"{archives:,} packed archives were not opened: unpack them, or pack plain .tar"
+            )
+
+    def _list(self, path: Path) -> Iterator[FoundFile]:
+        """Offer the lines of a list, and say what is none."""
+        urls = []
+        for entry in entries(path):
+            if entry.kind is EntryKind.PATH:
+                yield from self._listed(path.parent / entry.text)
+            else:
+                self._summary.ignored[str(entry.kind)] += 1
+                if entry.kind is EntryKind.URL:
+                    urls.append(entry.text)
+        if urls:
+            self._summary.notes.append(
+                f"{path}: {len(urls):,} lines are addresses, first {urls[0]}; nothing is "
+                "downloaded here: fetch them, for instance with img2dataset, and give its folder"
+            )
 
     def _listed(self, path: Path) -> Iterator[FoundFile]:
         """Offer one line of a list, whatever it is called and even if it is missing."""
@@ -184,17 +221,21 @@ class _Scan:
                     yield FoundFile(f"{prefix}{quote_name(name)}", None, None)
                     continue
                 if stat.S_ISDIR(status.st_mode):
+                    reason = left_out_folder(os.fsdecode(name))
+                    if reason is not None:
+                        self._summary.ignored[reason] += 1
+                        continue
                     if os.path.islink(path):
                         self._linked.append(path)
                         continue
                     levels.append(self._names(path))
                     break
-                suffix = os.path.splitext(path)[1].lower()
+                reason = left_out(os.fsdecode(name))
                 if not stat.S_ISREG(status.st_mode):
                     self._summary.skipped[_kind(status.st_mode)] += 1
-                elif suffix in SIDECAR_SUFFIXES:
-                    self._summary.ignored[suffix] += 1
-                elif suffix == ".tar":
+                elif reason is not None:
+                    self._summary.ignored[reason] += 1
+                elif name.lower().endswith(b".tar"):
                     yield from self._tar_or_file(path)
                 else:
                     uri = f"{prefix}{quote_name(name)}"
@@ -232,15 +273,15 @@ class _Scan:
             yield _found(path)
 
     def _tar(self, path: str) -> Iterator[FoundFile]:
-        members = tar_members(path)  # complete: a damaged tar is known before a member is
+        index = tar_index(path)  # complete: a damaged tar is known before a member is
+        self._summary.skipped.update(index.skipped)
         prefix = f"{file_uri(path)}#"
         mtime_ns = os.stat(path).st_mtime_ns
-        for name, member in members.items():
-            suffix = os.path.splitext(name)[1].lower()
-            if any(part.startswith(".") and part.strip(".") for part in name.split("/")):
-                self._summary.ignored["hidden"] += 1
-            elif suffix in SIDECAR_SUFFIXES:
-                self._summary.ignored[suffix] += 1
+        for name, member in index.members.items():
+            *folders, last = [part for part in name.split("/") if part.strip(".")] or [name]
+            reason = next(filter(None, map(left_out_folder, folders)), None) or left_out(last)
+            if reason is not None:
+                self._summary.ignored[reason] += 1
             else:
                 quoted = quote_name(name.encode("utf-8", "surrogateescape"))
                 yield FoundFile(f"{prefix}{quoted}", member.size, mtime_ns)
@@ -259,22 +300,3 @@ def _kind(mode: int) -> str:
     if stat.S_ISFIFO(mode):
         return "fifo"
     return "socket" if stat.S_ISSOCK(mode) else "device"
-
-
-def _lines(path: Path) -> Iterator[bytes]:
-    """Yield the non-blank entries of a list file, without reading it whole."""
-    with path.open("rb") as handle:
-        if os.fstat(handle.fileno()).st_size == 0:  # which mmap refuses
-            return
-        with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as text:
-            separator = b"\n" if text.find(b"\0") < 0 else b"\0"
-            start = len(codecs.BOM_UTF8) if text[:3] == codecs.BOM_UTF8 else 0
-            while start < len(text):
-                end = text.find(separator, start)
-                end = len(text) if end < 0 else end
-                line = text[start:end]
-                if separator == b"\n":
-                    line = line.removesuffix(b"\r")
-                if line.strip():
-                    yield line
-                start = end + 1

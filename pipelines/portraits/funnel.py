@@ -43,6 +43,7 @@ class Funnel:
     Attributes:
         images: files and contents.
         failures: failed jobs by reason.
+        failures_by_stage: the same by stage, those without any left out.
         portraits: number of portraits.
         verdicts: portraits by the verdict on their latest mask.
         reasons: why masks are not candidates and images without portraits, by reason.
@@ -51,6 +52,7 @@ class Funnel:
 
     images: ImageCounts
     failures: dict[str, int]
+    failures_by_stage: dict[str, dict[str, int]]
     portraits: int
     verdicts: dict[str, int]
     reasons: dict[str, int]
@@ -64,12 +66,16 @@ class Funnel:
 def funnel(connection: Connection) -> Funnel:
     """Count everything, in one consistent read."""
     failed = _failures(connection)
+    in_total: Counter[str] = Counter()
+    for of_stage in failed.values():
+        in_total.update(of_stage)
     verdicts = dict.fromkeys(map(str, Verdict), 0) | _grouped(
         connection, Mask.verdict, latest_masks()
     )
     return Funnel(
         images=_images(connection),
-        failures=failed,
+        failures=_by_number(in_total),
+        failures_by_stage=failed,
         portraits=_count(connection, sa.select(sa.func.count()).select_from(Portrait)),
         verdicts=verdicts,
         reasons=_reasons(connection),
@@ -100,8 +106,17 @@ def _images(connection: Connection) -> ImageCounts:
     )
 
 
-def _failures(connection: Connection) -> dict[str, int]:
-    return _by_number(_grouped(connection, JobRow.reason, JobRow.state == JobState.FAILED))
+def _failures(connection: Connection) -> dict[str, dict[str, int]]:
+    """Failed jobs by stage and reason."""
+    found = {
+        str(stage): _grouped(
+            connection,
+            JobRow.reason,
+            sa.and_(JobRow.stage == stage, JobRow.state == JobState.FAILED),
+        )
+        for stage in Stage
+    }
+    return {stage: _by_number(reasons) for stage, reasons in found.items() if reasons}
 
 
 def _reasons(connection: Connection) -> dict[str, int]:

@@ -9,9 +9,10 @@ database unchanged, and a literal `#` (`%23`) can never be taken for the separat
 import os
 import stat
 import tarfile
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -29,6 +30,13 @@ class TarMember(NamedTuple):
 
     offset: int
     size: int
+
+
+class TarIndex(NamedTuple):
+    """What is in a tar: files by name, and how many members are none, by kind."""
+
+    members: Mapping[str, TarMember]
+    skipped: Mapping[str, int]
 
 
 def quote_name(name: bytes) -> str:
@@ -66,14 +74,8 @@ def uri_path(uri: str) -> str:
     Raises:
         ValueError: `uri` does not start with `file://`.
     """
-    path, member = _split(uri)
+    path, member = split_uri(uri)
     return path if member is None else f"{path}#{member}"
-
-
-def stem(uri: str) -> str:
-    """Return the last component of the file's or member's name without its suffix."""
-    path, member = _split(uri)
-    return PurePosixPath(path if member is None else member).stem
 
 
 def read_bytes(uri: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
@@ -84,7 +86,7 @@ def read_bytes(uri: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
             tar), `empty_file` or `too_large` (more than `max_bytes`).
         ValueError: `uri` does not start with `file://`.
     """
-    path, member = _split(uri)
+    path, member = split_uri(uri)
     name = uri_path(uri)
     try:
         with _open_regular(path) as handle:
@@ -120,7 +122,7 @@ def stat_uri(uri: str) -> tuple[int, int]:
         ItemError: `missing` or `unreadable`.
         ValueError: `uri` does not start with `file://`.
     """
-    path, member = _split(uri)
+    path, member = split_uri(uri)
     try:
         if member is None:
             found = Path(path).stat()
@@ -132,13 +134,14 @@ def stat_uri(uri: str) -> tuple[int, int]:
         raise _access_error(uri_path(uri), error) from error
 
 
-def tar_members(path: str) -> Mapping[str, TarMember]:
-    """Return the regular members of an uncompressed tar, in the order of the archive.
+def tar_index(path: str) -> TarIndex:
+    """Return the files of an uncompressed tar, in the order of the archive.
 
     Names are surrogateescape text, only ever used as names. Of members with the same name
-    the last counts, as it would on unpacking. Links, devices and sparse members have no
-    bytes of their own to seek to and are left out. The index is kept in a small cache for
-    as long as the tar's size and modification time stay the same.
+    the last counts, as it would on unpacking. A hard link is a file with the bytes of the
+    member that it links to. What has no bytes to seek to is counted: symbolic links, which may
+    lead anywhere, devices and sparse members. The index is kept in a small cache for as long as
+    the tar's size and modification time stay the same.
 
     Raises:
         tarfile.TarError: not an uncompressed tar, or cut off or damaged at some member.
@@ -149,9 +152,10 @@ def tar_members(path: str) -> Mapping[str, TarMember]:
 
 
 @lru_cache(maxsize=_OPEN_TARS)
-def _tar_index(path: str, size: int, mtime_ns: int) -> Mapping[str, TarMember]:
-    """`tar_members`, cached under everything that tells one state of the tar from another."""
+def _tar_index(path: str, size: int, mtime_ns: int) -> TarIndex:
+    """`tar_index`, cached under everything that tells one state of the tar from another."""
     members: dict[str, TarMember] = {}
+    skipped: Counter[str] = Counter()
     with _open_regular(path) as handle:
         # Explicit: the default encoding follows the locale, and an identity must not.
         with tarfile.open(
@@ -160,16 +164,35 @@ def _tar_index(path: str, size: int, mtime_ns: int) -> Mapping[str, TarMember]:
             while (entry := archive.next()) is not None:
                 # tarfile keeps every TarInfo, 1 kB each; a shard may have millions.
                 archive.members = []  # type: ignore[attr-defined]
-                if entry.isreg() and not entry.issparse():
-                    members[entry.name] = TarMember(entry.offset_data, entry.size)
-                    if entry.offset_data + entry.size > size:
+                found = _member(entry, members)
+                if isinstance(found, str):
+                    skipped[found] += 1
+                elif found is not None:
+                    skipped["doubled name"] += members.pop(entry.name, None) is not None
+                    members[entry.name] = found
+                    if found.offset + found.size > size:
                         raise tarfile.ReadError(f"cut off inside {entry.name!r}")
             end = archive.offset
         # tarfile takes a damaged header in the middle for the end of the archive.
         handle.seek(end)
         if handle.read(tarfile.BLOCKSIZE).strip(b"\0"):
             raise tarfile.ReadError(f"damaged header at byte {end:,}")
-    return members
+    return TarIndex(members, +skipped)
+
+
+def _member(entry: tarfile.TarInfo, members: Mapping[str, TarMember]) -> TarMember | str | None:
+    """Where a member's bytes lie; why it has none; None for a folder."""
+    if entry.isdir():
+        return None
+    if entry.issparse():
+        return "sparse file"
+    if entry.isreg():
+        return TarMember(entry.offset_data, entry.size)
+    if entry.islnk():
+        return members.get(entry.linkname, "broken link")
+    if entry.issym():
+        return "symbolic link"
+    return "fifo" if entry.isfifo() else "device"
 
 
 def _locate(handle: BinaryIO, path: str, member: str | None) -> TarMember:
@@ -178,7 +201,7 @@ def _locate(handle: BinaryIO, path: str, member: str | None) -> TarMember:
     if member is None:
         return TarMember(0, found.st_size)
     try:
-        members = _tar_index(path, found.st_size, found.st_mtime_ns)
+        members = _tar_index(path, found.st_size, found.st_mtime_ns).members
     except tarfile.TarError as error:
         raise ItemError(
             "unreadable", f"{path!r} is not a readable tar ({error}): pack it again."
@@ -215,8 +238,12 @@ def _access_error(name: str, error: OSError) -> ItemError:
     )
 
 
-def _split(uri: str) -> tuple[str, str | None]:
-    """Split a URI into the file's path and, for a tar member, the member's name."""
+def split_uri(uri: str) -> tuple[str, str | None]:
+    """Split a URI into the file's path and, for a tar member, the member's name.
+
+    Raises:
+        ValueError: `uri` does not start with `file://`.
+    """
     if not uri.startswith(_SCHEME):
         raise ValueError(f"not a file:// URI: {uri!r}")
     path, separator, member = uri.removeprefix(_SCHEME).partition("#")

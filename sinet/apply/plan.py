@@ -1,16 +1,16 @@
 """Decide what is written where before anything is."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
-from sinet.data.listing import IMAGE_SUFFIXES
 from sinet.errors import DataError
+from sinet.files.leftovers import VIDEO_SUFFIXES, left_out, left_out_folder
 
-VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v"})
+_MAX_NAME_BYTES = 255 - len("..overlay.mp4.partial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Work:
 def plan(
     paths: Sequence[Path], out: Path, *, overlay: bool = False, overwrite: bool = False
 ) -> list[Work]:
-    """List the pictures and videos and where their masks go.
+    """List the pictures and videos and where their masks go: the files that `ingest` takes, too.
 
     What comes from a folder keeps its path in it; from several folders, below each one's name.
     Names lose their suffix, but where that would make two alike.
@@ -55,9 +55,18 @@ def plan(
     works = []
     for source, relative in found:
         stem = relative.with_suffix("") if bare[relative.with_suffix("")] == 1 else relative
-        works.append(_work(source, out / stem.parent, stem.name))
+        works.append(_work(source, out / stem.parent, _shortened(stem.name)))
     _check(works, out, overlay=overlay, overwrite=overwrite)
     return works
+
+
+def _shortened(name: str) -> str:
+    """A name that still fits into a file system with the suffixes of what is being written."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= _MAX_NAME_BYTES:
+        return name
+    digest = hashlib.sha256(encoded).hexdigest()[:8]
+    return f"{encoded[: _MAX_NAME_BYTES - 9].decode('utf-8', 'ignore')}-{digest}"
 
 
 def _work(source: Path, folder: Path, name: str) -> Work:
@@ -77,10 +86,14 @@ def _below(path: Path, out: Path, *, nested: bool) -> Iterator[tuple[Path, Path]
     written = out.resolve()
     for folder, names, files in os.walk(path):
         here = Path(folder)
-        names[:] = sorted(name for name in names if (here / name).resolve() != written)
+        names[:] = sorted(
+            name
+            for name in names
+            if left_out_folder(name) is None and (here / name).resolve() != written
+        )
         for name in sorted(files):
             file = here / name
-            if file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+            if left_out(name) is None or left_out(name) in VIDEO_SUFFIXES:
                 yield file, prefix / file.relative_to(path)
 
 

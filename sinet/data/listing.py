@@ -4,7 +4,7 @@ Read are:
 
 - a release: `manifest.jsonl`, `images/`, `masks/`, lists, and `checksums.txt`, written last;
 - a bare folder: `images/` and `masks/` (or `input/` and `target/`, as the authors have them), a
-  mask named like its image but for the suffix;
+  mask named like its image: see `sinet.files.pairing`;
 - the same with lists `train.txt`, `val.txt`, …: one name a line, its suffix may be left out;
 - a folder with one sub-folder a split (`train/images`, `train/masks`, `val/images`, …).
 """
@@ -13,15 +13,12 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from sinet.errors import DataError
+from sinet.files.leftovers import left_out
+from sinet.files.pairing import pair, stem
 
-IMAGE_SUFFIXES: Final = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".jp2", ".avif"}
-)
-MASK_SUFFIXES: Final = frozenset({".png", ".bmp", ".tif", ".tiff", ".webp"})
-_FOLDER_NAMES: Final = (("images", "masks"), ("input", "target"))
+_FOLDER_NAMES = (("images", "masks"), ("input", "target"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +44,8 @@ def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:
         split: `train`, `val`, …; None for everything there is.
 
     Raises:
-        DataError: no such folder or split, an empty one, an image without mask.
+        DataError: no such folder or split, an empty one, an image without mask, two that might
+            have the same one.
     """
     root = Path(folder)
     if not root.is_dir():
@@ -62,16 +60,22 @@ def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:
     images, masks = _folders(root)
     names = sorted(images)
     if split is not None:
-        names = [_name(line) for line in list_file.read_text().splitlines() if line.strip()]
+        lines = list_file.read_text().splitlines()
+        names = [stem(line.strip()) for line in lines if line.strip()]
         absent = [name for name in names if name not in images]
         if absent:
             raise DataError(f"{list_file}: {len(absent)} images are not there, first {absent[0]}.")
     if not names:
         raise DataError(f"{root}: the split {split or 'of all images'} is empty.")
-    unmasked = [name for name in names if name not in masks]
+    pairs = pair((images[name].name for name in names), masks)
+    for clash in pairs.ambiguous.values():
+        raise DataError(f"{root}: whose mask is it? {clash}; rename them.")
+    unmasked = [name for name in names if images[name].name in pairs.missing]
     if unmasked:
-        raise DataError(f"{root}: {len(unmasked)} images have no mask, first {unmasked[0]}.")
-    return [Sample(name, images[name], masks[name]) for name in names]
+        near = pairs.missing[images[unmasked[0]].name]
+        hint = f" (nearly its name has {', '.join(near)})" if near else ""
+        raise DataError(f"{root}: {len(unmasked)} images have no mask, first {unmasked[0]}{hint}.")
+    return [Sample(name, images[name], masks[pairs.found[images[name].name]]) for name in names]
 
 
 def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[list[Sample], list[Sample]]:
@@ -89,12 +93,6 @@ def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[list[Sample], 
     return kept, [sample for sample in samples if sample.name in held]
 
 
-def _name(line: str) -> str:
-    """Return the name that a line of a list gives, without folder and suffix of an image."""
-    path = Path(line.strip())
-    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else path.name
-
-
 def _position(name: str) -> float:
     """Return a place in 0..1 that depends on the name alone."""
     digest = hashlib.sha256(name.encode()).digest()
@@ -102,21 +100,26 @@ def _position(name: str) -> float:
 
 
 def _folders(root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
-    """Return the image and the mask files of a folder by name."""
+    """Return the images of a folder by name, and its masks by file name."""
     for image_name, mask_name in _FOLDER_NAMES:
         image_folder, mask_folder = root / image_name, root / mask_name
         if image_folder.is_dir() and mask_folder.is_dir():
-            images = _by_name(image_folder.iterdir(), IMAGE_SUFFIXES)
-            return images, _by_name(mask_folder.iterdir(), MASK_SUFFIXES)
+            masks = {file.name: file for file in _pictures(mask_folder)}
+            return _by_name(_pictures(image_folder)), masks
     raise DataError(f"{root}: no folders `images` and `masks` in it.")
 
 
-def _by_name(files: Iterable[Path], suffixes: frozenset[str]) -> dict[str, Path]:
+def _pictures(folder: Path) -> list[Path]:
+    """Files that may be pictures: whatever is not known to be something else."""
+    return sorted(
+        file for file in folder.iterdir() if left_out(file.name) is None and file.is_file()
+    )
+
+
+def _by_name(files: Iterable[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for file in sorted(files):
-        if file.suffix.lower() not in suffixes:
-            continue
-        if file.stem in found:
-            raise DataError(f"{file}: {found[file.stem].name} has the same name; rename one.")
-        found[file.stem] = file
+    for file in files:
+        first = found.setdefault(stem(file.name), file)
+        if first != file:
+            raise DataError(f"{file}: {first.name} has the same name; rename one.")
     return found

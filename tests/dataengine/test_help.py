@@ -23,6 +23,7 @@ DOCUMENTED = {
         "--views", "four times", *TORCHVISION,
     ],
     "status": ["--json"],
+    "failures": ["--stage", "<read|detect|import|label>", "--json", "whole reason"],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
     "show": ["ID", "OUT.png"],
     "bench models": ["[NAME]...", "--data", "--epochs", "--out", "--device"],

@@ -155,7 +155,7 @@ def test_two_masks_of_one_name_are_refused(tmp_path: Path, raw: Path) -> None:
     from dataengine.cli import app
 
     save(tmp_path / "masks/a.png", np.zeros((HEIGHT, WIDTH), np.uint8))
-    save(tmp_path / "masks/deep/a.png", np.zeros((HEIGHT, WIDTH), np.uint8))
+    save(tmp_path / "masks/a.webp", np.zeros((HEIGHT, WIDTH), np.uint8))
     arguments = ["-w", str(tmp_path / "ws"), "ingest", str(raw), "--masks", str(tmp_path / "masks")]
     result = CliRunner().invoke(app, arguments, env=FAST_INGEST)
     assert "a second mask of this name" in str(result.exception)
