@@ -1,9 +1,9 @@
 """What is remembered: SQLAlchemy models, the job queue, Alembic migrations.
 
-`db.queue` and `db.schema` are used as modules: ``queue.claim(…)``, ``schema.upgrade(engine)``.
+`db.queue`, `db.owners` and `db.schema` are used as modules: ``queue.claim(…)``.
 """
 
-from db import queue, schema
+from db import owners, queue, schema
 from db.engine import open_engine, overwrite_what_was_deleted, reader
 from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
 from db.models import (
@@ -25,6 +25,8 @@ from db.models import (
     Stage,
     Verdict,
 )
+from db.owners import Holder, Owner
+from db.presence_models import LockRow, OwnerRow, WorkspaceRow
 from db.quality_models import (
     AttemptItem,
     AttemptState,
@@ -35,6 +37,7 @@ from db.quality_models import (
     ScoreModelRow,
 )
 from db.queue import Job, Pending
+from db.reading import open_to_read
 from db.release_models import Admitted, Forgotten, Release, ReleaseItem, Run, Trust
 from db.review_models import Honeypot, Review, ReviewProject, ReviewRequest, TaskRemoval
 from db.writing import chunks, insert_new, insert_or_replace
@@ -49,17 +52,21 @@ __all__ = [
     "Decision",
     "Face",
     "Forgotten",
+    "Holder",
     "Honeypot",
     "Image",
     "Job",
     "JobRow",
     "JobState",
     "LeaseLostError",
+    "LockRow",
     "Mask",
     "MaskDoubt",
     "MaskSignals",
     "MaskSource",
     "Outcome",
+    "Owner",
+    "OwnerRow",
     "Pending",
     "Portrait",
     "PortraitTraits",
@@ -80,12 +87,15 @@ __all__ = [
     "TaskRemoval",
     "Trust",
     "Verdict",
+    "WorkspaceRow",
     "chunks",
     "explain",
     "insert_new",
     "insert_or_replace",
     "open_engine",
+    "open_to_read",
     "overwrite_what_was_deleted",
+    "owners",
     "queue",
     "reader",
     "schema",

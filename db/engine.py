@@ -46,7 +46,7 @@ def open_engine(url: str | URL) -> Engine:
         DatabaseError: the URL is malformed, names another kind of database, an in-memory one
             (which other processes could not see), or a driver that is not installed.
     """
-    parsed = _parse(url)
+    parsed = parse_url(url)
     options: dict[str, Any] = {}
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS}
@@ -61,9 +61,14 @@ def open_engine(url: str | URL) -> Engine:
         raise DatabaseError(f"{parsed} names an unknown driver: {error}") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    _engines.add(engine)
+        event.listen(engine, "begin", begin_sqlite)
+    remember(engine)
     return engine
+
+
+def remember(engine: Engine) -> None:
+    """Let a forked child leave this engine's connections alone."""
+    _engines.add(engine)
 
 
 def reader(engine: Engine) -> Engine:
@@ -101,7 +106,12 @@ def display_name(engine: Engine) -> str:
     return str(sqlite_file(engine) or engine.url)
 
 
-def _parse(url: str | URL) -> URL:
+def parse_url(url: str | URL) -> URL:
+    """Read a database URL.
+
+    Raises:
+        DatabaseError: as `open_engine`.
+    """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -148,7 +158,8 @@ def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
             return
 
 
-def _begin_sqlite(connection: Connection) -> None:
+def begin_sqlite(connection: Connection) -> None:
+    """Begin a transaction of the kind that the connection's options say."""
     read_only = connection.get_execution_options().get(_READ_ONLY, False)
     # Readers and writers share pooled connections; the pragma outlives the transaction.
     if connection.info.get(_READ_ONLY, False) != read_only:

@@ -10,6 +10,7 @@ then set `HEAD`. The part of a file's name before the first underscore is its re
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,13 +24,22 @@ from db.errors import DatabaseError, SchemaError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest revision in `MIGRATIONS`; a test holds it equal to Alembic's."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 # Any number that other users of a PostgreSQL server are unlikely to lock.
 _ADVISORY_LOCK = 0x706F727472616974
+
+
+class State(Enum):
+    """How the tables of a database stand."""
+
+    MISSING = auto()  # there is no file
+    EMPTY = auto()  # there are no tables
+    OLDER = auto()  # an older program made them
+    CURRENT = auto()  # they are at `HEAD`
 
 
 def upgrade(engine: Engine) -> bool:
@@ -48,7 +58,7 @@ def upgrade(engine: Engine) -> bool:
     if check(engine):
         return False
     with _alone(engine) as connection:
-        if _is_current(connection):
+        if _state(connection) is State.CURRENT:
             return False
         from alembic import command
 
@@ -67,11 +77,21 @@ def check(engine: Engine) -> bool:
         SchemaError: the database is newer than this program, or holds other tables.
         DatabaseError: the database cannot be opened.
     """
+    return state(engine) is State.CURRENT
+
+
+def state(engine: Engine) -> State:
+    """Tell how the tables stand, without changing or creating anything.
+
+    Raises:
+        SchemaError: the database is newer than this program, or holds other tables.
+        DatabaseError: the database cannot be opened.
+    """
     file = sqlite_file(engine)
     if file is not None and not file.exists():
-        return False
+        return State.MISSING
     with _opened(reader(engine)) as connection, connection.begin():
-        return _is_current(connection)
+        return _state(connection)
 
 
 def alembic_config(connection: Connection) -> "Config":
@@ -84,7 +104,7 @@ def alembic_config(connection: Connection) -> "Config":
     return config
 
 
-def _is_current(connection: Connection) -> bool:
+def _state(connection: Connection) -> State:
     """Compare the recorded revision with `HEAD`; refuse a database that cannot be upgraded."""
     inspector = sa.inspect(connection)
     name = display_name(connection.engine)
@@ -93,13 +113,13 @@ def _is_current(connection: Connection) -> bool:
             raise SchemaError(
                 f"{name} holds tables of another program: choose a new file or an empty database"
             )
-        return False
+        return State.EMPTY
     versions = list(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
     if versions == [HEAD]:
-        return True
+        return State.CURRENT
     known = {path.name.partition("_")[0] for path in MIGRATIONS.glob("versions/*.py")}
     if versions and known.issuperset(versions):
-        return False
+        return State.OLDER
     schema = ", ".join(versions) or "unknown"
     if inspector.has_table("image") and inspector.has_table("job"):
         raise SchemaError(

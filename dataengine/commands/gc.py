@@ -21,8 +21,8 @@ def gc(
 ) -> None:
     """Remove blobs that no row names, and what killed processes were writing.
 
-    An ingest may run meanwhile: what was written since the oldest process now at work was started
-    is spared, because the row that will name it may not be committed yet.
+    An ingest may run meanwhile: what a process at work has written and not named yet is spared,
+    since it is about to be named. Who cannot be seen from here is listened for, some 15 seconds.
     """
     from dataengine.console.gc import print_collected
     from dataengine.context import opened

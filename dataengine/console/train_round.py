@@ -16,8 +16,7 @@ from pipelines.portraits.standing import MinSource
 from pipelines.rounds.finishing import finish_round, promote_by_hand
 from pipelines.rounds.history import RoundLine, rounds
 from pipelines.rounds.preparing import RoundRequest, RoundRun, prepare_round
-from pipelines.workspace.errors import PipelineError
-from pipelines.workspace.exclusive import AlreadyLockedError, exclusive
+from pipelines.workspace.exclusive import exclusive
 from pipelines.workspace.workspace import Workspace
 from sinet.devices import choose_device
 
@@ -49,14 +48,9 @@ class RoundOptions:
 
 def run_round(workspace: Workspace, options: RoundOptions, *, as_json: bool) -> bool:
     """Freeze, train, measure, promote and report; True if it was interrupted."""
-    try:
-        with exclusive(workspace.paths.locks / f"round-{options.number}"):
-            return _run_round(workspace, options, as_json=as_json)
-    except AlreadyLockedError:
-        raise PipelineError(
-            f"{workspace.paths.root}: round {options.number} is being trained by another process; "
-            "wait for its end"
-        ) from None
+    what = f"round {options.number} is being trained by another process"
+    with exclusive(workspace, f"round-{options.number}", what):
+        return _run_round(workspace, options, as_json=as_json)
 
 
 def _run_round(workspace: Workspace, options: RoundOptions, *, as_json: bool) -> bool:

@@ -87,5 +87,5 @@ def _brightness(store: Store, blob: str) -> float:
     data = np.frombuffer(store.get(blob), np.uint8)
     grey = cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)
     if grey is None:
-        raise WorkspaceError(f"{store.path(blob)}: this blob is no image")
+        raise WorkspaceError(f"{store.where(blob)}: this blob is no image")
     return float(grey.mean())

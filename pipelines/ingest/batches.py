@@ -175,6 +175,7 @@ class BatchRunner:
                 tally.failures[failure.reason] += 1
                 tally.files += job.stage in (Stage.READ, Stage.DETECT)
             queue.succeed(connection, done, owner)
+        self._workspace.intents.settle()
         return tally
 
     def _content(self, uri: str) -> FileContent:

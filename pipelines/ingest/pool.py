@@ -16,7 +16,6 @@ from multiprocessing.process import BaseProcess
 from db import queue
 from pipelines.ingest.tally import Tally
 from pipelines.ingest.worker import Broken, Hello, work_in_process
-from pipelines.workspace import owners
 from pipelines.workspace.errors import WorkerError
 from pipelines.workspace.workspace import Workspace
 
@@ -126,8 +125,7 @@ class WorkerPool:
         with self._workspace.engine.begin() as connection:
             held = member.owner in queue.owners(connection)
             queue.crashed(connection, member.owner)
-        self._workspace.store.discard_temporaries(member.owner)
-        owners.remove_lock(self._workspace.paths.locks, member.owner)
+        self._workspace.bury(member.owner)
         return held
 
     def _tell_all_to_stop(self) -> None:

@@ -3,7 +3,8 @@
 import posixpath
 from urllib.parse import quote
 
-from pipelines.workspace.store import BlobKind
+from pipelines.label_studio.errors import ReviewError
+from pipelines.workspace.store import BlobKind, path_below
 from pipelines.workspace.workspace import Workspace
 
 
@@ -16,13 +17,19 @@ def image_url(workspace: Workspace, blob: str) -> str:
     """
     store = _store(workspace)
     root = workspace.settings.review.document_root or store
-    return f"/data/local-files/?d={quote(posixpath.relpath(posixpath.join(store, blob), root))}"
+    return f"/data/local-files/?d={quote(posixpath.relpath(path_below(store, blob), root))}"
 
 
 def portraits_on_server(workspace: Workspace) -> str:
     """The only folder that a project serves: crops, not masks."""
-    return posixpath.join(_store(workspace), BlobKind.PORTRAIT)
+    return path_below(_store(workspace), BlobKind.PORTRAIT)
 
 
 def _store(workspace: Workspace) -> str:
-    return workspace.settings.review.store_on_server or str(workspace.paths.store)
+    there = workspace.settings.review.store_on_server or workspace.store.local_root
+    if there is None:
+        raise ReviewError(
+            "the crops are in no folder that a server could read: set `store_on_server` in "
+            "`[review]`"
+        )
+    return str(there)

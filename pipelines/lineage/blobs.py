@@ -1,6 +1,6 @@
 """Which rows name which blobs."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,14 +67,6 @@ def unnamed(keys: Iterable[str], named: Digests) -> Iterator[str]:
     for page in chunks(keys, _PAGE):
         found = np.isin(np.fromiter(map(_digest, page), np.uint64), named, kind="sort")
         yield from (key for key, is_named in zip(page, found, strict=True) if not is_named)
-
-
-def still_named(connection: Connection, keys: Collection[str]) -> set[str]:
-    """Those of some hundred keys that a row names."""
-    found: set[str] = set()
-    for column in blob_columns():
-        found.update(connection.scalars(sa.select(column).where(column.in_(keys))))
-    return found
 
 
 def _digest(key: str) -> int:

@@ -1,10 +1,10 @@
 """Blobs that no row names: what interrupted work and forgotten photos left."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from db import reader
+from db import owners, reader
 from pipelines.lineage.blobs import digests, named_blobs, unnamed
-from pipelines.workspace import owners
 from pipelines.workspace.workspace import Workspace
 
 
@@ -27,48 +27,90 @@ class Collected:
     spared: int = 0
 
 
+@dataclass
+class Removed:
+    """What became of some blobs that no row names.
+
+    Attributes:
+        blobs: number of those that were removed, or would be.
+        blob_bytes: their bytes.
+        spared: keys of those that a process at work may be about to name.
+    """
+
+    blobs: int = 0
+    blob_bytes: int = 0
+    spared: list[str] = field(default_factory=list)
+
+
 def collect(workspace: Workspace, *, dry_run: bool = False) -> Collected:
     """Remove what no row names.
 
-    An ingest may run meanwhile: it writes a blob before the row that names it, so whatever was
-    written or asked for since the oldest process now at work was started is spared. When none is
-    at work, nothing is.
+    An ingest may run meanwhile: it writes a blob before the row that names it, so what a process
+    at work has put and not named yet is spared.
 
     Args:
-        workspace: opened.
+        workspace: opened to write.
         dry_run: count only.
 
     Raises:
         WorkspaceError: a file cannot be removed.
     """
-    result = Collected()
-    store = workspace.store
-    # In this order: what is put from here on is younger, what was put before is named by now.
-    since = owners.at_work_since(workspace.paths.locks, but=workspace.owner)
     with reader(workspace.engine).begin() as connection:
         named = digests(blob.key for blob in named_blobs(connection))
-    for key in unnamed(store.keys(), named):
-        freed = store.size_before(key, since) if dry_run else store.remove(key, since)
+    found = list(unnamed(workspace.store.keys(), named))
+    removed = remove_unnamed(workspace, found, dry_run=dry_run)
+    result = Collected(
+        blobs=removed.blobs, blob_bytes=removed.blob_bytes, spared=len(removed.spared)
+    )
+    _collect_temporaries(workspace, result, dry_run=dry_run)
+    return result
+
+
+def remove_unnamed(workspace: Workspace, keys: Sequence[str], *, dry_run: bool = False) -> Removed:
+    """Remove those of some blobs that no row names and nobody at work is about to name.
+
+    Args:
+        workspace: opened to write.
+        keys: of blobs that had no name a moment ago.
+        dry_run: count only.
+
+    Raises:
+        WorkspaceError: a file cannot be removed.
+    """
+    result = Removed()
+    if not keys:
+        return result
+    store = workspace.store
+    # In this order. What is put after the first line has another version then; what was put before
+    # it is in its process's notes, or these were settled: then a row names it in the third.
+    versions = {key: store.version(key) for key in keys}
+    spared = workspace.intents.of(workspace.others_at_work())
+    with reader(workspace.engine).begin() as connection:
+        named = digests(blob.key for blob in named_blobs(connection))
+    for key in unnamed(keys, named):
+        version = versions[key]
+        if version is None:
+            continue
+        freed = None
+        if key not in spared:
+            freed = store.size(key) if dry_run else store.remove(key, version)
         if freed is None:
-            result.spared += 1
+            result.spared.append(key)
         else:
             result.blobs += 1
             result.blob_bytes += freed
-    _collect_temporaries(workspace, result, dry_run=dry_run)
     return result
 
 
 def _collect_temporaries(workspace: Workspace, result: Collected, *, dry_run: bool) -> None:
     found = workspace.store.temporaries()
-    dead = set(owners.dead_owners(workspace.paths.locks, {name for name, _ in found}))
-    for name, path in found:
-        if name not in dead:
-            continue
-        try:
-            size = path.stat().st_size
-            if not dry_run:
-                path.unlink()
-        except FileNotFoundError:  # somebody else has cleared up
-            continue
-        result.temporaries += 1
-        result.temporary_bytes += size
+    with reader(workspace.engine).begin() as connection:
+        there = owners.present(connection)
+    dead = set(workspace.presence.dead({each.owner for each in found}, there))
+    for each in found:
+        if each.owner in dead:
+            result.temporaries += 1
+            result.temporary_bytes += each.size_bytes
+    if not dry_run:
+        for name in dead:
+            workspace.store.discard_temporaries(name)

@@ -34,10 +34,9 @@ from db import (
     overwrite_what_was_deleted,
     reader,
 )
-from pipelines.lineage.blobs import still_named
+from pipelines.lineage.collecting import remove_unnamed
 from pipelines.near_duplicates.tombstone import tombstone
 from pipelines.review.push import alone
-from pipelines.workspace import owners
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace
 
@@ -166,11 +165,10 @@ def forget(workspace: Workspace, image_ids: Sequence[int]) -> Forgot:
 
     Raises:
         PipelineError: an ingest is at work on one of them; nothing was removed.
-        ReviewError: a push is at work; nothing was removed.
+        BusyError: a push is at work; nothing was removed.
         WorkspaceError: a blob cannot be removed; no row names it any more.
     """
     workspace.clear_up_after_the_dead()
-    since = owners.at_work_since(workspace.paths.locks, but=workspace.owner)
     keys: set[str] = set()
     tombstones = _tombstones(workspace, image_ids)
     # A push that has read a question would send its picture after all.
@@ -178,16 +176,15 @@ def forget(workspace: Workspace, image_ids: Sequence[int]) -> Forgot:
         for image_id in image_ids:
             rows = _rows(connection, image_id)
             keys |= _remove_rows(connection, rows, tombstones.get(image_id))
-        unneeded = sorted(keys - still_named(connection, keys))
     overwrite_what_was_deleted(workspace.engine)
     known = sum(stone is not None for stone in tombstones.values())
-    result = Forgot(photos=len(image_ids), by_bytes_alone=len(image_ids) - known)
-    for key in unneeded:
-        if workspace.store.remove(key, since) is not None:
-            result.blobs += 1
-        elif workspace.store.path(key).exists():
-            result.spared.append(key)
-    return result
+    removed = remove_unnamed(workspace, sorted(keys))
+    return Forgot(
+        photos=len(image_ids),
+        blobs=removed.blobs,
+        spared=removed.spared,
+        by_bytes_alone=len(image_ids) - known,
+    )
 
 
 def _tombstones(workspace: Workspace, image_ids: Sequence[int]) -> dict[int, bytes | None]:

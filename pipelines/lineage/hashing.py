@@ -3,15 +3,18 @@
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from db import chunks
+from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.store import Store
 
 _T = TypeVar("_T")
+_Item = TypeVar("_Item")
 
 # Small files come in pieces, so that handing them over costs little.
 _PIECE = 64
@@ -43,19 +46,39 @@ def hash_files(files: Iterable[tuple[_T, Path]]) -> Iterator[Hashed[_T]]:
     Yields:
         One result a file, in order.
     """
+    return _in_threads(lambda file: _hash(*file), files)
+
+
+def hash_blobs(blobs: Iterable[tuple[_T, str]], store: Store) -> Iterator[Hashed[_T]]:
+    """`hash_files` for blobs of a store.
+
+    Args:
+        blobs: anything that stands for a blob, and its key.
+        store: that has them.
+    """
+
+    def look(blob: tuple[_T, str]) -> Hashed[_T]:
+        item, key = blob
+        try:
+            return Hashed(item, *store.sha256(key))
+        except WorkspaceError as error:
+            return Hashed(item, None, error=str(error))
+
+    return _in_threads(look, blobs)
+
+
+def _in_threads(
+    look: Callable[[_Item], Hashed[_T]], items: Iterable[_Item]
+) -> Iterator[Hashed[_T]]:
     threads = min(8, (os.cpu_count() or 1) + 1)
     ahead: deque[Future[list[Hashed[_T]]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for piece in chunks(files, _PIECE):
-            ahead.append(pool.submit(_hash_piece, piece))
+        for piece in chunks(items, _PIECE):
+            ahead.append(pool.submit(lambda piece: [look(item) for item in piece], piece))
             if len(ahead) > 2 * threads:
                 yield from ahead.popleft().result()
         while ahead:
             yield from ahead.popleft().result()
-
-
-def _hash_piece(piece: list[tuple[_T, Path]]) -> list[Hashed[_T]]:
-    return [_hash(item, path) for item, path in piece]
 
 
 def _hash(item: _T, path: Path) -> Hashed[_T]:

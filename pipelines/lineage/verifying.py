@@ -25,10 +25,10 @@ from db import (
 )
 from pipelines.lineage.blobs import NamedBlob, count_named, digests, named_blobs, unnamed
 from pipelines.lineage.checksums import CHECKSUMS_FILE, check_release, checksum_of
-from pipelines.lineage.hashing import hash_files
+from pipelines.lineage.hashing import hash_blobs
 from pipelines.lineage.report import Fault, Observer, Report
 from pipelines.workspace.errors import PipelineError
-from pipelines.workspace.store import is_key
+from pipelines.workspace.store import digest_of, is_key
 from pipelines.workspace.workspace import Workspace
 
 CHECKPOINT_FILE = "last.safetensors"
@@ -119,24 +119,25 @@ def verify_folder(folder: Path, workspace: Workspace | None, observer: Observer)
 def _check_blobs(
     connection: Connection, workspace: Workspace, report: Report, observer: Observer
 ) -> None:
-    def files() -> Iterator[tuple[NamedBlob, Path]]:
+    store = workspace.store
+
+    def keys() -> Iterator[tuple[NamedBlob, str]]:
         for blob in named_blobs(connection):
             if is_key(blob.key):
-                yield blob, workspace.store.path(blob.key)
+                yield blob, blob.key
             else:
                 message = f"{blob.row}: names {blob.key!r}, which is no blob"
                 report.add(Fault.NO_KEY, blob.row, message)
 
     observer.checking("blobs", count_named(connection))
-    for found in hash_files(files()):
+    for found in hash_blobs(keys(), store):
         blob = found.item
-        path = workspace.store.path(blob.key)
+        where = store.where(blob.key)
         if found.sha256 is None:
-            problem = f"cannot be read ({found.error})" if found.error else "is missing"
-            message = f"{path}: this blob {problem}; {blob.row} names it"
+            message = found.error or f"{where}: this blob is missing; {blob.row} names it"
             report.add(Fault.MISSING_BLOB, blob.key, message)
-        elif found.sha256 != path.stem:
-            message = f"{path}: this blob is damaged: not what its name says; {blob.row} names it"
+        elif found.sha256 != digest_of(blob.key):
+            message = f"{where}: this blob is damaged: not what its name says; {blob.row} names it"
             report.add(Fault.DAMAGED_BLOB, blob.key, message)
         report.blobs += 1
         report.bytes += found.size_bytes

@@ -19,5 +19,5 @@ def read_grey(store: Store, key: str) -> NDArray[np.uint8]:
     """
     grey = cv2.imdecode(np.frombuffer(store.get(key), np.uint8), cv2.IMREAD_GRAYSCALE)
     if grey is None:
-        raise WorkspaceError(f"{store.path(key)}: this blob is no image")
+        raise WorkspaceError(f"{store.where(key)}: this blob is no image")
     return np.asarray(grey, np.uint8)

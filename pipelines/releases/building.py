@@ -21,7 +21,7 @@ from db import Release, ReleaseItem
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, write
 from pipelines.workspace.errors import PipelineError, WorkspaceError
-from pipelines.workspace.exclusive import AlreadyLockedError, exclusive
+from pipelines.workspace.exclusive import exclusive
 from pipelines.workspace.store import storage_message
 from pipelines.workspace.workspace import Workspace
 
@@ -36,21 +36,14 @@ _PARTIAL = ".partial"
 
 @contextmanager
 def alone(workspace: Workspace) -> Iterator[None]:
-    """One release at a time in a workspace; the kernel frees a dead process's lock.
-
-    What a dead process left half-done is settled first.
+    """One release at a time in a workspace; what a dead process left half-done is settled first.
 
     Raises:
-        PipelineError: another one is being written.
+        BusyError: another one is being written.
     """
-    try:
-        with exclusive(workspace.paths.locks / "release"):
-            _settle(workspace)
-            yield
-    except AlreadyLockedError:
-        raise PipelineError(
-            f"{workspace.paths.root}: another release is being written; wait for its end"
-        ) from None
+    with exclusive(workspace, "release", "another release is being written"):
+        _settle(workspace)
+        yield
 
 
 def check_target(target: Path) -> None:

@@ -6,15 +6,14 @@ not find it after any earlier attempt had time to end. A lost answer is settled 
 sending again on a guess.
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
 from db import Purpose, Verdict, chunks, reader
 from pipelines.certify.attempts import being_audited, unasked_audits
 from pipelines.doubt.scoring import score_masks
-from pipelines.label_studio.errors import ReviewError
 from pipelines.label_studio.gateway import Gateway
 from pipelines.portraits.proposals import proposals
 from pipelines.portraits.splits import assign_splits
@@ -26,7 +25,7 @@ from pipelines.review.ledger import Project
 from pipelines.review.projects import open_project
 from pipelines.review.removals import delete_forgotten
 from pipelines.review.sending import Sender, read_ahead
-from pipelines.workspace.exclusive import AlreadyLockedError, exclusive
+from pipelines.workspace.exclusive import exclusive
 from pipelines.workspace.workspace import Workspace
 
 
@@ -95,8 +94,8 @@ def push(
     same command, run again, ends where it would have ended.
 
     Raises:
-        ReviewError: see `Gateway`; or a push is at work. What was sent is in the ledger, and
-            the same command goes on.
+        ReviewError: see `Gateway`. What was sent is in the ledger, and the same command goes on.
+        BusyError: another push is at work.
         WorkspaceError: a blob is missing or damaged.
     """
     with alone(workspace):
@@ -195,15 +194,10 @@ def _reopen_lost(workspace: Workspace, gateway: Gateway, project: Project) -> li
     return [each for each in lost if each in reopened]
 
 
-@contextmanager
-def alone(workspace: Workspace) -> Iterator[None]:
-    """One push at a time in a workspace; the kernel frees a dead one's lock.
+def alone(workspace: Workspace) -> AbstractContextManager[None]:
+    """One push at a time in a workspace.
 
     Raises:
-        ReviewError: a push is at work.
+        BusyError: a push is at work.
     """
-    try:
-        with exclusive(workspace.paths.locks / "review-push"):
-            yield
-    except AlreadyLockedError:
-        raise ReviewError(f"{workspace.paths.root}: a push is at work; wait for its end") from None
+    return exclusive(workspace, "review-push", "a push is at work")

@@ -2,6 +2,7 @@
 
 PipelineError            base: one line for the user, exit code 1
 ├── WorkspaceError       the workspace cannot be opened or written
+│   └── BusyError        another process does what only one may do at a time
 ├── ScanError            a path given on the command line cannot be offered
 ├── ItemError            one item (file, image, portrait) failed; the run goes on
 └── ModelError           a detector or teacher cannot be loaded
@@ -14,6 +15,10 @@ class PipelineError(Exception):
 
 class WorkspaceError(PipelineError):
     """The workspace cannot be opened, upgraded or written."""
+
+
+class BusyError(WorkspaceError):
+    """Another process does what only one may do at a time; the message names it."""
 
 
 class ScanError(PipelineError):

@@ -1,26 +1,43 @@
-"""One process at a time: locks that the kernel frees when their holder dies, however it dies."""
+"""One process at a time, wherever it runs; who is waited for is named."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-
-class AlreadyLockedError(Exception):
-    """Another process holds the lock."""
+from db import Holder, owners
+from pipelines.workspace.errors import BusyError
+from pipelines.workspace.workspace import Workspace
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock file; its folder must be there.
+def exclusive(workspace: Workspace, name: str, what: str) -> Iterator[None]:
+    """Hold a lock of the workspace; a dead process's is taken over.
+
+    Args:
+        workspace: opened to write.
+        name: of the lock.
+        what: is going on while somebody holds it, for people: ``a push is at work``.
 
     Raises:
-        AlreadyLockedError: another process holds it.
-        OSError: the file cannot be made.
+        BusyError: another process holds it, or this one does already.
     """
-    with path.open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyLockedError(str(path)) from None
+    holder = _take(workspace, name)
+    if holder is not None:
+        workspace.presence.wait_until_known([holder.owner.name])
+        workspace.clear_up_after_the_dead()
+        holder = _take(workspace, name)
+    if holder is not None:
+        owner = holder.owner
+        raise BusyError(
+            f"{workspace.paths.root}: {what}: `{owner.command}`, process {owner.pid} on "
+            f"{owner.host}, since {holder.since:%Y-%m-%d %H:%M} UTC; wait for its end"
+        )
+    try:
         yield
+    finally:
+        with workspace.engine.begin() as connection:
+            owners.free(connection, name, workspace.owner)
+
+
+def _take(workspace: Workspace, name: str) -> Holder | None:
+    with workspace.engine.begin() as connection:
+        return owners.take(connection, name, workspace.owner)

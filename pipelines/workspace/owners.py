@@ -1,97 +1,166 @@
-"""Who is alive: every process that holds jobs also holds a lock file, which dies with it.
+"""Who is alive: every process that writes holds a lock file, has a row, and its heart beats there.
 
-A lease alone would make an interrupted run wait for its end. The kernel releases a dead process's
-lock at once, whatever killed it, and process ids that are used again cannot deceive it.
+The kernel releases a dead process's lock at once, whatever killed it, and process ids that are used
+again cannot deceive it: who shares kernel and folder with a process tries its lock. Whoever does
+not (another machine, a container that was restarted elsewhere) listens to its heart: a process is
+dead when its count of beats stood still while the listener's own went on. Both need the database
+for their beats, so a busy database silences neither alone; and no clock is compared with another.
 """
 
 import fcntl
 import os
 import secrets
+import shlex
 import socket
-import tempfile
-from collections.abc import Iterable
+import sys
+import threading
+import weakref
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import Owner, owners
+
+BEAT_SECONDS = 3.0
+SILENT_BEATS = 5
+"""So many own beats without one of another's, and the other is dead."""
+
 _SUFFIX = ".lock"
+_LOOK_SECONDS = 0.05
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_COMMAND_CHARACTERS = 200
 
 
-class OwnerLock:
-    """This process's identity in a workspace.
+class Presence:
+    """This process's presence in a workspace, and what it knows of the others'.
 
     Attributes:
-        name: the owner written into jobs: host name, process id and random digits.
+        name: the owner written into jobs and temporary files: host name, process id and random
+            digits.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """Take a fresh lock.
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        """Take a fresh lock, write the row, and begin to beat.
 
         Args:
+            engine: of a database with today's tables.
             folder: of the workspace's lock files; made if missing.
 
         Raises:
             OSError: the folder cannot be written.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self.name = f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._path = folder / (self.name + _SUFFIX)
-        self._file = _locked(self._path)
+        host = socket.gethostname().replace("/", "_") or "localhost"
+        self.name = f"{host}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._engine = engine
+        self._folder = folder
+        self._owner = Owner(
+            name=self.name,
+            host=host,
+            place=_place(folder),
+            pid=os.getpid(),
+            command=_command(),
+            started_at=datetime.now(UTC),
+        )
+        self._own_beats = 0
+        self._heard: dict[str, tuple[int, int, bool]] = {}
+        self._stop = threading.Event()
+        self._file = _locked(folder / (self.name + _SUFFIX))
+        with engine.begin() as connection:
+            owners.enter(connection, self._owner)
+        # Not a method: a workspace that is dropped without being closed must not live on in it.
+        arguments = (weakref.ref(self), self._stop)
+        self._heart = threading.Thread(target=_beat, args=arguments, daemon=True)
+        self._heart.start()
 
     def release(self) -> None:
-        """Give the name up; its jobs must have been finished or released."""
-        self._path.unlink(missing_ok=True)
+        """Leave; jobs must have been finished or released."""
+        self._stop.set()
+        self._heart.join()
+        with self._engine.begin() as connection:
+            owners.leave(connection, self.name)
+        (self._folder / (self.name + _SUFFIX)).unlink(missing_ok=True)
         self._file.close()
 
+    def beat(self) -> None:
+        """Count up, and listen to the others."""
+        with self._engine.begin() as connection:
+            owners.beat(connection, self._owner)
+            there = owners.present(connection)
+        own = self._own_beats = self._own_beats + 1
+        before = self._heard
+        heard = {}
+        for name, owner in there.items():
+            beats, since, has_beaten = before.get(name, (owner.beats, own, False))
+            if owner.beats != beats:
+                beats, since, has_beaten = owner.beats, own, True
+            heard[name] = (beats, since, has_beaten)
+        self._heard = heard
 
-def dead_owners(folder: Path, names: Iterable[str]) -> list[str]:
-    """Those of the named owners that certainly live no more.
+    def dead(self, names: Iterable[str], there: Mapping[str, Owner]) -> list[str]:
+        """Those of the named owners that certainly live no more.
 
-    Owners on other machines are never called dead: their leases decide.
-    """
-    return [name for name in names if _is_ours(name) and not _is_locked(folder / (name + _SUFFIX))]
+        Args:
+            names: of owners.
+            there: `db.owners.present`, of the transaction that buries them.
+        """
+        return [name for name in names if self._is_dead(name, there) is True]
+
+    def wait_until_known(self, names: Iterable[str]) -> None:
+        """Listen until it is known of each of these whether it lives: some 15 seconds at most."""
+        wanted = list(names)
+        while True:
+            with self._engine.connect() as connection:
+                there = owners.present(connection)
+            if all(self._is_dead(name, there) is not None for name in wanted):
+                return
+            self._stop.wait(_LOOK_SECONDS)
+
+    def abandoned(self) -> set[str]:
+        """Names whose lock files lie about."""
+        return {path.stem for path in self._folder.glob("*" + _SUFFIX)}
+
+    def remove_lock(self, name: str) -> None:
+        """Remove a dead owner's lock file, after its jobs and temporary files were cleared away."""
+        path = self._folder / (name + _SUFFIX)
+        try:
+            with path.open("rb") as file:
+                # Under the lock: a process that has just made this file must not lose it.
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+        except (FileNotFoundError, BlockingIOError):
+            pass
+
+    def _is_dead(self, name: str, there: Mapping[str, Owner]) -> bool | None:
+        """None: not known yet."""
+        if _is_locked(self._folder / (name + _SUFFIX)):
+            return False
+        owner = there.get(name)
+        # A process enters before it holds anything, and enters again if it was buried alive.
+        if owner is None or owner.place == self._owner.place:
+            return True
+        beats, since, has_beaten = self._heard.get(name, (owner.beats, self._own_beats, False))
+        if owner.beats != beats or (has_beaten and self._own_beats - since < SILENT_BEATS):
+            return False
+        return True if self._own_beats - since >= SILENT_BEATS else None
 
 
-def abandoned_locks(folder: Path) -> list[str]:
-    """Names of dead owners whose lock files still lie about."""
-    return dead_owners(folder, [path.stem for path in folder.glob("*" + _SUFFIX)])
-
-
-def at_work_since(folder: Path, *, but: str) -> float:
-    """When the oldest process that may be at work was started; now if there is none.
-
-    What no row names and was written before that will never be named by one. Locks of other
-    machines are never called dead, so neither are the processes.
-
-    Args:
-        folder: of the workspace's lock files.
-        but: an owner that is left out: the one who asks.
-
-    Returns:
-        Unix time in seconds, by the clock of the file system.
-    """
-    # The clock of a network disk may differ from this machine's.
-    with tempfile.TemporaryFile(dir=folder) as probe:
-        started = [os.fstat(probe.fileno()).st_mtime]
-    left_out = {*abandoned_locks(folder), but}
-    for path in folder.glob("*" + _SUFFIX):
-        if path.stem not in left_out:
-            try:
-                started.append(path.stat().st_mtime)
-            except FileNotFoundError:  # it has just ended: what it put is named, or never will be
-                continue
-    return min(started)
-
-
-def remove_lock(folder: Path, name: str) -> None:
-    """Forget a dead owner, after its jobs and temporary files were cleared away."""
-    path = folder / (name + _SUFFIX)
-    try:
-        with path.open("rb") as file:
-            # Under the lock: a process that has just made this file must not lose it.
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
-    except (FileNotFoundError, BlockingIOError):
-        pass
+def _beat(presence: "weakref.ref[Presence]", stop: threading.Event) -> None:
+    while not stop.wait(BEAT_SECONDS):
+        alive = presence()
+        if alive is None:
+            return
+        try:
+            alive.beat()
+        except (SQLAlchemyError, OSError):
+            # A full disk or a busy database: whoever works with it tells. The heart goes on.
+            continue
+        finally:
+            del alive
 
 
 def _locked(path: Path) -> IO[bytes]:
@@ -102,10 +171,6 @@ def _locked(path: Path) -> IO[bytes]:
         if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
             return file
         file.close()
-
-
-def _is_ours(name: str) -> bool:
-    return name.rsplit("-", 2)[0] == _host()
 
 
 def _is_locked(path: Path) -> bool:
@@ -120,5 +185,17 @@ def _is_locked(path: Path) -> bool:
     return False
 
 
-def _host() -> str:
-    return socket.gethostname().replace("/", "_") or "localhost"
+def _place(folder: Path) -> str:
+    """Equal for two processes only if each sees the other's lock on a file of the folder."""
+    try:
+        kernel = _BOOT_ID.read_text().strip()
+    except OSError:
+        kernel = socket.gethostname()  # macOS: no containers share its kernel
+    found = folder.stat()
+    return f"{kernel} {found.st_dev} {found.st_ino}"
+
+
+def _command() -> str:
+    name, *options = sys.argv or [""]
+    text = shlex.join([Path(name).name, *options])
+    return text.encode("utf-8", "backslashreplace").decode()[:_COMMAND_CHARACTERS]

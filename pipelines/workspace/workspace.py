@@ -6,9 +6,11 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL, Engine, make_url
 
-from db import open_engine, queue, schema
-from pipelines.workspace import owners
+from db import open_engine, owners, queue, schema
 from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.folder_store import FolderStore
+from pipelines.workspace.intents import Intents
+from pipelines.workspace.owners import Presence
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.store import Store, storage_message
 
@@ -60,7 +62,9 @@ class Workspace:
         paths: its files and folders.
         settings: what holds in it.
         engine: the database, at the current schema.
+        presence: who is alive: this process, and what it knows of the others.
         owner: this process's name, in jobs and temporary files.
+        intents: blobs that this process has put and no row names yet.
         store: its blobs.
     """
 
@@ -78,11 +82,12 @@ class Workspace:
         self.engine: Engine = open_engine(database_url(self.paths, settings))
         schema.upgrade(self.engine)
         try:
-            self._lock = owners.OwnerLock(self.paths.locks)
+            self.presence = Presence(self.engine, self.paths.locks)
         except OSError as error:
             raise WorkspaceError(storage_message(self.paths.locks, error)) from error
-        self.owner = self._lock.name
-        self.store = Store(self.paths.store, self.owner)
+        self.owner = self.presence.name
+        self.intents = Intents(self.paths.locks, self.owner)
+        self.store: Store = FolderStore(self.paths.store, self.owner, self.intents.note)
 
     def clear_up_after_the_dead(self) -> int:
         """Give back what killed processes held, and remove what they were writing.
@@ -91,20 +96,48 @@ class Workspace:
             The number of jobs given back.
         """
         with self.engine.begin() as connection:
-            held = owners.dead_owners(self.paths.locks, queue.owners(connection))
-            released = sum(queue.release(connection, name) for name in held)
+            there = owners.present(connection)
+            names = {*there, *queue.owners(connection), *self.presence.abandoned()}
+            dead = self.presence.dead(names, there)
+            released = sum(queue.release(connection, name) for name in dead)
             released += queue.reap_expired(connection)
-        for name in {*held, *owners.abandoned_locks(self.paths.locks)}:
-            self.store.discard_temporaries(name)
-            owners.remove_lock(self.paths.locks, name)
+            for name in dead:
+                owners.leave(connection, name)
+        for name in dead:
+            self._forget_files_of(name)
         return released
+
+    def bury(self, name: str) -> None:
+        """Forget a process that was seen to die, once its jobs are given back."""
+        with self.engine.begin() as connection:
+            owners.leave(connection, name)
+        self._forget_files_of(name)
+
+    def others_at_work(self) -> list[str]:
+        """Processes that have this workspace open to write and may be alive, but this one.
+
+        Takes some seconds where it has to be listened for their heartbeats.
+        """
+        with self.engine.connect() as connection:
+            names = set(owners.present(connection)) - {self.owner}
+        self.presence.wait_until_known(names)
+        with self.engine.connect() as connection:
+            there = owners.present(connection)
+        names = set(there) - {self.owner}
+        return sorted(names - set(self.presence.dead(names, there)))
 
     def close(self) -> None:
         """Give back what this process still holds and leave."""
+        self.intents.close()
         with self.engine.begin() as connection:
             queue.release(connection, self.owner)
-        self._lock.release()
+        self.presence.release()
         self.engine.dispose()
+
+    def _forget_files_of(self, name: str) -> None:
+        self.store.discard_temporaries(name)
+        self.intents.forget(name)
+        self.presence.remove_lock(name)
 
 
 def make_workspace(root: Path, settings_text: str) -> None:

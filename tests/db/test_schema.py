@@ -34,7 +34,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "9998"
-down_revision = "0008"
+down_revision = "{head}"
 
 
 def upgrade() -> None:
@@ -58,7 +58,7 @@ def later_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "100% new migrations"
     shutil.copytree(schema.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     file = folder / "versions" / "9998_licence.py"
-    file.write_text(LATER)
+    file.write_text(LATER.replace("{head}", HEAD))
     monkeypatch.setattr(schema, "MIGRATIONS", folder)
     monkeypatch.setattr(schema, "HEAD", "9998")
     return file

@@ -17,8 +17,8 @@ from pipelines.portraits.funnel import funnel
 from pipelines.portraits.listing import PortraitLine, find_portrait, list_portraits
 from pipelines.portraits.picture import save_picture
 from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.folder_store import FolderStore
 from pipelines.workspace.settings import Settings
-from pipelines.workspace.store import Store
 from tests.conftest import ODD_NAME, Crawl
 
 SETTINGS = Settings()
@@ -35,11 +35,11 @@ def connection(ingested: Crawl) -> Iterator[Connection]:
 
 
 @pytest.fixture
-def store(ingested: Crawl) -> Store:
-    return Store(ingested.workspace / "store", "test")
+def store(ingested: Crawl) -> FolderStore:
+    return FolderStore(ingested.workspace / "store", "test")
 
 
-def by_name(connection: Connection, store: Store) -> dict[str, PortraitLine]:
+def by_name(connection: Connection, store: FolderStore) -> dict[str, PortraitLine]:
     return {Path(line.image_path).name: line for line in list_portraits(connection, store)}
 
 
@@ -76,7 +76,9 @@ def test_the_funnel_accounts_for_every_file(connection: Connection) -> None:
     assert found.jobs["label"]["succeeded"] == 3
 
 
-def test_only_the_latest_mask_of_a_portrait_counts(connection: Connection, store: Store) -> None:
+def test_only_the_latest_mask_of_a_portrait_counts(
+    connection: Connection, store: FolderStore
+) -> None:
     before = funnel(connection)
     flat = by_name(connection, store)["flat.png"]
     assert flat.verdict == "rejected"
@@ -94,7 +96,7 @@ def test_only_the_latest_mask_of_a_portrait_counts(connection: Connection, store
 
 
 def test_a_line_says_where_everything_is(
-    connection: Connection, store: Store, ingested: Crawl
+    connection: Connection, store: FolderStore, ingested: Crawl
 ) -> None:
     lines = list(list_portraits(connection, store))
     assert [line.portrait_id for line in lines] == sorted(line.portrait_id for line in lines)
@@ -119,7 +121,7 @@ def test_a_line_says_where_everything_is(
 
 
 def test_a_portrait_without_a_mask_is_listed_as_pending(
-    connection: Connection, store: Store
+    connection: Connection, store: FolderStore
 ) -> None:
     line = by_name(connection, store)["flat.png"]
     connection.execute(sa.delete(Mask).where(Mask.portrait_id == line.portrait_id))
@@ -129,7 +131,7 @@ def test_a_portrait_without_a_mask_is_listed_as_pending(
     assert bare.crop_path == line.crop_path
 
 
-def test_verdicts_part_the_portraits(connection: Connection, store: Store) -> None:
+def test_verdicts_part_the_portraits(connection: Connection, store: FolderStore) -> None:
     everything = {line.portrait_id: line.verdict for line in list_portraits(connection, store)}
     parts = {
         line.portrait_id: verdict
@@ -139,7 +141,7 @@ def test_verdicts_part_the_portraits(connection: Connection, store: Store) -> No
     assert parts == everything
 
 
-def test_no_such_portrait(connection: Connection, store: Store) -> None:
+def test_no_such_portrait(connection: Connection, store: FolderStore) -> None:
     with pytest.raises(PipelineError, match="no portrait 999; `dataengine list` shows"):
         find_portrait(connection, store, 999)
 
@@ -154,7 +156,7 @@ def has_colour(pixels: npt.NDArray[np.uint8], colour: tuple[int, int, int]) -> b
 
 
 def test_a_picture_shows_image_crop_and_mask(
-    connection: Connection, store: Store, tmp_path: Path
+    connection: Connection, store: FolderStore, tmp_path: Path
 ) -> None:
     line = by_name(connection, store)["flat.png"]
     save_picture(line, tmp_path / "out.png", SETTINGS)
@@ -171,7 +173,7 @@ def test_a_picture_shows_image_crop_and_mask(
 
 
 def test_a_picture_without_mask_and_without_its_image(
-    connection: Connection, store: Store, tmp_path: Path
+    connection: Connection, store: FolderStore, tmp_path: Path
 ) -> None:
     line = by_name(connection, store)["flat.png"]
     gone = replace(line, image_uri=(tmp_path / "gone.jpg").as_uri(), mask_path=None, verdict=None)
@@ -188,7 +190,7 @@ def test_a_picture_without_mask_and_without_its_image(
     ],
 )
 def test_a_picture_that_cannot_be_written(
-    connection: Connection, store: Store, tmp_path: Path, name: str, message: str
+    connection: Connection, store: FolderStore, tmp_path: Path, name: str, message: str
 ) -> None:
     line = by_name(connection, store)["flat.png"]
     with pytest.raises(PipelineError, match=message):
@@ -196,7 +198,9 @@ def test_a_picture_that_cannot_be_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_blob_is_named(connection: Connection, store: Store, tmp_path: Path) -> None:
+def test_a_missing_blob_is_named(
+    connection: Connection, store: FolderStore, tmp_path: Path
+) -> None:
     line = by_name(connection, store)["flat.png"]
     broken = replace(line, mask_path=str(tmp_path / "mask.png"))
     with pytest.raises(PipelineError, match=r"mask\.png: this blob cannot be read"):

@@ -4,13 +4,17 @@ import json
 import os
 import shutil
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from db import Owner
+from db import owners as rows
 from pipelines.lineage.collecting import Collected, collect
 from pipelines.lineage.report import Report
 from pipelines.lineage.verifying import verify_workspace
+from pipelines.workspace import owners
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.store import BlobKind, is_key
 from pipelines.workspace.workspace import Workspace
@@ -40,7 +44,7 @@ def test_only_what_no_row_names_goes(workspace: Workspace) -> None:
     stray.write_text("somebody's own")
     planned = collect(workspace, dry_run=True)
     assert planned == Collected(blobs=3, blob_bytes=24)
-    assert all(workspace.store.path(key).exists() for key in keys)
+    assert all(workspace.store.local_path(key).exists() for key in keys)
     assert collect(workspace) == planned
     assert files(workspace) == {*before, stray}
     assert collect(workspace) == Collected()
@@ -61,7 +65,7 @@ def test_a_blob_whose_row_is_not_committed_yet_is_spared(workspace: Workspace) -
 def test_an_old_blob_that_is_asked_for_again_is_spared(workspace: Workspace) -> None:
     """`put` writes nothing where the blob is: it would be named without having been written."""
     key = workspace.store.put(BlobKind.MASK, b"old")
-    os.utime(workspace.store.path(key), (1, 1))
+    os.utime(workspace.store.local_path(key), (1, 1))
     other = open_workspace(workspace.paths.root)
     assert other.store.put(BlobKind.MASK, b"old") == key
     assert collect(workspace) == Collected(spared=1)
@@ -75,7 +79,7 @@ def test_a_blob_older_than_everybody_at_work_goes(workspace: Workspace) -> None:
     time.sleep(0.05)
     other = open_workspace(workspace.paths.root)
     assert collect(workspace).blobs == 1
-    assert not workspace.store.path(key).exists()
+    assert not workspace.store.local_path(key).exists()
     other.close()
 
 
@@ -83,7 +87,7 @@ def test_a_put_between_look_and_removal_writes_anew(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = workspace.store.put(BlobKind.MASK, b"old")
-    target = workspace.store.path(key)
+    target = workspace.store.local_path(key)
     os.utime(target, (1, 1))
     other = open_workspace(workspace.paths.root)
     rename = Path.rename
@@ -105,7 +109,7 @@ def test_a_put_between_look_and_removal_writes_anew(
             other.store.put(BlobKind.MASK, b"old")
         return moved
 
-    os.utime(target, (1, 1))
+    other.intents.settle()  # what it put, it has named or given up
     monkeypatch.setattr(Path, "rename", put_after)
     assert collect(workspace).blobs == 1
     assert other.store.get(key) == b"old"
@@ -114,6 +118,16 @@ def test_a_put_between_look_and_removal_writes_anew(
 
 def test_temporaries_of_the_dead(workspace: Workspace) -> None:
     name = workspace.owner.rsplit("-", 2)[0]
+    elsewhere = Owner(
+        name="elsewhere-1-00000000",
+        host="elsewhere",
+        place="another kernel",
+        pid=1,
+        command="dataengine ingest",
+        started_at=datetime.now(UTC),
+    )
+    with workspace.engine.begin() as connection:
+        rows.enter(connection, elsewhere)
     folder = workspace.paths.store / "tmp"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}-1-00000000.0").write_bytes(b"half")
@@ -124,6 +138,9 @@ def test_temporaries_of_the_dead(workspace: Workspace) -> None:
     assert {path.name for path in folder.iterdir()} == {
         f"{workspace.owner}.7", "elsewhere-1-00000000.0",
     }  # fmt: skip
+    for _ in range(owners.SILENT_BEATS + 1):
+        workspace.presence.beat()
+    assert collect(workspace) == Collected(temporaries=1, temporary_bytes=18), "its heart stopped"
 
 
 def test_a_blob_that_cannot_be_removed_is_named(workspace: Workspace) -> None:
@@ -158,11 +175,12 @@ def test_beside_an_ingest(tmp_path: Path, small_crawl: Path) -> None:
     """Whatever gc sees half-done, no row ever names a blob that it took."""
     root = tmp_path / "workspace"
     ingest(root, next(small_crawl.glob("made/*.png")))
-    workspace = open_workspace(root)
     # Blobs of a run that was lost before its rows: old, unnamed, and about to be asked for again.
+    # Copied before the database is open here: a copy's end frees SQLite's locks on it.
     shutil.copytree(root, tmp_path / "lost")
     ingest(tmp_path / "lost", small_crawl)
     shutil.copytree(tmp_path / "lost/store", root / "store", dirs_exist_ok=True)
+    workspace = open_workspace(root)
     for path in files(workspace):
         os.utime(path, (1, 1))
     run = Run(root, small_crawl, "--workers", "2")

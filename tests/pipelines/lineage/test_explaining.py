@@ -121,7 +121,7 @@ def test_a_rotated_photo_is_meant_upright(tmp_path: Path, ingest_here: Ingest) -
     with workspace.engine.begin() as connection:
         blob = connection.scalar(sa.select(Portrait.blob))
     crop = np.asarray(Pillow.open(io.BytesIO(workspace.store.get(str(blob)))))
-    (portrait,) = explain(workspace, workspace.store.path(str(blob)), Point(30, 40)).portraits
+    (portrait,) = explain(workspace, workspace.store.local_path(str(blob)), Point(30, 40)).portraits
     assert portrait.pixel is not None
     there = portrait.pixel.in_photo
     upright = np.rot90(noise, -1)
@@ -179,7 +179,7 @@ def test_every_revision_and_every_decision(workspace: Workspace, raw: Path) -> N
     assert portrait.pixel.masks == {
         mask.mask_id: int(read_grey(workspace.store, mask.blob)[0, 0]) for mask in (first, second)
     }
-    workspace.store.path(first.blob).unlink()
+    workspace.store.local_path(first.blob).unlink()
     (portrait,) = explain(workspace, file, Point(0, 0)).portraits
     assert portrait.pixel is not None
     assert portrait.pixel.masks[first.mask_id] is None, "the rest can be told"
@@ -195,7 +195,7 @@ def test_a_mask_that_several_portraits_share(workspace: Workspace, raw: Path) ->
     for name in names:
         (portrait,) = explain(workspace, folder / f"masks/{name}.png").portraits
         assert portrait.history.releases[0].item == name
-    assert len(explain(workspace, workspace.store.path(str(blob))).portraits) == 3
+    assert len(explain(workspace, workspace.store.local_path(str(blob))).portraits) == 3
 
 
 def test_a_photo_without_a_portrait(workspace: Workspace, ingested: Crawl) -> None:

@@ -62,14 +62,14 @@ def test_columns_of_blobs_are_all_known() -> None:
 def test_each_damaged_and_each_missing_blob_is_named(workspace: Workspace, which: int) -> None:
     key = blobs(workspace)[which]
     row = f"{'mask' if which else 'portrait'} 1"
-    flip(workspace.store.path(key))
+    flip(workspace.store.local_path(key))
     report = verify_workspace(workspace, Quiet())
     # The fake teacher is equally sure of all three: they share this blob, and each row is named.
     rows = 3 if which == 2 else 1
     assert faults(report) == [(Fault.DAMAGED_BLOB, key)] * rows
-    assert f"{workspace.store.path(key)}: " in report.problems[0].message
+    assert f"{workspace.store.local_path(key)}: " in report.problems[0].message
     assert report.problems[0].message.endswith(f"{row} names it")
-    workspace.store.path(key).unlink()
+    workspace.store.local_path(key).unlink()
     report = verify_workspace(workspace, Quiet())
     assert faults(report) == [(Fault.MISSING_BLOB, key)] * rows
     assert f"is missing; {row} names it" in report.problems[0].message

@@ -140,7 +140,7 @@ def test_a_missing_blob_is_named_and_nothing_is_written(
 ) -> None:
     with reader(accepted.engine).begin() as connection:
         blob = connection.scalar(sa.select(Mask.blob).where(Mask.portrait_id == 7))
-    accepted.store.path(str(blob)).unlink()
+    accepted.store.local_path(str(blob)).unlink()
     with pytest.raises(WorkspaceError, match=str(blob)):
         write(accepted, tmp_path / "out")
     assert not (tmp_path / "out").exists()

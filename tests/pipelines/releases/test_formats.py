@@ -26,7 +26,8 @@ from pipelines.pictures.stored_masks import read_grey
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, check, parquet, webdataset, write
 from pipelines.workspace.errors import PipelineError, WorkspaceError
-from pipelines.workspace.store import BlobKind, Store
+from pipelines.workspace.folder_store import FolderStore
+from pipelines.workspace.store import BlobKind
 from sinet.data.listing import find_samples
 
 Pixels = npt.NDArray[np.uint8]
@@ -34,19 +35,19 @@ DOCUMENT = Path(__file__).parents[3] / "docs/formats.md"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return Store(tmp_path_factory.mktemp("store"), "test")
+def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
+    return FolderStore(tmp_path_factory.mktemp("store"), "test")
 
 
 @pytest.fixture(scope="module")
-def entries(shared: Path, store: Store) -> list[Entry]:
+def entries(shared: Path, store: FolderStore) -> list[Entry]:
     """Portraits of EG1800 with their masks by hand, of many sizes; none of them in `val`."""
     data = shared / "data/eg1800"
     found = sorted((data / "images").iterdir())[:60:4]
     return [_entry(number, photo, store) for number, photo in enumerate(found)]
 
 
-def _entry(number: int, photo: Path, store: Store) -> Entry:
+def _entry(number: int, photo: Path, store: FolderStore) -> Entry:
     (drawn,) = (photo.parents[1] / "masks").glob(f"{photo.stem}.*")
     width, height = 600 - 20 * number, 800 - 7 * number
     rgb = cv2.resize(np.asarray(Image.open(photo).convert("RGB")), (width, height))
@@ -85,7 +86,9 @@ def form(request: pytest.FixtureRequest) -> Format:
     return Format(request.param)
 
 
-def written(form: Format, folder: Path, entries: Sequence[Entry], store: Store) -> dict[str, bytes]:
+def written(
+    form: Format, folder: Path, entries: Sequence[Entry], store: FolderStore
+) -> dict[str, bytes]:
     folder.mkdir(parents=True)
     write(form, folder, entries, store)
     return {
@@ -95,7 +98,7 @@ def written(form: Format, folder: Path, entries: Sequence[Entry], store: Store) 
     }
 
 
-def truth(entry: Entry, store: Store) -> tuple[Pixels, Pixels]:
+def truth(entry: Entry, store: FolderStore) -> tuple[Pixels, Pixels]:
     """The released picture as RGB and its mask, from the store."""
     rgb = np.asarray(Image.open(io.BytesIO(store.get(entry.image_blob))))
     return rgb, read_grey(store, entry.mask_blob)
@@ -106,7 +109,7 @@ def names(entries: Sequence[Entry], split: Split) -> list[str]:
 
 
 def test_the_same_entries_give_the_same_bytes(
-    form: Format, tmp_path: Path, entries: list[Entry], store: Store
+    form: Format, tmp_path: Path, entries: list[Entry], store: FolderStore
 ) -> None:
     first = written(form, tmp_path / "one", entries, store)
     # The odd name: what libraries make of a path must not matter.
@@ -116,7 +119,9 @@ def test_the_same_entries_give_the_same_bytes(
     assert not any(name.startswith(("val", "annotations/val")) for name in first)
 
 
-def test_folder_is_what_sinet_trains_on(tmp_path: Path, entries: list[Entry], store: Store) -> None:
+def test_folder_is_what_sinet_trains_on(
+    tmp_path: Path, entries: list[Entry], store: FolderStore
+) -> None:
     written(Format.FOLDER, tmp_path / "out", entries, store)
     by_name = {entry.name: entry for entry in entries}
     for split in (Split.TRAIN, Split.TEST):
@@ -129,7 +134,7 @@ def test_folder_is_what_sinet_trains_on(tmp_path: Path, entries: list[Entry], st
 
 
 def test_coco_is_read_by_pycocotools(
-    tmp_path: Path, entries: list[Entry], store: Store, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, entries: list[Entry], store: FolderStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from pycocotools.coco import COCO
 
@@ -169,7 +174,7 @@ def _box(mask: Pixels) -> list[float]:
 
 
 def test_webdataset_is_read_by_webdataset(
-    tmp_path: Path, entries: list[Entry], store: Store, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, entries: list[Entry], store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import webdataset as wds
 
@@ -194,7 +199,7 @@ def test_webdataset_is_read_by_webdataset(
 
 
 def test_shards_are_bounded_in_bytes(
-    tmp_path: Path, entries: list[Entry], store: Store, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, entries: list[Entry], store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(webdataset, "MAX_SHARD_BYTES", 300_000)
     monkeypatch.setattr(parquet, "MAX_SHARD_BYTES", 300_000)
@@ -206,7 +211,7 @@ def test_shards_are_bounded_in_bytes(
 
 
 def test_parquet_is_read_by_datasets(
-    tmp_path: Path, entries: list[Entry], store: Store, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, entries: list[Entry], store: FolderStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet, "MAX_SHARD_BYTES", 300_000)
     monkeypatch.setattr(parquet, "ROWS_A_GROUP", 2)
@@ -257,7 +262,7 @@ def _load_dataset(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("chosen", list(Format))
 def test_the_examples_of_the_documentation(
-    chosen: Format, tmp_path: Path, entries: list[Entry], store: Store
+    chosen: Format, tmp_path: Path, entries: list[Entry], store: FolderStore
 ) -> None:
     written(chosen, tmp_path / "round-3", entries, store)
     section = DOCUMENT.read_text().partition(f"\n## {chosen}\n")[2].partition("\n## ")[0]
@@ -283,7 +288,7 @@ def test_the_examples_of_the_documentation(
     ],
 )
 def test_a_missing_package_is_named(
-    form: Format, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store
+    form: Format, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: FolderStore
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     for call in (lambda: check(form), lambda: write(form, tmp_path, [], store)):
@@ -293,9 +298,9 @@ def test_a_missing_package_is_named(
 
 
 def test_a_damaged_blob_is_not_released(
-    form: Format, tmp_path: Path, entries: list[Entry], store: Store
+    form: Format, tmp_path: Path, entries: list[Entry], store: FolderStore
 ) -> None:
-    own = Store(tmp_path / "store", "test")
+    own = FolderStore(tmp_path / "store", "test")
     copied = [
         replace(
             entry,

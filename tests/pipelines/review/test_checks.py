@@ -187,7 +187,7 @@ def test_spoilt_masks_are_kept_and_forgotten_with_their_photo(
         image = connection.scalar(query, {"id": row.portrait_id})
     forget(workspace, [image])
     assert row.id not in honeypots(workspace)
-    assert not workspace.store.path(blob).exists()
+    assert not workspace.store.local_path(blob).exists()
 
 
 @RECHECKS

@@ -18,6 +18,7 @@ from pipelines.review.asking import NewQuestion, add
 from pipelines.review.choosing import Order
 from pipelines.review.pull import pull
 from pipelines.review.push import PushRequest, push
+from pipelines.workspace.errors import BusyError
 from pipelines.workspace.workspace import Workspace
 from tests.pipelines.review.conftest import Ask, Silent, add_revision, contents, masks, requests
 
@@ -292,7 +293,7 @@ def test_images_that_nobody_could_see_are_not_pushed(
 def test_one_push_at_a_time(workspace: Workspace, gateway: FakeGateway, ask: Ask) -> None:
     class Nosy(Silent):
         def pushing(self, total: int) -> None:
-            with pytest.raises(ReviewError, match="a push is at work"):
+            with pytest.raises(BusyError, match="a push is at work"):
                 ask()
 
     push(workspace, gateway, PushRequest("portraits", list(Verdict), Order.ID, 1, 10), Nosy())

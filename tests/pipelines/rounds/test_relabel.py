@@ -78,7 +78,9 @@ def test_relabelled_masks_are_new_revisions_of_the_mean(workspace: Workspace) ->
         assert (new.revision, new.source) == (2, MaskSource.STUDENT)
         assert new.producer == f"mean of {old.producer} and left@sha256:0"
         said, mean = (
-            cv2.imread(str(workspace.store.path(str(each.probability_blob))), cv2.IMREAD_GRAYSCALE)
+            cv2.imread(
+                str(workspace.store.local_path(str(each.probability_blob))), cv2.IMREAD_GRAYSCALE
+            )
             for each in (old, new)
         )
         assert said is not None

@@ -1,0 +1,49 @@
+"""The tables of who is at work: processes with their heartbeats, and locks."""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.models import Base, Id, utc_now
+
+
+class WorkspaceRow(Base):
+    """Which workspace this database belongs to: one row."""
+
+    __tablename__ = "workspace"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    key: Mapped[str] = mapped_column(String(32), unique=True)
+    """Random hexadecimal digits, also in the settings file and in the store."""
+
+
+class OwnerRow(Base):
+    """A process that has the workspace open to write; written by `db.owners` alone."""
+
+    __tablename__ = "owner"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String, unique=True)
+    """In jobs and temporary files; no other process, past or present, has it."""
+    host: Mapped[str] = mapped_column(String)
+    place: Mapped[str] = mapped_column(Text)
+    """Kernel and folder of its lock file: who shares both can try the lock."""
+    pid: Mapped[int]
+    command: Mapped[str] = mapped_column(Text)
+    """As it was started, for people."""
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    """By its own clock, for people: nothing is decided by it."""
+    beats: Mapped[int] = mapped_column(default=0)
+    """Counted up every few seconds as long as it lives."""
+
+
+class LockRow(Base):
+    """Something that only one process may do at a time, while one does it."""
+
+    __tablename__ = "lock"
+
+    name: Mapped[str] = mapped_column(String, primary_key=True)
+    owner_id: Mapped[int] = mapped_column(ForeignKey("owner.id", ondelete="CASCADE"), index=True)
+    taken_at: Mapped[datetime] = mapped_column(default=utc_now)
+    """For people, as `owner.started_at`."""
