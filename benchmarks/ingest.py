@@ -107,7 +107,7 @@ def stage_worker(
 ) -> None:
     """One core's part of every stage, each stage started together with the other cores."""
     models = Models(settings, threads=1)
-    models.load()
+    _ = models.detector, models.teacher
     chunks = [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
 
     def timed(work: Callable[[], object]) -> float:

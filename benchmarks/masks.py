@@ -21,7 +21,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.ingest.models import limit_library_threads
 from pipelines.ingest.stages import detect_portraits
 from pipelines.masks.scores import mask_scores
 from pipelines.masks.subject import (
@@ -36,6 +35,7 @@ from pipelines.networks.onnx import OnnxTeacher
 from pipelines.pictures.decode import decode
 from pipelines.pictures.detect import MtcnnDetector
 from pipelines.pictures.geometry import CropBox, Face
+from pipelines.work.crew import limit_library_threads
 from pipelines.workspace.settings import OnnxSettings, Settings, SubjectSettings
 
 Mask = NDArray[np.bool_]

@@ -7,6 +7,7 @@ from db import owners, queue, schema
 from db.engine import open_engine, overwrite_what_was_deleted, reader
 from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
 from db.models import (
+    ITEM_TABLES,
     Base,
     Decision,
     Face,
@@ -43,6 +44,7 @@ from db.review_models import Honeypot, Review, ReviewProject, ReviewRequest, Tas
 from db.writing import chunks, insert_new, insert_or_replace
 
 __all__ = [
+    "ITEM_TABLES",
     "Admitted",
     "AttemptItem",
     "AttemptState",

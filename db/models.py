@@ -88,12 +88,19 @@ class Split(StrEnum):
 
 
 class Stage(StrEnum):
-    """A step of ingestion; the comment names the table its `item_id` points to."""
+    """A kind of work; the comment names the table its `item_id` points to, as `ITEM_TABLES` does.
+
+    A database may hold jobs of stages that a newer version knows: nobody here claims them.
+    """
 
     READ = "read"  # source: hash one file
     DETECT = "detect"  # image: decode, find faces and crop portraits
     IMPORT = "import"  # image: give the mask that came with it to its portraits
     LABEL = "label"  # portrait: predict, score and judge a mask
+    RELABEL = "relabel"  # mask: let a student propose its successor
+    SIGNALS = "signals"  # mask: compute what the combined score learns from
+    TRAITS = "traits"  # portrait: compute what slices are cut by
+    SOFT_MASK = "soft_mask"  # no table: the number of a training picture, in the queue of a run
 
 
 class JobState(StrEnum):
@@ -111,6 +118,24 @@ class Face(TypedDict):
     box: list[float]  # x0, y0, x1, y1
     landmarks: list[list[float]]  # (x, y) of eyes, nose and mouth corners
     confidence: float  # in [0, 1]
+
+
+_STAGES: dict[str, Stage] = {stage.value: stage for stage in Stage}
+
+
+class StageName(TypeDecorator[str]):
+    """A stage by its name; those that this version does not know are read as plain strings."""
+
+    impl = String(16)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Python to database: drivers do not agree on what an enum's text is."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
+        """Database to Python."""
+        return None if value is None else _STAGES.get(value, value)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -330,7 +355,7 @@ class JobRow(Base):
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
-    stage: Mapped[Stage] = mapped_column(strings(Stage, "stage"))
+    stage: Mapped[Stage] = mapped_column(StageName())
     item_id: Mapped[int] = mapped_column(BigInteger)
     """Id in the stage's table, without a foreign key: see `Stage`."""
     state: Mapped[JobState] = mapped_column(strings(JobState, "state"), default=JobState.TODO)
@@ -338,6 +363,8 @@ class JobRow(Base):
     """How often it was claimed."""
     crashes: Mapped[int] = mapped_column(default=0)
     """How often a worker process died while holding it; above 0 it is quarantined."""
+    losses: Mapped[int] = mapped_column(default=0, server_default="0")
+    """How often whoever held it was found dead or silent later on."""
     owner: Mapped[str | None] = mapped_column(String)
     """Who holds it; null unless it is being done."""
     lease_until: Mapped[float | None]
@@ -347,3 +374,17 @@ class JobRow(Base):
     error: Mapped[str | None] = mapped_column(Text)
     """The failure in words."""
     finished_at: Mapped[datetime | None]
+    argument: Mapped[str | None] = mapped_column(Text)
+    """What else the work depends on, such as the network; null for most stages."""
+
+
+ITEM_TABLES: dict[Stage, type[Source | Image | Portrait | Mask]] = {
+    Stage.READ: Source,
+    Stage.DETECT: Image,
+    Stage.IMPORT: Image,
+    Stage.LABEL: Portrait,
+    Stage.RELABEL: Mask,
+    Stage.SIGNALS: Mask,
+    Stage.TRAITS: Portrait,
+}
+"""Whose rows a stage's jobs are about."""

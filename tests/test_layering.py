@@ -21,6 +21,7 @@ ROOMS = (
     "networks",
     "masks",
     "portraits",
+    "work",
     "doubt",
     "certify",
     "label_studio",

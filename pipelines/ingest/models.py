@@ -1,14 +1,11 @@
 """Detector and teacher of one worker, loaded when they are first needed."""
 
 import functools
-import sys
-
-import cv2
-from threadpoolctl import threadpool_limits
 
 from pipelines.networks import Teacher, load_network, load_teacher, parse_network
 from pipelines.pictures.detect import FaceDetector, MtcnnDetector
 from pipelines.pictures.fake import FakeDetector
+from pipelines.work.crew import limit_torch_threads
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import Settings
 from sinet.devices import choose_device
@@ -27,15 +24,6 @@ class Models:
         """
         self._settings = settings
         self._threads = threads
-        limit_library_threads(threads)
-
-    def load(self) -> None:
-        """Load everything now, so that what is missing stops a run at its beginning.
-
-        Raises:
-            ModelError: a model cannot be loaded, or there is no such device.
-        """
-        _ = self.detector, self.teacher, self.second_opinion
 
     @functools.cached_property
     def device(self) -> str:
@@ -87,16 +75,5 @@ class Models:
         return self._settings.detector.name == "fake" and self._settings.teacher.name == "fake"
 
     def _bounded(self, teacher: Teacher) -> Teacher:
-        if torch := sys.modules.get("torch"):  # what never loaded it needs no bound
-            torch.set_num_threads(self._threads)
+        limit_torch_threads(self._threads)
         return teacher
-
-
-def limit_library_threads(threads: int) -> None:
-    """Bound the threads of OpenCV and of numpy's BLAS, which takes every core for any product.
-
-    Args:
-        threads: at most so many, in this process.
-    """
-    cv2.setNumThreads(threads)
-    threadpool_limits(threads, user_api="blas")

@@ -1,6 +1,5 @@
 """`ingest` as one function: register what is offered, then work until nothing is left."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,12 +9,14 @@ from typing import Protocol
 from db import JobState, Stage, chunks, open_engine, queue, reader, schema
 from pipelines.ingest import records
 from pipelines.ingest.pairs import MaskFolder, check_masks, pair_files
-from pipelines.ingest.pool import WorkerPool
 from pipelines.ingest.records import Registered
 from pipelines.ingest.scan import ScanSummary, scan
+from pipelines.ingest.stage_table import STAGES, ingest_stages
 from pipelines.ingest.tally import Tally
-from pipelines.ingest.worker import STAGES, Worker
 from pipelines.networks import check_teacher
+from pipelines.work.crew import crew
+from pipelines.work.pool import work_through
+from pipelines.work.stage import Committed
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace, WorkspacePaths, database_url
 
@@ -172,18 +173,15 @@ def ingest(
     tally = Tally()
     started = time.monotonic()
 
-    def report(batch: Tally) -> None:
-        tally.add(batch)
+    def report(batch: Committed) -> None:
+        tally.note(batch)
         observer.progressed(tally)
 
     if any(todo[stage][state] for stage in STAGES for state in (JobState.TODO, JobState.DOING)):
         files = sum(todo[stage][JobState.TODO] for stage in (Stage.READ, Stage.DETECT))
-        workers, threads = _share_cores(workspace.settings)
-        observer.working(files, workers)
-        if workers:
-            WorkerPool(workspace, workers, threads).run(stop, report)
-        else:
-            Worker(workspace, threads).run(stop, report)
+        who = crew(workspace.settings.engine, sum(todo[stage][JobState.TODO] for stage in STAGES))
+        observer.working(files, who.workers)
+        work_through(workspace, ingest_stages, who, stop, report)
     return IngestResult(
         registered, summary, retried, tally, time.monotonic() - started, interrupted=stop()
     )
@@ -229,15 +227,3 @@ def _retry(workspace: Workspace, paths: Sequence[Path]) -> int:
             portraits = records.portrait_ids(connection, images)
             retried += queue.retry_failed(connection, Stage.LABEL, portraits)
         return retried
-
-
-def _share_cores(settings: Settings) -> tuple[int, int]:
-    """Number of worker processes and of threads in each.
-
-    Two one-thread workers label nearly twice as fast as one of two threads.
-    """
-    cores = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    workers = cores if settings.engine.workers is None else settings.engine.workers
-    return workers, max(1, cores // max(1, workers))

@@ -3,6 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from db import Stage
+from pipelines.work.stage import Committed
+
 
 @dataclass
 class Tally:
@@ -23,6 +26,15 @@ class Tally:
     portraits: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
+
+    def note(self, batch: Committed) -> None:
+        """Add what a batch committed."""
+        for told in batch.told:
+            if isinstance(told, Tally):
+                self.add(told)
+        for failure in batch.failures:
+            self.failures[failure.reason] += 1
+            self.files += batch.stage in (Stage.READ, Stage.DETECT)
 
     def add(self, other: "Tally") -> None:
         """Add another tally to this one."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import (
+    ITEM_TABLES,
     Admitted,
     Forgotten,
     Honeypot,
@@ -28,7 +29,6 @@ from db import (
     ReviewRequest,
     Run,
     Source,
-    Stage,
     TaskRemoval,
     insert_new,
     overwrite_what_was_deleted,
@@ -121,11 +121,17 @@ class _Rows:
 
     @property
     def jobs(self) -> sa.ColumnElement[bool]:
-        of = JobRow.stage
+        ids: dict[Any, Sequence[int]] = {
+            Source: self.sources,
+            Image: [self.image],
+            Portrait: self.portraits,
+            Mask: self.masks,
+        }
         return sa.or_(
-            sa.and_(of == Stage.READ, JobRow.item_id.in_(self.sources)),
-            sa.and_(of.in_([Stage.DETECT, Stage.IMPORT]), JobRow.item_id == self.image),
-            sa.and_(of == Stage.LABEL, JobRow.item_id.in_(self.portraits)),
+            *(
+                sa.and_(JobRow.stage == stage, JobRow.item_id.in_(ids[table]))
+                for stage, table in ITEM_TABLES.items()
+            )
         )
 
     @property

@@ -10,17 +10,15 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.orm import aliased
 
 from db import (
+    ITEM_TABLES,
     Admitted,
     Base,
     Forgotten,
     Image,
     JobRow,
-    Portrait,
     Release,
     ReleaseItem,
     Run,
-    Source,
-    Stage,
     reader,
 )
 from pipelines.lineage.blobs import NamedBlob, count_named, digests, named_blobs, unnamed
@@ -32,12 +30,6 @@ from pipelines.workspace.store import digest_of, is_key
 from pipelines.workspace.workspace import Workspace
 
 CHECKPOINT_FILE = "last.safetensors"
-_ITEM_TABLES: dict[Stage, Any] = {
-    Stage.READ: Source,
-    Stage.DETECT: Image,
-    Stage.IMPORT: Image,
-    Stage.LABEL: Portrait,
-}
 _NAMED_AT_MOST = 1000
 
 
@@ -161,7 +153,7 @@ def _check_references(connection: Connection, report: Report) -> None:
 
 def _check_jobs(connection: Connection, report: Report) -> None:
     """Jobs name their items without a foreign key."""
-    for stage, table in _ITEM_TABLES.items():
+    for stage, table in ITEM_TABLES.items():
         item = aliased(table)
         there = sa.exists().where(item.id == JobRow.item_id)
         query = sa.select(JobRow.id, JobRow.item_id).where(JobRow.stage == stage, ~there)

@@ -54,19 +54,19 @@ class Watch:
         self._seen = [row for row in rows if row.tombstone is not None]
         self._tombstones = Tombstones([row.tombstone for row in self._seen])
 
-    def refuse(self, connection: Connection, sha256: str, descriptor: bytes) -> None:
+    def refuse(self, sha256: str, descriptor: bytes, *, admitted: bool) -> None:
         """Refuse a copy of a forgotten photo.
 
         Args:
-            connection: in a transaction.
             sha256: of the file's bytes.
             descriptor: of the picture.
+            admitted: whether the operator let these bytes in.
 
         Raises:
             ItemError: `like_forgotten`.
         """
-        at = self._tombstones.like(descriptor)
-        if at is None or is_admitted(connection, sha256):
+        at = None if admitted else self._tombstones.like(descriptor)
+        if at is None:
             return
         day = _day(self._seen[at].forgotten_at)
         raise ItemError(

@@ -183,6 +183,12 @@ class EngineSettings(_Section):
     lease_seconds: float = Field(
         default=600, gt=1, description="After this time a silent worker's items go to others."
     )
+    item_seconds: float = Field(
+        default=300,
+        gt=0,
+        description="An item that takes longer is ended with its worker and set aside as "
+        "`timed_out`.",
+    )
 
 
 class ReviewSettings(_Section):

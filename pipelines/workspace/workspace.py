@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.engine import URL, Engine, make_url
@@ -99,7 +100,7 @@ class Workspace:
             there = owners.present(connection)
             names = {*there, *queue.owners(connection), *self.presence.abandoned()}
             dead = self.presence.dead(names, there)
-            released = sum(queue.release(connection, name) for name in dead)
+            released = sum(queue.lost(connection, name) for name in dead)
             released += queue.reap_expired(connection)
             for name in dead:
                 owners.leave(connection, name)
@@ -125,6 +126,14 @@ class Workspace:
             there = owners.present(connection)
         names = set(there) - {self.owner}
         return sorted(names - set(self.presence.dead(names, there)))
+
+    def settle(self) -> None:
+        """Say that all blobs this process has put are named by committed rows, or never will be."""
+        self.intents.settle()
+
+    def reopener(self) -> "partial[Workspace]":
+        """Opens it again for another worker, in this process or another."""
+        return partial(Workspace, self.paths.root, self.settings)
 
     def close(self) -> None:
         """Give back what this process still holds and leave."""

@@ -12,12 +12,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Image, JobRow, JobState, Mask, Portrait, Source, Stage, open_engine, reader
+from db import ITEM_TABLES, Image, JobRow, JobState, Mask, Portrait, Source, open_engine, reader
 
 RUN_SPECIFIC = {
     "id", "image_id", "portrait_id", "settings_id", "item_id", "added_at", "created_at",
     "finished_at",
-    "attempts", "crashes", "owner", "lease_until",
+    "attempts", "crashes", "losses", "owner", "lease_until",
 }  # fmt: skip
 
 Row = dict[str, Any]
@@ -102,16 +102,19 @@ def _snapshot(connection: Connection) -> Snapshot:
     for portrait in _rows(connection, Portrait):
         portraits[portrait.id] = images[portrait.image_id], portrait.ordinal
         rows["portrait", *portraits[portrait.id]] = _compared(portrait)
+    masks: dict[int, Hashable] = {}
     for mask in _rows(connection, Mask):
+        masks[mask.id] = (*portraits[mask.portrait_id], mask.revision)
         rows["mask", *portraits[mask.portrait_id], mask.revision] = _compared(mask)
-    items: dict[Stage, dict[int, Hashable]] = {
-        Stage.READ: dict(sources),
-        Stage.DETECT: dict(images),
-        Stage.IMPORT: dict(images),
-        Stage.LABEL: dict(portraits),
+    items: dict[Any, dict[int, Hashable]] = {
+        Source: dict(sources),
+        Image: dict(images),
+        Portrait: dict(portraits),
+        Mask: masks,
     }
     for job in _rows(connection, JobRow):
-        rows["job", job.stage.value, items[job.stage][job.item_id]] = _compared(job)
+        item = items[ITEM_TABLES[job.stage]][job.item_id]
+        rows["job", job.stage.value, item] = _compared(job)
     return rows
 
 

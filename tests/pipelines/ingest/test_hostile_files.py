@@ -196,11 +196,11 @@ def test_a_file_that_vanishes_or_changes_between_two_stages(
             (crawl / "moves.png").unlink()
             save(crawl / "changes.png", picture(9))
 
-    from pipelines.ingest.batches import BatchRunner
+    from pipelines.ingest.stage_table import DetectWork
 
-    detect = BatchRunner._detect
+    detect = DetectWork.run
     monkeypatch.setattr(
-        BatchRunner, "_detect", lambda self, jobs: (change_the_crawl(), detect(self, jobs))[1]
+        DetectWork, "run", lambda self, items: (change_the_crawl(), detect(self, items))[1]
     )
     run = ingest_here(tmp_path / "ws", crawl)
     assert run["status"]["failures"] == {"changed": 1, "missing": 1}

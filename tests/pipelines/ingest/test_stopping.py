@@ -18,7 +18,7 @@ from tests.pipelines.ingest.snapshot import broken_blobs, differences, leftovers
 # Imported by every Python that starts with its folder in PYTHONPATH, worker processes included.
 SLOW_OR_POISONED = """
 import os, time
-import pipelines.fakes as fakes
+import pipelines.pictures.fake as fakes
 
 detect = fakes.FakeDetector.detect
 

@@ -1,0 +1,116 @@
+"""Asking for work: new jobs, and finished ones that are to be done again."""
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db.models import JobState, Stage
+from db.queue.rows import c, job
+from db.writing import chunks, insert_new
+
+_AFRESH = {
+    "state": JobState.TODO,
+    "reason": None,
+    "error": None,
+    "crashes": 0,
+    "losses": 0,
+    "finished_at": None,
+}
+
+
+def enqueue(
+    connection: Connection, stage: Stage, item_ids: Iterable[int], argument: str | None = None
+) -> int:
+    """Ask for a stage's work on items; those asked for before, in whatever state, are left alone.
+
+    Args:
+        connection: in a transaction.
+        stage: what to do.
+        item_ids: to what.
+        argument: what else the work depends on.
+
+    Returns:
+        The number of new jobs.
+    """
+    rows = ({"stage": stage, "item_id": each, "argument": argument} for each in item_ids)
+    return sum(len(insert_new(connection, job, piece)) for piece in chunks(rows))
+
+
+def ask(
+    connection: Connection,
+    stage: Stage,
+    item_ids: Iterable[int],
+    argument: str | None = None,
+    *,
+    retry: bool = False,
+) -> None:
+    """Make these items, and no others, what waits to be done in a stage, by this argument.
+
+    Jobs under way stay as they are. Finished ones are done again, for whoever asks lacks their
+    result; failed ones only by another argument, or with `retry`. What waits and is not asked for
+    any more is withdrawn.
+
+    Args:
+        connection: in a transaction.
+        stage: one whose items are asked for together, by one command.
+        item_ids: all of them.
+        argument: what else the work depends on.
+        retry: do failed ones again, too.
+    """
+    wanted = set(item_ids)
+    waiting = sa.select(c.item_id).where(c.stage == stage, c.state == JobState.TODO)
+    withdrawn = set(connection.scalars(waiting)) - wanted
+    for ids in chunks(withdrawn):
+        is_waiting = sa.and_(c.stage == stage, c.state == JobState.TODO)
+        connection.execute(sa.delete(job).where(is_waiting, c.item_id.in_(ids)))
+    enqueue(connection, stage, sorted(wanted), argument)
+    is_other = c.argument.is_distinct_from(argument)
+    is_failed = c.state == JobState.FAILED
+    again = sa.or_(c.state == JobState.SUCCEEDED, is_failed if retry else is_failed & is_other)
+    for ids in chunks(sorted(wanted)):
+        of_items = sa.update(job).where(c.stage == stage, c.item_id.in_(ids))
+        connection.execute(of_items.where(again).values(**_AFRESH, argument=argument))
+        redirected = of_items.where(c.state == JobState.TODO, is_other)
+        connection.execute(redirected.values(argument=argument))
+
+
+def retry_failed(
+    connection: Connection, stage: Stage | None = None, item_ids: Iterable[int] | None = None
+) -> int:
+    """Give failed jobs a fresh start: reason, error and crashes are forgotten.
+
+    Args:
+        connection: in a transaction.
+        stage: only this stage's jobs; default all.
+        item_ids: only these items of that stage; default all.
+
+    Returns:
+        The number of jobs that will be done again.
+
+    Raises:
+        ValueError: item ids without a stage, which say nothing.
+    """
+    if item_ids is not None and stage is None:
+        raise ValueError("item ids mean nothing without a stage")
+    stages = Stage if stage is None else [stage]
+    statement = sa.update(job).where(c.stage.in_(stages), c.state == JobState.FAILED)
+    statement = statement.values(_AFRESH)
+    if item_ids is None:
+        return connection.execute(statement).rowcount
+    return sum(
+        connection.execute(statement.where(c.item_id.in_(ids))).rowcount for ids in chunks(item_ids)
+    )
+
+
+def redo(connection: Connection, stage: Stage, item_ids: Iterable[int]) -> int:
+    """Do a stage again for items that have changed, whether it had succeeded or failed.
+
+    Returns:
+        The number of jobs that will be done again; those waiting or being done are left alone.
+    """
+    finished = [JobState.SUCCEEDED, JobState.FAILED]
+    statement = sa.update(job).where(c.stage == stage, c.state.in_(finished)).values(_AFRESH)
+    return sum(
+        connection.execute(statement.where(c.item_id.in_(ids))).rowcount for ids in chunks(item_ids)
+    )

@@ -1,0 +1,255 @@
+"""The stages of ingestion for the engine: what they read, run and write."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy.engine import Connection
+
+from db import Job, MaskSource, Outcome, Stage
+from pipelines.ingest import records
+from pipelines.ingest.models import Models
+from pipelines.ingest.pairs import read_mask
+from pipelines.ingest.records import ImageFiles, ImportTask
+from pipelines.ingest.stages import (
+    DetectedImage,
+    FileContent,
+    detect_portraits,
+    import_masks,
+    label_portraits,
+    read_file,
+)
+from pipelines.ingest.tally import Tally
+from pipelines.masks.judging import JudgedMask
+from pipelines.portraits.forgotten import Watch, is_admitted
+from pipelines.portraits.revisions import portrait_input, stored_mask
+from pipelines.portraits.rows import NewMask, PortraitRecord, portraits, save_mask
+from pipelines.work.isolation import attempt, through
+from pipelines.work.stage import StageWork
+from pipelines.workspace.errors import ItemError
+from pipelines.workspace.settings_used import settings_id
+from pipelines.workspace.store import BlobKind
+from pipelines.workspace.uris import read_bytes, uri_path
+from pipelines.workspace.workspace import Workspace
+
+STAGES = (Stage.LABEL, Stage.IMPORT, Stage.DETECT, Stage.READ)
+"""In the order of preference: what is begun is finished before more is begun."""
+
+_READ_BATCH = 64
+
+
+def ingest_stages(
+    workspace: Workspace, threads: int
+) -> "tuple[LabelWork, ImportWork, DetectWork, ReadWork]":
+    """The stages of one worker, as `STAGES`."""
+    models = Models(workspace.settings, threads)
+    used = settings_id(workspace)
+    return (
+        LabelWork(workspace, models, used),
+        ImportWork(workspace, models, used),
+        DetectWork(workspace, models, used),
+        ReadWork(workspace),
+    )
+
+
+class ReadWork(StageWork[str, FileContent]):
+    """Source → its image."""
+
+    stage = Stage.READ
+    batch_size = _READ_BATCH
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._max_bytes = workspace.settings.decode.max_bytes
+
+    def fetch(self, connection: Connection, jobs: Sequence[Job]) -> dict[int, str]:
+        """URIs by source."""
+        return records.sources(connection, [job.item_id for job in jobs])
+
+    def run(self, items: Sequence[str]) -> list[FileContent | ItemError]:
+        """Hash files."""
+        return [attempt(self._content, uri) for uri in items]
+
+    def save(self, connection: Connection, item_id: int, out: FileContent) -> Tally | None:
+        """Link the source to its image; tells of copies."""
+        if records.save_content(connection, item_id, out):
+            return None
+        return Tally(files=1, duplicates=1)
+
+    def _content(self, uri: str) -> FileContent:
+        return read_file(read_bytes(uri, max_bytes=self._max_bytes))
+
+
+@dataclass(frozen=True)
+class DetectTask:
+    """An image, and what must not come back: forgotten photos, unless the operator let it in."""
+
+    image: ImageFiles
+    watch: Watch
+    admitted: bool
+
+
+@dataclass(frozen=True)
+class StoredDetection:
+    """What detection found, and the store keys of its portraits."""
+
+    task: DetectTask
+    found: DetectedImage
+    blobs: list[str]
+    detector: str
+
+
+class _SeeingWork:
+    """What the stages share that see pictures."""
+
+    def __init__(self, workspace: Workspace, models: Models, used: int) -> None:
+        self._store = workspace.store
+        self._settings = workspace.settings
+        self._models = models
+        self._settings_id = used
+
+    @property
+    def batch_size(self) -> int:
+        """As many as the networks like."""
+        return self._models.batch_size
+
+    def _stored(
+        self, portrait_id: int, mask: JudgedMask, source: MaskSource, producer: str
+    ) -> NewMask:
+        return stored_mask(self._store, portrait_id, mask, source, producer, self._settings_id)
+
+
+class DetectWork(_SeeingWork, StageWork[DetectTask, StoredDetection]):
+    """Image → its portraits."""
+
+    stage = Stage.DETECT
+
+    def load(self) -> None:
+        """The detector."""
+        _ = self._models.detector
+
+    def fetch(self, connection: Connection, jobs: Sequence[Job]) -> Mapping[int, DetectTask]:
+        """Where the images can be read, and what was forgotten."""
+        images = records.image_files(connection, [job.item_id for job in jobs])
+        watch = Watch(connection)
+        return {
+            item_id: DetectTask(image, watch, is_admitted(connection, image.sha256))
+            for item_id, image in images.items()
+        }
+
+    def run(self, items: Sequence[DetectTask]) -> list[StoredDetection | ItemError]:
+        """Decode, find faces, cut out portraits, store them."""
+        files = [attempt(self._bytes, task.image) for task in items]
+        detector = self._models.detector
+        found = through(files, lambda batch: detect_portraits(batch, detector, self._settings))
+        return [
+            each
+            if isinstance(each, ItemError)
+            else attempt(partial(self._stored_detection, task), each)
+            for task, each in zip(items, found, strict=True)
+        ]
+
+    def save(self, connection: Connection, item_id: int, out: StoredDetection) -> Tally:
+        """Faces, portraits, and the request for masks."""
+        sha256 = out.task.image.sha256
+        # What was forgotten meanwhile.
+        later = Watch(connection, after=out.task.watch.last_id)
+        later.refuse(sha256, out.found.descriptor, admitted=is_admitted(connection, sha256))
+        records.save_detection(
+            connection, item_id, out.found, out.blobs, out.detector, self._settings_id
+        )
+        return Tally(
+            files=1,
+            portraits=len(out.found.portraits),
+            no_face=int(out.found.outcome is Outcome.NO_FACE),
+        )
+
+    def _stored_detection(self, task: DetectTask, found: DetectedImage) -> StoredDetection:
+        # Before anything of a copy is in the store.
+        task.watch.refuse(task.image.sha256, found.descriptor, admitted=task.admitted)
+        blobs = [self._store.put(BlobKind.PORTRAIT, crop.jpeg) for crop in found.portraits]
+        return StoredDetection(task, found, blobs, self._models.detector.name)
+
+    def _bytes(self, image: ImageFiles) -> bytes:
+        """The image's content from the first of its files that still has it."""
+        failures: list[ItemError] = []
+        for uri in image.uris:
+            try:
+                data = read_bytes(uri, max_bytes=self._settings.decode.max_bytes)
+            except ItemError as error:
+                failures.append(error)
+                continue
+            if hashlib.sha256(data).hexdigest() == image.sha256:
+                return data
+            failures.append(
+                ItemError("changed", f"{uri_path(uri)}: changed after it was read; ingest it again")
+            )
+        raise failures[0]
+
+
+class ImportWork(_SeeingWork, StageWork[ImportTask, list[NewMask]]):
+    """Image whose mask came with it → masks of its portraits."""
+
+    stage = Stage.IMPORT
+
+    def fetch(self, connection: Connection, jobs: Sequence[Job]) -> Mapping[int, ImportTask]:
+        """Masks' URIs and portraits."""
+        return records.import_tasks(connection, [job.item_id for job in jobs])
+
+    def run(self, items: Sequence[ImportTask]) -> list[list[NewMask] | ItemError]:
+        """Cut the masks down to the portraits, judge and store them."""
+        return [attempt(self._imported, task) for task in items]
+
+    def save(self, connection: Connection, item_id: int, out: list[NewMask]) -> Tally:
+        """A revision a portrait."""
+        return _save_masks(connection, out)
+
+    def _imported(self, task: ImportTask) -> list[NewMask]:
+        data = read_mask(task.masks, task.claimed_for, self._settings.decode.max_bytes)
+        inputs = [(portrait_input(self._store, each), each.crop_box) for each in task.portraits]
+        masks = import_masks(data, task.size, inputs, self._settings)
+        producer = f"import:{hashlib.sha256(data).hexdigest()[:16]}"
+        return [
+            self._stored(portrait.portrait_id, mask, MaskSource.IMPORT, producer)
+            for portrait, mask in zip(task.portraits, masks, strict=True)
+        ]
+
+
+class LabelWork(_SeeingWork, StageWork[PortraitRecord, NewMask]):
+    """Portrait → the teacher's mask."""
+
+    stage = Stage.LABEL
+
+    def load(self) -> None:
+        """The teacher, and whoever is asked beside it."""
+        _ = self._models.teacher, self._models.second_opinion
+
+    def fetch(self, connection: Connection, jobs: Sequence[Job]) -> Mapping[int, PortraitRecord]:
+        """The portraits."""
+        return portraits(connection, ids=[job.item_id for job in jobs])
+
+    def run(self, items: Sequence[PortraitRecord]) -> list[NewMask | ItemError]:
+        """Predict, judge and store."""
+        inputs = [portrait_input(self._store, each) for each in items]
+        teacher, second = self._models.teacher, self._models.second_opinion
+        judged = through(
+            inputs, lambda batch: label_portraits(batch, teacher, self._settings, second)
+        )
+        return [
+            mask
+            if isinstance(mask, ItemError)
+            else self._stored(portrait.portrait_id, mask, MaskSource.TEACHER, teacher.name)
+            for portrait, mask in zip(items, judged, strict=True)
+        ]
+
+    def save(self, connection: Connection, item_id: int, out: NewMask) -> Tally:
+        """A revision."""
+        return _save_masks(connection, [out])
+
+
+def _save_masks(connection: Connection, masks: Sequence[NewMask]) -> Tally:
+    tally = Tally()
+    for mask in masks:
+        save_mask(connection, mask)
+        tally.verdicts[mask.verdict] += 1
+    return tally

@@ -1,0 +1,207 @@
+"""Workers: started, listened to, kept in their jobs, ended when stuck, replaced when they die.
+
+Whoever supervises them renews their leases, since a worker that is deep in a decoder or a network
+cannot; so a lease ends only when the supervisor is gone, too, and an item takes as long as it may.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+
+from db import Job, queue
+from pipelines.work.crew import Crew
+from pipelines.work.members import Broken, Member, ProcessMember, ThreadMember
+from pipelines.work.stage import Committed, Failure, Order, StageTable, Workplace
+from pipelines.work.worker import Begun, Hello
+from pipelines.workspace.errors import WorkerError
+
+_POLL_SECONDS = 0.2
+# A worker that dies before it holds anything will die again; one that dies of an item is replaced,
+# since the queue quarantines what it held.
+_MAX_EARLY_DEATHS = 3
+
+
+@dataclass
+class _Watched:
+    """A worker, its name in jobs, and when its batch has to be done, by the monotonic clock."""
+
+    member: Member
+    owner: str | None = None
+    deadline: float | None = None
+
+
+def work_through(
+    place: Workplace,
+    table: StageTable,
+    crew: Crew,
+    stop: Callable[[], bool],
+    report: Callable[[Committed], None],
+) -> None:
+    """Do all jobs of a table's stages, whoever asked for them.
+
+    Args:
+        place: where; opened by the caller, and once more by each worker.
+        table: makes the stages; a function or `partial` that worker processes can import.
+        crew: who works.
+        stop: asked several times a second; True ends the work after the batches under way.
+        report: told what each batch committed.
+
+    Raises:
+        WorkerError: the workers cannot go on; what they committed stays.
+        PipelineError: likewise, if the work is done in this process.
+        DatabaseError: the database cannot be written.
+    """
+    settings = place.settings.engine
+    order = Order(
+        open=place.reopener(),
+        table=table,
+        threads=crew.threads,
+        lease_seconds=settings.lease_seconds,
+        item_seconds=settings.item_seconds,
+    )
+    Pool(place, order, crew.workers).run(stop, report)
+
+
+class Pool:
+    """Runs a number of workers at one place until its jobs are done."""
+
+    def __init__(self, place: Workplace, order: Order, workers: int) -> None:
+        """Prepare a pool.
+
+        Args:
+            place: the supervisor's own; each worker opens another.
+            order: what the workers are told.
+            workers: number of processes; 0: one thread of this process.
+        """
+        self._place = place
+        self._order = order
+        self._workers = workers
+        self._watched: list[_Watched] = []
+        self._early_deaths = 0
+        self._error: Exception | None = None
+        self._renewed = time.monotonic()
+
+    def run(self, stop: Callable[[], bool], report: Callable[[Committed], None]) -> None:
+        """Work until no job is left or `stop` says so.
+
+        Args:
+            stop: asked several times a second.
+            report: told what each batch committed.
+
+        Raises:
+            WorkerError: the workers cannot go on; what they committed stays.
+            PipelineError: likewise, if the work is done in this process.
+        """
+        self._watched = [self._start() for _ in range(max(1, self._workers))]
+        stopping = False
+        try:
+            while self._watched:
+                if not stopping and (stop() or self._error):
+                    stopping = True
+                    self._tell_all_to_stop()
+                pipes = {each.member.pipe: each for each in self._watched}
+                for pipe in wait(list(pipes), timeout=_POLL_SECONDS):
+                    self._listen(pipes[pipe], report, stopping)  # type: ignore[index]
+                self._renew_leases()
+                self._end_the_stuck(report, stopping)
+        finally:
+            for each in self._watched:
+                each.member.kill()
+        if self._error:
+            raise self._error
+
+    def _start(self) -> _Watched:
+        kind = ProcessMember if self._workers else ThreadMember
+        return _Watched(kind(self._order))
+
+    def _listen(
+        self, watched: _Watched, report: Callable[[Committed], None], stopping: bool
+    ) -> None:
+        try:
+            message = watched.member.pipe.recv()
+        except (EOFError, OSError):
+            self._bury(watched, report, stopping)
+            return
+        match message:
+            case Hello(owner):
+                watched.owner = owner
+            case Begun(items):
+                watched.deadline = time.monotonic() + self._order.seconds_for(items)
+            case Committed():
+                watched.deadline = None
+                report(message)
+            case Broken():
+                self._error = self._error or message.error()
+
+    def _renew_leases(self) -> None:
+        lease, now = self._order.lease_seconds, time.monotonic()
+        if now - self._renewed < lease / 3:
+            return
+        self._renewed = now
+        with self._place.engine.begin() as connection:
+            for each in self._watched:
+                if each.owner is not None:
+                    queue.renew(connection, each.owner, lease)
+
+    def _end_the_stuck(self, report: Callable[[Committed], None], stopping: bool) -> None:
+        for each in list(self._watched):
+            # What it has said meanwhile comes first: it may be done.
+            if each.deadline is None or time.monotonic() < each.deadline or each.member.pipe.poll():
+                continue
+            each.member.kill()
+            each.member.join()
+            self._leave(each)
+            self._blame(each, report, overran=True)
+            if not stopping:
+                self._watched.append(self._start())
+
+    def _bury(self, watched: _Watched, report: Callable[[Committed], None], stopping: bool) -> None:
+        """A pipe was closed: the worker is done, or it died."""
+        code = watched.member.join()
+        self._leave(watched)
+        self._error = self._error or watched.member.error
+        if code == 0 or self._error:
+            return
+        if not self._blame(watched, report, overran=False):
+            self._early_deaths += 1
+        if self._early_deaths > _MAX_EARLY_DEATHS:
+            self._error = WorkerError(
+                f"workers die before they do anything (exit code {code}); is there enough memory?"
+            )
+        elif not stopping:
+            self._watched.append(self._start())
+
+    def _leave(self, watched: _Watched) -> None:
+        watched.member.pipe.close()
+        self._watched.remove(watched)
+
+    def _blame(
+        self, watched: _Watched, report: Callable[[Committed], None], *, overran: bool
+    ) -> bool:
+        """Quarantine what a dead worker held, or give it up; True if it held anything."""
+        owner = watched.owner
+        if owner is None:
+            return False
+        with self._place.engine.begin() as connection:
+            held = owner in queue.owners(connection)
+            if overran:
+                given_up = queue.overran(connection, owner, self._order.item_seconds)
+            else:
+                given_up = queue.crashed(connection, owner)
+        self._place.bury(owner)
+        reason = queue.TIMED_OUT if overran else queue.WORKER_CRASHED
+        for job in given_up:
+            report(_given_up(job, reason))
+        return held
+
+    def _tell_all_to_stop(self) -> None:
+        for each in self._watched:
+            try:
+                each.member.pipe.send("stop")
+            except OSError:
+                continue  # it has just ended by itself; its pipe tells
+
+
+def _given_up(job: Job, reason: str) -> Committed:
+    return Committed(stage=job.stage, failures=[Failure(item_id=job.item_id, reason=reason)])
