@@ -34,6 +34,7 @@ from pipelines.workspace.settings import Settings
 from pipelines.workspace.settings_sources import settings_template
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace, make_workspace
+from sinet.pictures.threshold import is_person
 
 SIZE = (640, 853)  # width and height of a typical crop of `data/crawl/flickr`
 DIFFERENT_MASKS = 50
@@ -96,7 +97,7 @@ def fill(workspace: Workspace, shared: Path, number: int) -> None:
     blobs = []
     for file in sorted((shared / "data/eg1800/masks").glob("*.png"))[:DIFFERENT_MASKS]:
         grey = np.ascontiguousarray(decode(file.read_bytes(), max_pixels=10**8).rgb[..., 0])
-        mask = (cv2.resize(grey, SIZE) > 127) * np.uint8(255)
+        mask = is_person(cv2.resize(grey, SIZE)) * np.uint8(255)
         png = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes()
         blobs.append(store.put(BlobKind.MASK, png))
     portrait = {"image_id": 1, "face_box": [0, 0, 1, 1], "landmarks": [], "face_confidence": 1.0}

@@ -17,6 +17,7 @@ from label_studio_sdk.converter.brush import decode_rle, mask2rle
 
 from pipelines.label_studio.rle import decode_mask, encode_mask
 from pipelines.pictures.decode import decode
+from sinet.pictures.threshold import is_person
 
 SIZE = (640, 853)  # width and height of a typical crop of `data/crawl/flickr`
 ROUNDS = 5
@@ -38,7 +39,7 @@ def main() -> None:
     times: dict[str, list[float]] = {"encode": [], "SDK encode": [], "decode": [], "SDK decode": []}
     for file in sorted((options.shared / "data/eg1800/masks").glob("*.png"))[: options.masks]:
         grey = np.ascontiguousarray(decode(file.read_bytes(), max_pixels=10**8).rgb[..., 0])
-        mask = cv2.resize(grey, SIZE) > 127
+        mask = is_person(cv2.resize(grey, SIZE))
         image, rle = mask * np.uint8(255), encode_mask(mask)
         works: dict[str, Callable[[], object]] = {
             "encode": lambda mask=mask: encode_mask(mask),

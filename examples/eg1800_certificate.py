@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from db import Decision, Mask, Portrait, Review, reader
 from examples.eg1800_rounds import SEED, Reviewer, crawls, dataengine
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.listing import list_portraits
 from pipelines.review.choosing import Order
 from pipelines.workspace.settings_sources import load_settings
@@ -62,7 +62,7 @@ class Overlooking(Reviewer):
             }
             rows = connection.execute(query).all()
         return [
-            self.iou(read_grey(workspace.store, row.blob) > 127, row.crop_box, photos[row.id])
+            self.iou(read_mask(workspace.store, row.blob), row.crop_box, photos[row.id])
             for row in rows
         ]
 

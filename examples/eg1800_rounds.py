@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from db import Honeypot, Mask, Portrait, ReviewRequest, Verdict, reader
 from pipelines.label_studio.fake import FakeGateway
 from pipelines.masks.agreement import difference
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.listing import list_portraits
 from pipelines.review.choosing import Order
 from pipelines.review.pull import pull
@@ -43,6 +43,8 @@ from pipelines.review.push import PushRequest, push
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from sinet.metrics import paired_bootstrap
+from sinet.pictures.decode import decode_grey
+from sinet.pictures.threshold import is_person
 
 ACCEPT_FROM, REJECT_BELOW = 0.95, 0.80
 SEED = 2026
@@ -150,7 +152,7 @@ class Reviewer:
             }
             rows = connection.execute(query).all()
         return {
-            row.key: self.iou(read_grey(workspace.store, row.blob) > 127, row.crop_box, photo)
+            row.key: self.iou(read_mask(workspace.store, row.blob), row.crop_box, photo)
             for row in rows
             for photo in [photos[row.id]]
         }
@@ -170,7 +172,7 @@ class Reviewer:
         """A photo's hand mask at the photo's scale, and where its upper left corner lies."""
         grey = _grey(self._masks / f"{photo.stem}.png")
         if photo.parent.name != "flickr":
-            return grey > 127, (0, 0)
+            return is_person(grey), (0, 0)
         x0, y0, x1, y1 = self._windows[photo.stem]
         soft = cv2.resize(grey.astype(np.float32) / 255, (x1 - x0, y1 - y0))
         return np.asarray(soft > 0.5), (x0, y0)
@@ -313,10 +315,7 @@ def dataengine(root: Path | None, *arguments: str) -> str:
 
 @cache
 def _grey(path: Path) -> NDArray[np.uint8]:
-    found = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if found is None:
-        raise SystemExit(f"{path}: cannot be read")
-    return np.asarray(found, np.uint8)
+    return decode_grey(path.read_bytes())
 
 
 def _results(out: Path) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from sinet.data.listing import Sample
 from sinet.data.reading import Pixels, read_sample
 from sinet.errors import DataError
 from sinet.evaluate import Evaluation
+from sinet.pictures.threshold import is_person
 from sinet.predict import PersonModel, predict
 
 _PICTURE_PX: Final = (240, 320)  # width, height a picture fits in
@@ -90,7 +91,7 @@ def _outlined(model: PersonModel, sample: Sample) -> Pixels:
     picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     for each, colour in ((mask, _TRUTH), (predicted, _PREDICTION)):
         small = cv2.resize(each * np.uint8(255), size, interpolation=cv2.INTER_AREA)
-        binary = (small > 127).astype(np.uint8)
+        binary = is_person(np.asarray(small, np.uint8)).view(np.uint8)
         outlines, _ = cv2.findContours(binary, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(picture, outlines, -1, colour, 1, cv2.LINE_AA)
     return np.asarray(picture, np.uint8)

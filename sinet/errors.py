@@ -3,6 +3,7 @@
 SINetError               base: one line for the user, exit code 1
 ├── CheckpointError      a file of weights cannot be read or belongs to another network
 ├── DataError            an image, a mask or a list of them is missing or does not fit
+│   └── PictureError     one file cannot be read as a picture or as a mask, with a reason
 ├── DeviceError          the device asked for is not there
 ├── NetworkError         no such network or option, or an image that the network cannot take
 ├── ConfigError          the training configuration contradicts itself, its data or its run
@@ -24,6 +25,20 @@ class DataError(SINetError):
 
 class DeviceError(SINetError):
     """The device asked for is not there."""
+
+
+class PictureError(DataError):
+    """A file cannot be read as a picture, or as a mask.
+
+    Attributes:
+        reason: a stable machine-readable code: `empty_file`, `not_an_image`, `too_many_pixels`,
+            `too_much_memory`, `truncated`, `decode_failed`, or one of a mask's, which start with
+            `mask_`.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class NetworkError(SINetError):

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.pictures.decode import decode
 from pipelines.pictures.perceptual import hamming, perceptual_hashes
 from sinet.data.listing import Sample, find_samples
+from sinet.pictures.decode import decode_grey
+from sinet.pictures.threshold import is_person
 
 FOLDS = 3
 _NEAR_BITS = 10
@@ -84,4 +85,4 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
 
 def read_mask(path: Path) -> NDArray[np.bool_]:
     """A hand mask, bool (H, W)."""
-    return np.asarray(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 127)
+    return is_person(decode_grey(path.read_bytes()))

@@ -20,6 +20,7 @@ from pipelines.lineage.history import (
 )
 from pipelines.workspace.settings_used import unlike_defaults
 from pipelines.workspace.uris import uri_path
+from sinet.pictures.threshold import PERSON_ABOVE
 
 _SHOWN = 16  # digits of a hash, enough to look for; `--json` has all
 
@@ -156,7 +157,7 @@ def _settings(values: dict[str, Any] | None) -> str:
 def _value(value: int | None) -> str:
     if value is None:
         return "the blob cannot be read"
-    return "portrait (255)" if value > 127 else f"background ({value})"
+    return "portrait (255)" if value > PERSON_ABOVE else f"background ({value})"
 
 
 def _day(time: datetime) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import aliased
 
 from db import Decision, Image, Mask, MaskSource, Portrait, Purpose, Review, ReviewRequest
 from pipelines.masks.agreement import difference
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.reviewer_errors import is_bad
 from pipelines.workspace.store import Store
 
@@ -115,6 +115,6 @@ def _is_bad(store: Store, row: sa.Row[*tuple[Any, ...]], bad_below: float) -> bo
     iou = row.fixed_iou
     if row.decision is Decision.FIX and iou is None and row.fixed_blob is not None:
         # Pulled before the IoU was recorded.
-        pushed, fixed = (read_grey(store, blob) > 127 for blob in (row.blob, row.fixed_blob))
+        pushed, fixed = (read_mask(store, blob) for blob in (row.blob, row.fixed_blob))
         iou = 1 - difference(pushed, fixed)
     return is_bad(row.decision, iou, bad_below)

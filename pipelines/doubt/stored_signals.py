@@ -11,7 +11,7 @@ from pipelines.doubt.remembered import remember
 from pipelines.masks.second_looks import is_second_look
 from pipelines.masks.signals import Evidence, reduced, signals
 from pipelines.pictures.decode import decode
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_grey, read_mask
 from pipelines.portraits.rows import portraits
 from pipelines.workspace.workspace import Workspace
 
@@ -63,7 +63,7 @@ def _computed(
     for mask in masks:
         portrait = records[mask.portrait_id]
         evidence = Evidence(
-            mask=read_grey(workspace.store, mask.blob) > 127,
+            mask=read_mask(workspace.store, mask.blob),
             rgb=decode(workspace.store.get(portrait.blob), max_pixels=limit).rgb,
             face=portrait.face,
             others=portrait.others,

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from db import Outcome
 from pipelines.masks.judging import (
@@ -20,15 +19,21 @@ from pipelines.masks.judging import (
     judge_probability,
     looks,
 )
-from pipelines.masks.subject import Mask
 from pipelines.near_duplicates.descriptor import descriptor
 from pipelines.networks import Teacher
-from pipelines.pictures.decode import decode, encode_jpeg
+from pipelines.pictures.decode import decode, encode_jpeg, item_errors
 from pipelines.pictures.detect import FaceDetector
 from pipelines.pictures.geometry import CropBox, Face, portrait_box
 from pipelines.pictures.perceptual import perceptual_hashes, reduced
 from pipelines.workspace.errors import ItemError
-from pipelines.workspace.settings import DetectorSettings, PortraitSettings, Settings
+from pipelines.workspace.settings import (
+    DecodeSettings,
+    DetectorSettings,
+    PortraitSettings,
+    Settings,
+)
+from sinet.pictures.masks import read_mask
+from sinet.pictures.orientation import turned
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ def detect_portraits(
     files: Sequence[bytes], detector: FaceDetector, settings: Settings
 ) -> list[DetectedImage | ItemError]:
     """Decode images, find their faces and cut out the portraits."""
-    decoded = [_attempt_decode(data, settings.decode.max_pixels) for data in files]
+    decoded = [_attempt_decode(data, settings.decode) for data in files]
     images = [item[0] for item in decoded if not isinstance(item, ItemError)]
     found = iter(detector.detect(images))
     return [
@@ -116,7 +121,7 @@ def label_portraits(
         second: another network, whose masks are not kept: how far they are from the teacher's
             becomes the score `disagreement`, see `difference`, and `student_…`.
     """
-    crops = [_attempt_decode(item.jpeg, settings.decode.max_pixels) for item in inputs]
+    crops = [_attempt_decode(item.jpeg, settings.decode) for item in inputs]
     images = [crop[0] for crop in crops if not isinstance(crop, ItemError)]
     said = looks(images, teacher, second, views=settings.teacher.views)
     return [
@@ -136,43 +141,32 @@ def import_masks(
     """Cut a person's mask of a whole image down to its portraits.
 
     Args:
-        mask_file: an image file; brighter than 127 is portrait. In a mask of nothing but 0 and 1,
-            1 is.
+        mask_file: an image file, see `sinet.pictures.masks`.
         image_size: width and height of the upright image.
         portraits: each with its crop box.
         settings: thresholds of the verdict.
 
     Raises:
-        ItemError: the mask cannot be decoded, has another size than the image, or has grey levels
-            of which none is portrait.
+        ItemError: the mask cannot be decoded, is not clearly a mask, or has another size than the
+            image.
     """
-    grey = decode(mask_file, max_pixels=settings.decode.max_pixels).rgb.max(axis=2)
-    height, width = grey.shape
+    with item_errors():
+        read = read_mask(
+            mask_file, max_pixels=settings.decode.max_pixels,
+            max_memory_bytes=settings.decode.max_memory_bytes,
+        )  # fmt: skip
+    whole = turned(read.person, read.orientation)
+    height, width = whole.shape
     if (width, height) != image_size:
         raise ItemError(
             "mask_size_mismatch",
             f"the mask has {width}×{height} pixels, its upright image "
             f"{image_size[0]}×{image_size[1]}; make both the same size",
         )
-    whole = _portrait_pixels(grey)
     judged = []
     for item, (x0, y0, x1, y1) in portraits:
         judged.append(judge_drawn(item, np.ascontiguousarray(whole[y0:y1, x0:x1]), settings))
     return judged
-
-
-def _portrait_pixels(grey: NDArray[np.uint8]) -> Mask:
-    """Read an (H, W) mask as people store them: 0 and 255, or 0 and 1."""
-    brightest = int(grey.max())
-    if brightest > 127:
-        return grey > 127
-    if brightest > 1:
-        # Probably the classes of a dataset; all background would be an empty mask in silence.
-        raise ItemError(
-            "mask_not_binary",
-            f"the mask's brightest pixel is {brightest}; make portrait 255 (or 1) and the rest 0",
-        )
-    return np.asarray(grey == 1, np.bool_)
 
 
 def _crop(rgb: Rgb, file_format: str, faces: list[Face], settings: Settings) -> DetectedImage:
@@ -223,9 +217,9 @@ def _portrait(rgb: Rgb, face: Face, settings: PortraitSettings) -> PortraitCrop:
     return PortraitCrop(face, box, encode_jpeg(crop, settings.jpeg_quality))
 
 
-def _attempt_decode(data: bytes, max_pixels: int) -> tuple[Rgb, str] | ItemError:
+def _attempt_decode(data: bytes, limits: DecodeSettings) -> tuple[Rgb, str] | ItemError:
     try:
-        image = decode(data, max_pixels=max_pixels)
+        image = decode(data, max_pixels=limits.max_pixels, max_memory_bytes=limits.max_memory_bytes)
     except ItemError as error:
         return error
     return image.rgb, image.format

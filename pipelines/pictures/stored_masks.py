@@ -1,11 +1,13 @@
 """Stored masks and probabilities as arrays."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.store import Store
+from sinet.errors import PictureError
+from sinet.pictures.decode import decode_grey
+from sinet.pictures.threshold import is_person
 
 
 def read_grey(store: Store, key: str) -> NDArray[np.uint8]:
@@ -17,7 +19,19 @@ def read_grey(store: Store, key: str) -> NDArray[np.uint8]:
     Raises:
         WorkspaceError: the blob is missing, damaged or no image.
     """
-    grey = cv2.imdecode(np.frombuffer(store.get(key), np.uint8), cv2.IMREAD_GRAYSCALE)
-    if grey is None:
-        raise WorkspaceError(f"{store.where(key)}: this blob is no image")
-    return np.asarray(grey, np.uint8)
+    try:
+        return decode_grey(store.get(key))
+    except PictureError as error:
+        raise WorkspaceError(f"{store.where(key)}: this blob is no image ({error})") from error
+
+
+def read_mask(store: Store, key: str) -> NDArray[np.bool_]:
+    """Read a mask.
+
+    Returns:
+        (H, W) bool, true for the person.
+
+    Raises:
+        WorkspaceError: as `read_grey`.
+    """
+    return is_person(read_grey(store, key))

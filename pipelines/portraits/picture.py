@@ -12,6 +12,8 @@ from pipelines.workspace.errors import ItemError, PipelineError
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.store import storage_message
 from pipelines.workspace.uris import read_bytes
+from sinet.pictures.decode import MAX_PIXELS
+from sinet.pictures.threshold import is_person
 
 _PANEL_HEIGHT_PX = 640
 _CAPTION_PX = 64
@@ -34,7 +36,7 @@ def save_picture(line: PortraitLine, target: Path, settings: Settings) -> None:
     crop = _read(Path(line.crop_path))
     panels = [_image_panel(line, settings), Image.fromarray(crop)]
     if line.mask_path:
-        panels.append(_mask_panel(crop, _read(Path(line.mask_path))[..., 0] > 127))
+        panels.append(_mask_panel(crop, is_person(_read(Path(line.mask_path))[..., 0])))
     sheet = _side_by_side([_fit(panel) for panel in panels])
     _caption(sheet, line)
     try:
@@ -104,8 +106,8 @@ def _fit(panel: Image.Image) -> Image.Image:
 
 def _read(path: Path) -> NDArray[np.uint8]:
     try:
-        return np.asarray(Image.open(path).convert("RGB"))
-    except OSError as error:
+        return decode(path.read_bytes(), max_pixels=MAX_PIXELS).rgb
+    except (OSError, ItemError) as error:
         raise PipelineError(f"{path}: this blob cannot be read ({error})") from error
 
 

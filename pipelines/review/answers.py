@@ -10,8 +10,8 @@ from db import Decision
 from pipelines.label_studio.gateway import Annotation, Brush
 from pipelines.label_studio.rle import RleError, decode_mask
 from pipelines.label_studio.screen import DECISION, REASON
+from sinet.pictures.threshold import is_person
 
-_THRESHOLD = 127
 _HUMAN = (Decision.ACCEPT, Decision.REJECT, Decision.FIX)
 
 
@@ -75,7 +75,7 @@ def _union(regions: Sequence[Brush], shape: tuple[int, ...]) -> NDArray[np.bool_
                 f"{shape[1]}×{shape[0]}"
             )
         try:
-            whole |= decode_mask(region.rle, region.height, region.width) > _THRESHOLD
+            whole |= is_person(decode_mask(region.rle, region.height, region.width))
         except RleError as error:
             raise UnusableAnswerError(str(error)) from error
     return whole

@@ -20,7 +20,7 @@ from pipelines.doubt.default import DEFAULT_BAD_BELOW
 from pipelines.doubt.scoring import current_score
 from pipelines.masks.judging import encode_mask
 from pipelines.masks.spoiling import spoil
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.decisions import decided, votes
 from pipelines.portraits.proposals import no_later_proposal
 from pipelines.portraits.standing import BY_A_PERSON, MinSource, TrustedMask, standings
@@ -177,7 +177,7 @@ def _blobs(connection: Connection, mask_ids: Collection[int]) -> dict[int, str]:
 
 def _spoilt(store: Store, blob: str, bad_below: float) -> KnownAnswer | None:
     low, high = (max(0.01, bad_below - margin) for margin in _SPOILT_TO)
-    good = read_grey(store, blob) > 127
+    good = read_mask(store, blob)
     spoilt = spoil(good, low, max(high, low + 0.01), np.random.default_rng(secrets.randbits(64)))
     if spoilt is None:
         return None

@@ -15,7 +15,7 @@ from db import (
 )
 from pipelines.doubt.scoring import doubts
 from pipelines.masks.agreement import difference
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.proposals import Proposal
 from pipelines.workspace.store import Store
 
@@ -127,7 +127,7 @@ def _disagreements(
             before[portrait_id] = blob
     return {
         wanted[portrait_id].mask_id: difference(
-            read_grey(store, blob) > 127, read_grey(store, wanted[portrait_id].blob) > 127
+            read_mask(store, blob), read_mask(store, wanted[portrait_id].blob)
         )
         for portrait_id, blob in before.items()
     }

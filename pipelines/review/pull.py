@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from db import Purpose, RequestState, ReviewProject, reader
 from pipelines.label_studio.gateway import Annotation, Gateway, UpdatedTask
 from pipelines.masks.agreement import difference
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.review import ledger, records
 from pipelines.review.answers import Answer, UnusableAnswerError, read_answer
 from pipelines.review.ledger import Project, Question
@@ -133,7 +133,7 @@ def _take(
     for annotation in answers:
         if (annotation.id, annotation.updated_at) in standing:
             continue
-        shown = read_grey(workspace.store, question.mask_blob) > 127
+        shown = read_mask(workspace.store, question.mask_blob)
         try:
             answer = read_answer(annotation, shown)
         except UnusableAnswerError as error:

@@ -12,7 +12,7 @@ from pipelines.label_studio.errors import AnswerLostError, ReviewError
 from pipelines.label_studio.gateway import Brush, FoundTask, Gateway, NewTask
 from pipelines.label_studio.rle import encode_mask
 from pipelines.label_studio.server_paths import image_url
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.review import ledger
 from pipelines.review.ledger import Project, Question
 from pipelines.workspace.workspace import Workspace
@@ -134,7 +134,7 @@ def read_ahead(workspace: Workspace, ids: Sequence[int], size: int) -> Iterator[
 def _prepare(workspace: Workspace, questions: Sequence[Question]) -> list[Prepared]:
     prepared = []
     for question in questions:
-        mask = read_grey(workspace.store, question.mask_blob) > 127
+        mask = read_mask(workspace.store, question.mask_blob)
         height, width = mask.shape
         url = image_url(workspace, question.portrait_blob)
         brush = Brush(encode_mask(mask), width, height)

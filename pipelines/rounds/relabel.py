@@ -13,7 +13,7 @@ from pipelines.masks.agreement import difference
 from pipelines.masks.judging import Look, judge_probability, looks
 from pipelines.networks import Teacher
 from pipelines.pictures.decode import decode
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_grey, read_mask
 from pipelines.portraits.decisions import majority, votes
 from pipelines.portraits.revisions import portrait_input, stored_mask
 from pipelines.portraits.rows import latest_masks, portraits, save_mask
@@ -146,8 +146,8 @@ def relabel(
             if not _is_latest(connection, old.mask_id):
                 continue  # somebody else was quicker
             save_mask(connection, mask)
-        before = read_grey(workspace.store, old.blob) > 127
-        change = difference(before, read_grey(workspace.store, mask.blob) > 127)
+        before = read_mask(workspace.store, old.blob)
+        change = difference(before, read_mask(workspace.store, mask.blob))
         yield Relabelled(old.portrait_id, change, str(judged.verdict))
 
 

@@ -23,6 +23,11 @@ class DecodeSettings(_Section):
         gt=0,
         description="Images with more pixels fail with `too_many_pixels` before they are decoded.",
     )
+    max_memory_bytes: int = Field(
+        default=1024**3,
+        gt=0,
+        description="Images that take more memory to decode fail with `too_much_memory` before.",
+    )
     max_bytes: int = Field(
         default=512 * 1024**2,
         gt=0,

@@ -12,9 +12,9 @@ from sinet.checkpoint import Model
 from sinet.convert.problems import ConversionError
 from sinet.convert.running import ConvertedModel
 from sinet.data.reading import read_image
+from sinet.files.leftovers import left_out
 from sinet.metrics import Counts
 
-IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 MAX_IMAGES: Final = 32
 """Of a folder so many are looked at, spread evenly over its names."""
 
@@ -83,9 +83,9 @@ def images_of(folder: Path | None) -> list[npt.NDArray[np.uint8]]:
     """
     if folder is None:
         return list(_bundled())
-    files = sorted(file for file in _listed(folder) if file.suffix.lower() in IMAGE_SUFFIXES)
+    files = sorted(file for file in _listed(folder) if left_out(file.name) is None)
     if not files:
-        raise ConversionError(f"{folder}: holds no image ({', '.join(sorted(IMAGE_SUFFIXES))}).")
+        raise ConversionError(f"{folder}: holds no image.")
     chosen = np.linspace(0, len(files) - 1, min(len(files), MAX_IMAGES)).round().astype(int)
     return [read_image(files[index]) for index in chosen]
 

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from sinet.data.reading import MASK_THRESHOLD, Picture, Pixels, average_down
+from sinet.data.reading import Picture, Pixels, average_down
+from sinet.pictures.threshold import is_person
 
 _PAD_GREY: Final = (128, 128, 128)
 # Smoothing kernel of Pillow's `SMOOTH`, against which sharpness is defined.
@@ -133,8 +134,7 @@ def _warp(
         np.asarray(cv2.warpAffine(plane, matrix, size[::-1], borderValue=border), np.uint8)
         for plane, border in zip(planes, borders, strict=False)
     )
-    mask = (cover > MASK_THRESHOLD).astype(np.uint8)
-    return Picture(image, mask, soft[0] if soft else None)
+    return Picture(image, is_person(cover).view(np.uint8), soft[0] if soft else None)
 
 
 def _recolour(image: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:

@@ -17,6 +17,7 @@ from pathlib import Path
 from sinet.errors import DataError
 from sinet.files.leftovers import left_out
 from sinet.files.pairing import pair, stem
+from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
 _FOLDER_NAMES = (("images", "masks"), ("input", "target"))
 
@@ -28,12 +29,14 @@ class Sample:
     Attributes:
         name: of the image without suffix; unique in its data set.
         image: file of the picture.
-        mask: file of the mask: grey, above 127 (of 255) the person.
+        mask: file of the mask.
+        masks: what its maker says of it.
     """
 
     name: str
     image: Path
     mask: Path
+    masks: MaskOptions = SELF_EXPLAINING
 
 
 def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:

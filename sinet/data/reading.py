@@ -1,19 +1,23 @@
 """Decode images and masks of a data set, and keep them in memory at the size training needs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from sinet.data.listing import Sample
-from sinet.errors import DataError
+from sinet.errors import DataError, PictureError
+from sinet.pictures.decode import decode, decode_grey
+from sinet.pictures.mask_options import MaskOptions
+from sinet.pictures.masks import read_mask as read_mask_file
+from sinet.pictures.threshold import is_person
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
-MASK_THRESHOLD: Final = 127
 
 
 class Picture(NamedTuple):
@@ -30,25 +34,31 @@ class Picture(NamedTuple):
 
 
 def read_image(path: Path) -> Pixels:
-    """Decode an image, upright, to uint8 (H, W, 3) RGB.
+    """Decode an image, upright, to uint8 (H, W, 3) RGB; as `ingest` does.
 
     Raises:
-        DataError: the file is missing or no image.
+        DataError: the file cannot be read; a `PictureError`, with a reason, if it is no image.
     """
-    return np.asarray(cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+    with _named(path):
+        return decode(_content(path)).rgb
 
 
-def read_mask(path: Path, shape: tuple[int, int]) -> Pixels:
+def read_mask(path: Path, shape: tuple[int, int], options: MaskOptions | None = None) -> Pixels:
     """Decode a mask to uint8 (H, W): 1 the person, 0 the rest.
 
     Args:
-        path: of the file; values above 127 (of 255) are the person.
+        path: of the file.
         shape: (H, W) of the image it belongs to.
+        options: what its maker says of it.
 
     Raises:
-        DataError: the file is missing, no image, or of another size than the image.
+        DataError: the file cannot be read, is no image, is not clearly a mask of a person, or of
+            another size than the image.
     """
-    return (_read_grey(path, shape) > MASK_THRESHOLD).astype(np.uint8)
+    with _named(path):
+        person = read_mask_file(_content(path), options).person
+    _check_size(path, person.shape, shape)
+    return person.view(np.uint8)
 
 
 def read_sample(sample: Sample, soft_masks: Path | None = None) -> Picture:
@@ -59,12 +69,12 @@ def read_sample(sample: Sample, soft_masks: Path | None = None) -> Picture:
         soft_masks: folder of a teacher's masks, one `<name>.png` a sample; None: none.
 
     Raises:
-        DataError: a file is missing, no image, or of another size than the image.
+        DataError: a file is missing, no image, no mask, or of another size than the image.
     """
     image = read_image(sample.image)
     shape = (image.shape[0], image.shape[1])
-    soft = None if soft_masks is None else _read_grey(soft_masks / f"{sample.name}.png", shape)
-    return Picture(image, read_mask(sample.mask, shape), soft)
+    soft = None if soft_masks is None else _soft_mask(soft_masks / f"{sample.name}.png", shape)
+    return Picture(image, read_mask(sample.mask, shape, sample.masks), soft)
 
 
 def shrink(picture: Picture, longest_px: int) -> Picture:
@@ -76,8 +86,7 @@ def shrink(picture: Picture, longest_px: int) -> Picture:
     shape = (max(1, round(height * factor)), max(1, round(width * factor)))
     cover = average_down(picture.mask * np.uint8(255), shape)
     soft = None if picture.soft is None else average_down(picture.soft, shape)
-    mask = (cover > MASK_THRESHOLD).astype(np.uint8)
-    return Picture(average_down(picture.image, shape), mask, soft)
+    return Picture(average_down(picture.image, shape), is_person(cover).view(np.uint8), soft)
 
 
 def average_down(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
@@ -120,25 +129,32 @@ class PixelCache:
         return self._pictures[index]
 
 
-def _read_grey(path: Path, shape: tuple[int, int]) -> Pixels:
-    grey = _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-    if grey.shape != shape:
-        raise DataError(
-            f"{path}: the mask is {grey.shape[1]} × {grey.shape[0]}, "
-            f"its image {shape[1]} × {shape[0]}."
-        )
+def _soft_mask(path: Path, shape: tuple[int, int]) -> Pixels:
+    with _named(path):
+        grey = decode_grey(_content(path))
+    _check_size(path, grey.shape, shape)
     return grey
 
 
-def _decode(path: Path, flags: int) -> Pixels:
+def _check_size(path: Path, found: tuple[int, ...], wanted: tuple[int, int]) -> None:
+    if found != wanted:
+        raise DataError(
+            f"{path}: the mask is {found[1]} × {found[0]}, its image {wanted[1]} × {wanted[0]}."
+        )
+
+
+def _content(path: Path) -> bytes:
     try:
-        data = np.fromfile(path, np.uint8)
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say which file cannot be read as a picture or as a mask."""
     try:
-        pixels = cv2.imdecode(data, flags) if data.size else None
-    except cv2.error as error:
-        raise DataError(f"{path}: cannot be decoded ({error.err}).") from error
-    if pixels is None:
-        raise DataError(f"{path}: no image, or damaged.")
-    return np.asarray(pixels, np.uint8)
+        yield
+    except PictureError as error:
+        what = "" if error.reason.startswith(("mask_", "too_")) else "no image, or damaged: "
+        raise PictureError(error.reason, f"{path}: {what}{error}") from error

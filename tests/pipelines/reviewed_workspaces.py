@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from db import Image, Mask, Portrait, ReviewRequest
 from pipelines.doubt.scoring import fit_scores
 from pipelines.label_studio.fake import FakeGateway
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.review.choosing import Order
 from pipelines.review.pull import pull
 from pipelines.review.push import PushRequest, push
@@ -114,7 +114,7 @@ def multiply(workspace: Workspace, number: int) -> None:
         taken = connection.scalar(sa.select(sa.func.count()).select_from(Portrait)) or 0
         query = sa.select(Image.__table__).where(Image.id == portrait["image_id"])
         image = dict(connection.execute(query).one()._mapping)
-        person = read_grey(workspace.store, mask.blob) > 127
+        person = read_mask(workspace.store, mask.blob)
         chance = np.random.default_rng(taken)
         for index in range(number - taken):
             doubt = chance.uniform(0.25, 0.45) if is_bad(taken + index) else chance.uniform(0, 0.2)

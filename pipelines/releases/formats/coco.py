@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.parts import by_split, copy_blobs, in_order, needing, writing
 from pipelines.workspace.store import Store
@@ -73,7 +73,7 @@ def _image(entry: Entry, number: int) -> dict[str, Any]:
 def _annotation(entry: Entry, number: int, store: Store) -> dict[str, Any]:
     from pycocotools import mask as coco_mask
 
-    pixels = read_grey(store, entry.mask_blob) > 127
+    pixels = read_mask(store, entry.mask_blob)
     runs = coco_mask.encode(np.asfortranarray(pixels, np.uint8))
     return {
         "id": number,

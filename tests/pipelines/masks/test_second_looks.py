@@ -14,7 +14,7 @@ from pipelines.masks.judging import JudgedMask, PortraitInput
 from pipelines.masks.second_looks import is_second_look
 from pipelines.networks.fake import FakeTeacher
 from pipelines.pictures.fake import FakeDetector
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.workspace.settings import Settings, TeacherSettings
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
@@ -105,5 +105,5 @@ def test_ingest_asks_for_views_where_it_is_told_to(
         mask = connection.execute(sa.select(Mask.id, Mask.scores, Mask.blob)).one()
     assert sum(map(is_second_look, mask.scores)) == 7
     assert stored_signals(opened, [mask.id])[mask.id]["view_flip"] == mask.scores["view_flip"]
-    assert (read_grey(opened.store, mask.blob) > 127).any()
+    assert (read_mask(opened.store, mask.blob)).any()
     opened.close()

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from dataengine.cli import app
 from pipelines.label_studio.sdk_gateway import LabelStudioGateway
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.review.pull import pull
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
@@ -135,7 +135,7 @@ def test_three_decisions(
 ) -> None:
     pushed = push_real(astronauts, real)
     assert pushed.sent == 3
-    shown = {mask.id: read_grey(astronauts.store, mask.blob) > 127 for mask in masks(astronauts)}
+    shown = {mask.id: read_mask(astronauts.store, mask.blob) for mask in masks(astronauts)}
     by_task = {request.task_id: request for request in requests(astronauts)}
     page.goto(f"{server.url}/projects/{pushed.project.server_id}/data?labeling=1")
 
@@ -173,7 +173,7 @@ def test_three_decisions(
     fixed = next(
         each for each in masks(astronauts) if each.id == of_request[third.id].fixed_mask_id
     )
-    after = read_grey(astronauts.store, fixed.blob) > 127
+    after = read_mask(astronauts.store, fixed.blob)
     before = shown[third.mask_id]
     changed = np.argwhere(before ^ after)
     height, width = before.shape

@@ -15,7 +15,7 @@ from pipelines.label_studio.gateway import Brush
 from pipelines.label_studio.rle import decode_mask, encode_mask
 from pipelines.lineage.collecting import collect
 from pipelines.lineage.forgetting import forget
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.decisions import decided
 from pipelines.portraits.proposals import proposals
 from pipelines.portraits.reviewer_errors import errors_of, rate, rechecked, reviewer_errors
@@ -91,9 +91,9 @@ def test_honeypots_are_spoilt_versions_of_accepted_masks_among_the_others(
     for row in made:
         honeypot, task = known[row.id], gateway.tasks[row.task_id]
         assert honeypot.damage is not None, "a mask that one person accepted is not known as good"
-        good = read_grey(workspace.store, blobs[row.mask_id]) > 127
+        good = read_mask(workspace.store, blobs[row.mask_id])
         shown = decode_mask(task.mask.rle, *good.shape) > 127
-        assert np.array_equal(shown, read_grey(workspace.store, honeypot.shown_blob) > 127)
+        assert np.array_equal(shown, read_mask(workspace.store, honeypot.shown_blob))
         iou = np.count_nonzero(shown & good) / np.count_nonzero(shown | good)
         assert 0.70 <= iou <= 0.85
         assert iou == pytest.approx(honeypot.iou)
@@ -111,11 +111,11 @@ def test_their_answers_measure_and_nothing_else(server: tuple[Workspace, FakeGat
         if index < 3:  # overlooked
             gateway.answer(task.id, "accept", reviewer=ANN)
         elif index == 3:  # repaired
-            good = read_grey(workspace.store, blobs[row.mask_id]) > 127
+            good = read_mask(workspace.store, blobs[row.mask_id])
             brush = Brush(encode_mask(good), good.shape[1], good.shape[0])
             gateway.answer(task.id, "fix", reviewer=ANN, regions=[brush])
         elif index == 4:  # hardly touched, which is no repair
-            shown = read_grey(workspace.store, known[row.id].shown_blob) > 127
+            shown = read_mask(workspace.store, known[row.id].shown_blob)
             touched = shown.copy()
             touched.flat[np.flatnonzero(shown)[:5]] = False
             brush = Brush(encode_mask(touched), shown.shape[1], shown.shape[0])

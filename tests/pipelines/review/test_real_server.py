@@ -16,7 +16,7 @@ from pipelines.label_studio.errors import (
 from pipelines.label_studio.rle import decode_mask, encode_mask
 from pipelines.label_studio.sdk_gateway import LabelStudioGateway
 from pipelines.label_studio.server import local_server
-from pipelines.pictures.stored_masks import read_grey
+from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.reviewer_errors import rate, reviewer_errors
 from pipelines.review.projects import open_project
 from pipelines.review.pull import PullResult, pull
@@ -49,7 +49,7 @@ def test_the_round_trip(served: Workspace, real: LabelStudioGateway, client: Any
     pushed = push_real(served, real)
     assert (pushed.new, pushed.sent) == (3, 3)
     accepted, rejected, fixed = requests(served)
-    of_mask = {mask.id: read_grey(served.store, mask.blob) > 127 for mask in masks(served)}
+    of_mask = {mask.id: read_mask(served.store, mask.blob) for mask in masks(served)}
     submit(client, accepted.task_id, choice("decision", "accept"), *shown(client, accepted.task_id))
     submit(
         client,
@@ -71,7 +71,7 @@ def test_the_round_trip(served: Workspace, real: LabelStudioGateway, client: Any
     assert {review.reviewer for review in (one, two, three)} == {real.user}
     (drawn,) = (mask for mask in masks(served) if mask.id == three.fixed_mask_id)
     expected = of_mask[fixed.mask_id] | (decode_mask(extra.rle, extra.height, extra.width) > 127)
-    np.testing.assert_array_equal(read_grey(served.store, drawn.blob) > 127, expected)
+    np.testing.assert_array_equal(read_mask(served.store, drawn.blob), expected)
 
     before = contents(served)
     assert pull(served, real) == PullResult()
@@ -100,7 +100,7 @@ def test_a_honeypot_looks_like_any_task_and_is_judged(
     assert set(task.data) == {"image", "sample_id"}
     (region,) = shown(client, honeypot.task_id)
     (good,) = (mask for mask in before if mask.id == honeypot.mask_id)
-    pixels = read_grey(served.store, good.blob) > 127
+    pixels = read_mask(served.store, good.blob)
     seen = decode_mask(region["value"]["rle"], *pixels.shape) > 127
     iou = np.count_nonzero(seen & pixels) / np.count_nonzero(seen | pixels)
     assert 0.70 <= iou <= 0.85, "the spoilt mask is shown"
@@ -126,7 +126,7 @@ def test_a_pushed_mask_is_on_the_server_pixel_by_pixel_and_says_no_more(
         assert (prediction.model_version, prediction.score) == ("proposal", None)
         (region,) = prediction.result
         mask = next(mask for mask in masks(served) if mask.id == request.mask_id)
-        expected = read_grey(served.store, mask.blob) > 127
+        expected = read_mask(served.store, mask.blob)
         assert region["value"]["rle"] == encode_mask(expected)
         assert (region["original_height"], region["original_width"]) == expected.shape
 

@@ -1,0 +1,319 @@
+"""The one reader of masks: what does a file say is the person?
+
+A mask is two-valued (black and white, or 0 and 1), a matte (soft at its edges), the alpha channel
+of a cut-out, one colour on black, or PASCAL VOC's palette. It is looked at as it is stored: its
+alpha, palette, depth, and the number, spacing and areas of its levels. What could mean something
+else is refused, with what was seen and the option that settles it; nothing is guessed.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from sinet.errors import PictureError
+from sinet.pictures.colour import is_twelve_bit
+from sinet.pictures.decode import MAX_MEMORY_BYTES, MAX_PIXELS, load
+from sinet.pictures.levels import BLACK_UP_TO, Grey, Mask, Understood, listed, read_levels
+from sinet.pictures.mask_options import MaskOptions
+from sinet.pictures.orientation import orientation_of
+from sinet.pictures.threshold import is_person
+
+Colours = npt.NDArray[np.uint32]  # 0xRRGGBB
+
+_LOSSY: Final = frozenset({"JPEG", "MPO", "WEBP", "AVIF", "JPEG2000"})
+_OPAQUE: Final = 255
+# Channels of a grey picture that was saved as colour and compressed differ by at most this.
+_GREY_SPREAD: Final = 12
+_BLACK: Final = 0x000000
+# A drawing of few colours: so many of them cover this part of what is seen.
+_FEW_COLOURS, _FEW_COVER = 16, 0.9
+_LIKE_A_PHOTOGRAPH: Final = 256
+# One colour on black: so few pixels may lie so far off the line between the two.
+_OFF_AXIS, _OFF_AXIS_SHARE = 48, 0.002
+_SAME_IOU: Final = 0.98
+
+_CLASS: Final = "say which is the person: --mask-class N"
+_COLOUR: Final = "say which is the person: --mask-class '#rrggbb'"
+_CHANNEL: Final = "say which is the mask: --mask-channel alpha or --mask-channel colour"
+
+
+def _voc_colours() -> list[int]:
+    """Return the 256 colours of PASCAL VOC: the bits of a class dealt out to the channels."""
+    colours = []
+    for number in range(256):
+        channels = [0, 0, 0]
+        for bit in range(8):
+            channels[bit % 3] |= (number >> bit & 1) << (7 - bit // 3)
+        colours.append(channels[0] << 16 | channels[1] << 8 | channels[2])
+    return colours
+
+
+VOC_COLOURS: Final = tuple(_voc_colours())
+_VOC_CLASSES, _VOC_PERSON, _VOC_VOID = 21, 15, 255
+
+
+class ReadMask(NamedTuple):
+    """A mask as it was understood, not turned."""
+
+    person: Mask  # (H, W) bool
+    how: str  # in words
+    orientation: int  # the file's own EXIF orientation, not applied
+
+
+def read_mask(
+    data: bytes,
+    options: MaskOptions | None = None,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    max_memory_bytes: int = MAX_MEMORY_BYTES,
+) -> ReadMask:
+    """Read a mask file.
+
+    Args:
+        data: the content of the file.
+        options: what its maker says of it.
+        max_pixels: as `decode`.
+        max_memory_bytes: likewise.
+
+    Raises:
+        PictureError: as `decode`, or `mask_not_binary`: it is not clear what the person is.
+    """
+    options = options or MaskOptions()
+    image = load(data, max_pixels=max_pixels, max_memory_bytes=max_memory_bytes)
+    person, how = _read(image, options)
+    if options.invert:
+        person, how = ~person, f"{how}, inverted"
+    return ReadMask(person, how, orientation_of(image))
+
+
+def _read(image: Image.Image, options: MaskOptions) -> Understood:
+    alpha = _alpha(image)
+    if options.channel == "alpha":
+        if alpha is None:
+            raise PictureError(
+                "mask_not_binary", f"the mask has no alpha channel ({_kind(image)})."
+            )
+        return _clear_alpha(alpha)
+    if alpha is None or options.channel == "colour" or options.person_class is not None:
+        return _read_colour(image, options)
+    if int(alpha.max()) == int(alpha.min()) > 0:
+        return _read_colour(image, options)
+    return _read_both(image, alpha, options)
+
+
+def _read_both(image: Image.Image, alpha: Grey, options: MaskOptions) -> Understood:
+    """Read a file with transparency: the alpha of a cut-out, unless its colours say otherwise."""
+    understood = _clear_alpha(alpha)
+    visible = _packed(np.asarray(_as_rgb(image)))[understood.person]
+    if not visible.size:
+        raise _unclear("it is transparent everywhere", _CHANNEL)
+    _, counts = np.unique(visible, return_counts=True)
+    if len(counts) == 1:
+        return understood
+    if np.sort(counts)[-_FEW_COLOURS:].sum() < _FEW_COVER * visible.size:
+        return understood._replace(how="alpha of a cut-out")
+    try:
+        said = _read_colour(image, options)
+    except PictureError as error:
+        raise _unclear(
+            f"it has alpha, and {len(counts)} colours where it is not transparent",
+            f"{_CHANNEL}, or {_COLOUR}",
+        ) from error
+    common = np.count_nonzero(said.person & understood.person)
+    if common < _SAME_IOU * np.count_nonzero(said.person | understood.person):
+        raise _unclear("its alpha and its colours are different masks", _CHANNEL)
+    return understood
+
+
+def _clear_alpha(alpha: Grey) -> Understood:
+    understood = read_levels(alpha, is_lossy=False)
+    if understood is None:
+        raise _unclear(f"its alpha has {listed(alpha)}", "make it 0 and 255")
+    return understood._replace(how="alpha")
+
+
+def _read_colour(image: Image.Image, options: MaskOptions) -> Understood:
+    """Read a file but for its alpha."""
+    is_lossy = image.format in _LOSSY
+    if image.mode == "1":
+        return Understood(is_person(np.asarray(image.convert("L"))), "black and white")
+    if image.mode in ("P", "PA") and options.colour is None:
+        return _read_palette(image, options.number)
+    if image.mode in ("L", "LA", "La", "I", "F") or image.mode.startswith("I;16"):
+        return _read_grey(image, options, is_lossy=is_lossy)
+    channels = np.asarray(_as_rgb(image))
+    if options.colour is None and _spread(channels) <= _GREY_SPREAD:
+        grey = Image.fromarray(np.ascontiguousarray(channels[..., 1]))
+        return _read_grey(grey, options, is_lossy=is_lossy)
+    return _read_colours(channels, options, is_lossy=is_lossy)
+
+
+def _read_grey(image: Image.Image, options: MaskOptions, *, is_lossy: bool) -> Understood:
+    values = np.asarray(image.getchannel(0) if image.mode in ("LA", "La") else image)
+    if options.number is not None:
+        return Understood(np.asarray(values == options.number, np.bool_), f"level {options.number}")
+    if options.colour is not None:
+        raise PictureError("mask_not_binary", f"the mask has no colours ({_kind(image)}).")
+    if image.mode == "F" and not np.isfinite(values).all():
+        raise _unclear("it holds numbers that are not finite", "save it as 8-bit PNG")
+    lowest, highest = float(values.min()), float(values.max())
+    if (lowest, highest) == (0, 1) and len(np.unique(values)) == 2 and image.mode != "F":
+        return Understood(np.asarray(values == 1, np.bool_), "0 and 1")
+    depth = "" if image.mode in ("L", "LA", "La") else f", {_kind(image)}"
+    if lowest >= 0 and highest <= 65535:
+        understood = read_levels(_eight_bit(values, image, highest), is_lossy=is_lossy)
+        if understood is not None:
+            return understood._replace(how=f"{understood.how}{depth}")
+    raise _unclear(f"it has {listed(values)}{depth}", _hint(values))
+
+
+def _hint(values: npt.NDArray[np.generic]) -> str:
+    """Say what settles the meaning of grey levels."""
+    found = np.unique(values)
+    if len(found) == 3 and found[0] == 0 and found[2] >= 128 and found[1] > 20:
+        return f"it looks like a trimap; {_CLASS}"
+    return _CLASS if len(found) <= 256 and found[0] != found[-1] else "make it 0 and 255"
+
+
+def _eight_bit(values: npt.NDArray[np.generic], image: Image.Image, highest: float) -> Grey:
+    """Scale levels to 0..255: by the range of the depth, unless smaller numbers were stored."""
+    if values.dtype == np.uint8:
+        return np.asarray(values, np.uint8)
+    if image.mode == "F" and highest <= 1:
+        top = 1.0
+    elif highest <= 255:
+        top = 255.0
+    else:
+        top = 4095.0 if is_twelve_bit(image) else 65535.0
+    scaled = np.rint(values.astype(np.float32) * np.float32(255 / top))
+    return np.asarray(scaled, np.uint8)
+
+
+def _read_palette(image: Image.Image, number: int | None) -> Understood:
+    indices = np.asarray(image.getchannel(0) if image.mode == "PA" else image)
+    if number is not None:
+        return Understood(np.asarray(indices == number, np.bool_), f"palette: index {number}")
+    palette = _palette(image)
+    used = [int(index) for index in np.unique(indices)]
+    colours = {index: palette[index] for index in used}
+    if all(_is_grey(colour) for colour in colours.values()):
+        table = np.array([colour & 255 for colour in palette], np.uint8)
+        understood = read_levels(table[indices], is_lossy=False)
+        if understood is not None:
+            return understood
+    is_voc = palette[:_VOC_CLASSES] == list(VOC_COLOURS[:_VOC_CLASSES])
+    classes = set(used) - {0}
+    if is_voc and (_VOC_PERSON in classes or classes <= {_VOC_VOID}):
+        how = f"palette of {_VOC_CLASSES} classes: person is index {_VOC_PERSON}"
+        return Understood(np.asarray(indices == _VOC_PERSON, np.bool_), how)
+    # Tools that draw one class number it 1, whatever 1 is in VOC.
+    if len(classes) == 1 and 0 in used and palette[0] == _BLACK and (not is_voc or 1 in classes):
+        (index,) = classes
+        return Understood(np.asarray(indices == index, np.bool_), "one colour on black")
+    shares = np.bincount(indices.ravel(), minlength=256) * 100 / indices.size
+    named = ", ".join(f"{i} #{colours[i]:06x} ({shares[i]:.0f} %)" for i in used[:8])
+    more = f" and {len(used) - 8} more" if len(used) > 8 else ""
+    kind = "PASCAL VOC's palette without person (15)" if is_voc else "a palette"
+    raise _unclear(f"it has {kind}, in use: {named}{more}", _CLASS)
+
+
+def _read_colours(channels: Grey, options: MaskOptions, *, is_lossy: bool) -> Understood:
+    """Read (H, W, 3) in colour."""
+    colours = _packed(channels)
+    if options.colour is not None:
+        red, green, blue = options.colour
+        wanted = red << 16 | green << 8 | blue
+        return Understood(np.asarray(colours == wanted, np.bool_), f"colour #{wanted:06x}")
+    found, counts = np.unique(colours, return_counts=True)
+    if options.number is not None:
+        raise _unclear(f"it has {len(found):,} colours and no numbers", _COLOUR)
+    voc = VOC_COLOURS[_VOC_PERSON]
+    known = {*VOC_COLOURS[:_VOC_CLASSES], VOC_COLOURS[_VOC_VOID]}
+    if voc in found and known.issuperset(found.tolist()):
+        return Understood(np.asarray(colours == voc, np.bool_), "PASCAL VOC's colours: person")
+    order = np.argsort(counts)[::-1]
+    understood = _one_on_black(channels, [int(each) for each in found[order[:2]]], is_lossy)
+    if understood is not None:
+        return understood
+    if len(found) > _LIKE_A_PHOTOGRAPH:
+        raise _unclear(f"it has {len(found):,} colours, like a photograph", _COLOUR)
+    named = ", ".join(
+        f"#{found[each]:06x} ({100 * counts[each] / colours.size:.0f} %)" for each in order[:8]
+    )
+    more = f" and {len(found) - 8} more" if len(found) > 8 else ""
+    raise _unclear(f"it has the colours {named}{more}", _COLOUR)
+
+
+def _one_on_black(channels: Grey, colours: list[int], is_lossy: bool) -> Understood | None:
+    """Read one colour on black, soft or compressed at its edges; None if it is something else."""
+    blacks = [colour for colour in colours if max(_channels(colour)) <= BLACK_UP_TO]
+    if len(colours) != 2 or len(blacks) != 1:
+        return None
+    (other,) = (each for each in colours if each not in blacks)
+    black, colour = (np.array(_channels(each), np.float32) for each in (blacks[0], other))
+    axis = colour - black
+    share = (channels - black) @ (axis / (axis @ axis))
+    off = np.abs(channels - black - share[..., None] * axis).max(axis=2)
+    if np.count_nonzero(off > _OFF_AXIS) > _OFF_AXIS_SHARE * off.size:
+        return None
+    grey = np.rint(np.clip(share, 0, 1) * 255).astype(np.uint8)
+    understood = read_levels(grey, is_lossy=is_lossy)
+    return understood and understood._replace(how="one colour on black")
+
+
+def _alpha(image: Image.Image) -> Grey | None:
+    """Return the transparency, (H, W), of a file that has any, also of single colours."""
+    if image.mode in ("LA", "RGBA", "PA"):
+        return np.asarray(image.getchannel("A"))
+    if image.mode in ("La", "RGBa"):
+        return np.asarray(image.getchannel("a"))
+    if not image.has_transparency_data:
+        return None
+    transparent = image.info["transparency"]
+    if image.mode.startswith("I"):
+        return np.where(np.asarray(image) == transparent, 0, _OPAQUE).astype(np.uint8)
+    plain = image.convert("LA" if image.mode in ("1", "L") else "RGBA")
+    return np.asarray(plain.getchannel("A"))
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _packed(channels: Grey) -> Colours:
+    """Return (H, W, 3) as one number a pixel, 0xRRGGBB."""
+    wide = channels.astype(np.uint32)
+    return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2], np.uint32)
+
+
+def _channels(colour: int) -> tuple[int, int, int]:
+    return colour >> 16, colour >> 8 & 255, colour & 255
+
+
+def _palette(image: Image.Image) -> list[int]:
+    """Return the 256 colours of a palette, black where it is shorter."""
+    flat = (image.getpalette("RGB") or [])[: 3 * 256]
+    colours = [r << 16 | g << 8 | b for r, g, b in zip(*[iter(flat)] * 3, strict=False)]
+    return colours + [_BLACK] * (256 - len(colours))
+
+
+def _is_grey(colour: int) -> bool:
+    red, green, blue = _channels(colour)
+    return red == green == blue
+
+
+def _spread(channels: Grey) -> int:
+    """Return the largest difference between the channels of a pixel."""
+    return int((channels.max(axis=2) - channels.min(axis=2)).max())
+
+
+def _kind(image: Image.Image) -> str:
+    names = {"1": "1-bit", "L": "8-bit grey", "P": "palette", "I": "32-bit", "F": "floating point"}
+    depth = "16-bit" if image.mode.startswith("I;16") else image.mode
+    return f"{image.format} {names.get(image.mode, depth)}"
+
+
+def _unclear(seen: str, settles: str) -> PictureError:
+    return PictureError("mask_not_binary", f"the mask is not two-valued: {seen}; {settles}.")
