@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from statistics import fmean
 from typing import Final
 
@@ -9,11 +10,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from sinet.batching import BATCH_PIXELS, batches, in_order, within
 from sinet.checkpoint import Model
 from sinet.data.listing import Sample
-from sinet.data.reading import Pixels, read_sample
+from sinet.data.reading import Picture, Pixels, read_sample
 from sinet.errors import DataError
-from sinet.metrics import Counts, boundary_f1, boundary_iou
+from sinet.metrics import Counts, outline_band, rim
 from sinet.networks import SegmentationNetwork
 from sinet.normalisation import InputSpec
 from sinet.predict import PersonModel, resize_probability
@@ -53,37 +55,82 @@ class Evaluation:
     images: dict[str, Scores]
 
 
-def evaluate(model: PersonModel, samples: Iterable[Sample]) -> Evaluation:
-    """Score a model on every sample: decoded, predicted and compared one by one.
+def evaluate(
+    model: PersonModel, samples: Iterable[Sample], *, threads: int | None = None
+) -> Evaluation:
+    """Score a model on every sample.
+
+    Args:
+        model: to score.
+        samples: taken one batch after the other, as threads get free.
+        threads: that decode, ask the model and compare; None: one a core.
 
     Raises:
         DataError: no samples, one that cannot be read, or a mask of another size.
     """
-    images = {}
-    for sample in samples:
-        image, mask, _ = read_sample(sample)
-        images[sample.name] = score_image(model, image, mask)
+    (evaluation,) = evaluate_all([model], samples, threads=threads)
+    return evaluation
+
+
+def evaluate_all(
+    models: Sequence[PersonModel], samples: Iterable[Sample], *, threads: int | None = None
+) -> list[Evaluation]:
+    """`evaluate` of several models at once: each sample is read and prepared only once."""
+
+    def score(batch: Sequence[Sample]) -> list[tuple[str, list[Scores]]]:
+        pictures = within(map(read_sample, batch), lambda each: each.mask.size, BATCH_PIXELS)
+        rows = [row for group in pictures for row in _scores(models, group)]
+        return [(sample.name, row) for sample, row in zip(batch, rows, strict=True)]
+
+    scored = chain.from_iterable(in_order(score, batches(samples), threads))
+    images = dict(scored)
     if not images:
         raise DataError("there is no sample to evaluate on.")
+    return [
+        _evaluation({name: row[number] for name, row in images.items()})
+        for number in range(len(models))
+    ]
+
+
+def _evaluation(images: dict[str, Scores]) -> Evaluation:
     names = Scores.__slots__
     means = {name: fmean(getattr(scores, name) for scores in images.values()) for name in names}
     return Evaluation(Scores(**means), images)
 
 
-def score_image(model: PersonModel, image: Pixels, mask: Pixels) -> Scores:
-    """Score one uint8 (H, W, 3) RGB image against its uint8 (H, W) mask of 0 and 1."""
-    person = model.person_at_input(image)
-    truth, native_truth = metric_truth(mask), mask.astype(bool)
-    predicted = _at_metric_size(person)
-    native = resize_probability(person, mask.shape) > 0.5
-    counts = Counts.of(predicted, truth)
-    return Scores(
-        iou=counts.iou,
-        native_iou=Counts.of(native, native_truth).iou,
-        miou=counts.miou,
-        boundary_f1=boundary_f1(predicted, truth),
-        boundary_iou=boundary_iou(native, native_truth),
-    )
+def _scores(models: Sequence[PersonModel], pictures: Sequence[Picture]) -> list[list[Scores]]:
+    """Of each picture the scores of each model."""
+    truths = [_Truth(picture.mask) for picture in pictures]
+    images = [picture.image for picture in pictures]
+    found = [model.people_at_input(images) for model in models]
+    return [
+        [truth.score(person) for person in people]
+        for truth, *people in zip(truths, *found, strict=True)
+    ]
+
+
+class _Truth:
+    """A true mask, prepared to compare any number of predicted ones with it."""
+
+    def __init__(self, mask: Pixels) -> None:
+        """Take a uint8 (H, W) mask of 0 and 1."""
+        self._native = mask.astype(bool)
+        self._rim = rim(self._native)
+        self._reduced = metric_truth(mask)
+        self._band = outline_band(self._reduced)
+
+    def score(self, person: npt.NDArray[np.float32]) -> Scores:
+        """Score a probability of the person, of any size."""
+        predicted = _at_metric_size(person)
+        native = resize_probability(person, self._native.shape) > 0.5
+        counts = Counts.of(predicted, self._reduced)
+        return Scores(
+            iou=counts.iou,
+            native_iou=Counts.of(native, self._native).iou,
+            miou=counts.miou,
+            boundary_f1=Counts.of(predicted, self._reduced, self._band).f1,
+            boundary_iou=Counts.of(rim(native), self._rim).iou,
+        )
 
 
 def metric_truth(mask: Pixels) -> npt.NDArray[np.bool_]:
@@ -121,7 +168,8 @@ class HeldOutSet:
         self, network: SegmentationNetwork, count: int
     ) -> Iterator[npt.NDArray[np.float32]]:
         model = Model(network, self._spec)
-        return (model.person_at_input(picture) for picture in self.pictures[:count])
+        people = map(model.people_at_input, batches(self.pictures[:count]))
+        return chain.from_iterable(people)
 
 
 def _at_metric_size(person: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

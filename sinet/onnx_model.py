@@ -1,6 +1,7 @@
 """An exported network as a model: any ONNX file whose output has a channel for the person."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -111,6 +112,12 @@ class OnnxModel:
             case "none":
                 return np.asarray(np.clip(person, 0, 1), np.float32)
 
+    def people_at_input(
+        self, images: Sequence[npt.NDArray[np.uint8]]
+    ) -> list[npt.NDArray[np.float32]]:
+        """`person_at_input` of several pictures, one after the other."""
+        return [self.person_at_input(image) for image in images]
+
     def _logits(self, image: npt.NDArray[np.uint8]) -> _Logits:
         """Run the network on one image: (classes, h, w)."""
         batch = self._input.prepare(image).numpy()
@@ -137,6 +144,7 @@ def _session(path: Path) -> Any:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file.")
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # pictures pass in parallel, see sinet.batching
     options.log_severity_level = 4  # what goes wrong is raised as well
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

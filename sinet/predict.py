@@ -1,5 +1,6 @@
 """From a picture to the probability of the person."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
@@ -8,7 +9,10 @@ import numpy.typing as npt
 
 
 class PersonModel(Protocol):
-    """Anything that finds the person: weights of ours (`Model`) or an exported network."""
+    """Anything that finds the person: weights of ours (`Model`) or an exported network.
+
+    Threads may share one.
+    """
 
     @property
     def parameters(self) -> int:
@@ -21,6 +25,12 @@ class PersonModel(Protocol):
         Returns:
             float32 (h, w), 0..1, of the whole picture; (h, w) is whatever the network answers in.
         """
+        ...
+
+    def people_at_input(
+        self, images: Sequence[npt.NDArray[np.uint8]]
+    ) -> list[npt.NDArray[np.float32]]:
+        """`person_at_input` of several pictures, in one pass where that is quicker."""
         ...
 
 
@@ -37,9 +47,28 @@ def predict(model: PersonModel, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.
     Raises:
         ValueError: the image is no uint8 (H, W, 3) array, or empty.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise ValueError(f"a uint8 (H, W, 3) RGB image is needed, not {image.dtype} {image.shape}.")
-    return resize_probability(model.person_at_input(image), image.shape[:2])
+    (person,) = predict_all(model, [image])
+    return person
+
+
+def predict_all(
+    model: PersonModel, images: Sequence[npt.NDArray[np.uint8]]
+) -> list[npt.NDArray[np.float32]]:
+    """`predict` of several pictures of any sizes, in one pass where that is quicker.
+
+    Raises:
+        ValueError: an image is no uint8 (H, W, 3) array, or empty.
+    """
+    for image in images:
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise ValueError(
+                f"a uint8 (H, W, 3) RGB image is needed, not {image.dtype} {image.shape}."
+            )
+    people = model.people_at_input(images)
+    return [
+        resize_probability(person, image.shape[:2])
+        for person, image in zip(people, images, strict=True)
+    ]
 
 
 def resize_probability(

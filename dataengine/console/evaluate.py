@@ -13,11 +13,10 @@ from dataengine.console.shared.progress import shown
 from dataengine.console.shared.text import print_json
 from pipelines.networks import NetworkRef, load_person_model
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
-from sinet.data import Sample, evaluation_samples
-from sinet.evaluate import Evaluation, Scores, evaluate
+from sinet.data import evaluation_samples
+from sinet.evaluate import Evaluation, Scores, evaluate_all
 from sinet.metrics import Interval, paired_bootstrap
 from sinet.models import Cost, cost
-from sinet.predict import PersonModel
 
 _ROWS = {
     "iou": "IoU at 224 × 224 (the authors' metric)",
@@ -78,9 +77,11 @@ def run_evaluation(request: EvaluationRequest, *, as_json: bool) -> None:
         check_picture_path(request.worst[1])
     split, samples = evaluation_samples(request.data, request.split)
     samples = samples[: request.limit]
+    labels = ", ".join(each.label for each in networks)
+    evaluations = evaluate_all(models, shown(samples, labels))
     scored = [
-        _Scored(each, cost(model), _evaluate(model, samples, each))
-        for each, model in zip(networks, models, strict=True)
+        _Scored(each, cost(model), evaluation)
+        for each, model, evaluation in zip(networks, models, evaluations, strict=True)
     ]
     if request.worst:
         count, picture = request.worst
@@ -93,10 +94,6 @@ def run_evaluation(request: EvaluationRequest, *, as_json: bool) -> None:
     _print_table(scored, f"{len(samples):,} images, {request.data}, split {split}")
     if request.worst:
         typer.echo(f"Wrote {request.worst[1]}")
-
-
-def _evaluate(model: PersonModel, samples: Sequence[Sample], network: NetworkRef) -> Evaluation:
-    return evaluate(model, shown(samples, network.label))
 
 
 def _difference(scored: Sequence[_Scored]) -> Interval:

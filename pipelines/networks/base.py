@@ -42,6 +42,10 @@ class TeacherModel:
         """See `PersonModel`; at the image's own size."""
         return self._teacher.person_probability([image])[0]
 
+    def people_at_input(self, images: Sequence[Image]) -> list[Probability]:
+        """See `PersonModel`; each at its image's own size."""
+        return self._teacher.person_probability(images)
+
 
 def to_native(probability: Probability, image: Image) -> Probability:
     """Bring a probability map to the size of its image, bilinearly; stays within [0, 1]."""

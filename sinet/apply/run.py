@@ -1,15 +1,18 @@
-"""Predict files one after the other; one that is broken does not stop the others."""
+"""Predict files, several at once; one that is broken does not stop the others."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, groupby
 from pathlib import Path
 
 from sinet.apply.plan import Work
 from sinet.apply.video import apply_to_video
 from sinet.apply.write import Style, tinted, write_picture
-from sinet.data.reading import read_image
+from sinet.batching import BATCH_PIXELS, batches, in_order, within
+from sinet.data.reading import Pixels, read_image
 from sinet.errors import DataError
-from sinet.predict import PersonModel, predict
+from sinet.predict import PersonModel, predict_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +24,65 @@ class Failure:
 
 
 def apply_to_files(
-    model: PersonModel, works: Iterable[Work], style: Style
+    model: PersonModel, works: Iterable[Work], style: Style, *, threads: int | None = None
 ) -> tuple[int, list[Failure]]:
     """Write the masks, and overlays if wanted.
 
+    Args:
+        model: that predicts.
+        works: taken one batch after the other, as threads get free.
+        style: of the masks.
+        threads: that decode, predict and write; None: one a core.
+
     Returns:
-        How many files were predicted, and those that failed.
+        How many files were predicted, and those that failed, in their order.
     """
     done, failures = 0, []
-    for work in works:
-        try:
-            if work.is_video:
-                apply_to_video(model, work, style)
+    for is_video, group in groupby(works, key=lambda work: work.is_video):
+        found: Iterable[Failure | None]
+        if is_video:
+            found = (_attempt_video(model, work, style, threads) for work in group)
+        else:
+            pictures = partial(_apply_to_pictures, model, style)
+            found = chain.from_iterable(in_order(pictures, batches(group), threads))
+        for failure in found:
+            if failure is None:
+                done += 1
             else:
-                _apply_to_picture(model, work, style)
-            done += 1
-        except DataError as error:
-            failures.append(Failure(work.source, str(error)))
+                failures.append(failure)
     return done, failures
 
 
-def _apply_to_picture(model: PersonModel, work: Work, style: Style) -> None:
-    image = read_image(work.source)
-    person = predict(model, image)
-    if style.overlay:
-        write_picture(work.overlay, tinted(image, person))
-    write_picture(work.mask, style.mask(person))  # last: with it the file is done
+def _attempt_video(
+    model: PersonModel, work: Work, style: Style, threads: int | None
+) -> Failure | None:
+    try:
+        apply_to_video(model, work, style, threads=threads)
+    except DataError as error:
+        return Failure(work.source, str(error))
+    return None
+
+
+def _apply_to_pictures(
+    model: PersonModel, style: Style, works: Sequence[Work]
+) -> list[Failure | None]:
+    """What became of each; with its mask, written last, a file is done."""
+    failed: dict[Work, Failure] = {}
+
+    def decoded() -> Iterator[tuple[Work, Pixels]]:
+        for work in works:
+            try:
+                yield work, read_image(work.source)
+            except DataError as error:
+                failed[work] = Failure(work.source, str(error))
+
+    for group in within(decoded(), lambda pair: pair[1][..., 0].size, BATCH_PIXELS):
+        people = predict_all(model, [image for _, image in group])
+        for (work, image), person in zip(group, people, strict=True):
+            try:
+                if style.overlay:
+                    write_picture(work.overlay, tinted(image, person))
+                write_picture(work.mask, style.mask(person))
+            except DataError as error:
+                failed[work] = Failure(work.source, str(error))
+    return [failed.get(work) for work in works]

@@ -2,8 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +13,10 @@ import numpy as np
 
 from sinet.apply.plan import Work
 from sinet.apply.write import Style, tinted, write_picture
+from sinet.batching import BATCH, BATCH_PIXELS, in_order, within
 from sinet.data.reading import Pixels
 from sinet.errors import DataError
-from sinet.predict import PersonModel, predict
+from sinet.predict import PersonModel, predict_all
 
 # The encoder that every build of OpenCV with video has.
 _CODEC: Final = "mp4v"
@@ -23,8 +25,16 @@ _FALLBACK_RATE: Final = 25.0
 _ENOUGH: Final = 0.9
 
 
-def apply_to_video(model: PersonModel, work: Work, style: Style) -> int:
+def apply_to_video(
+    model: PersonModel, work: Work, style: Style, *, threads: int | None = None
+) -> int:
     """Write a PNG a frame, `000000.png` and on, and the overlay as an MP4.
+
+    Args:
+        model: that predicts.
+        work: the video.
+        style: of masks and overlay.
+        threads: that predict and write; None: one a core. The caller's decodes.
 
     Returns:
         The number of frames.
@@ -42,13 +52,13 @@ def apply_to_video(model: PersonModel, work: Work, style: Style) -> int:
     count, sink = 0, None
     try:
         with _opened(work.source) as capture:
-            for count, image in enumerate(_frames(capture), start=1):
-                person = predict(model, image)
-                write_picture(masks / f"{count - 1:06}.png", style.mask(person))
-                if style.overlay:
-                    sink = sink or _sink(overlay, image, capture)
-                    picture = cv2.cvtColor(tinted(image, person), cv2.COLOR_RGB2BGR)
-                    sink.write(picture)
+            frames = within(enumerate(_frames(capture)), _pixels, BATCH_PIXELS // BATCH)
+            write = partial(_write_frames, model, style, masks)
+            for pictures in in_order(write, frames, threads):
+                count += len(pictures)
+                for picture in pictures if style.overlay else ():
+                    sink = sink or _sink(overlay, picture, capture)
+                    sink.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
             expected = capture.get(cv2.CAP_PROP_FRAME_COUNT)
         if count == 0 or count < _ENOUGH * expected:
             raise DataError(
@@ -66,6 +76,23 @@ def apply_to_video(model: PersonModel, work: Work, style: Style) -> int:
         overlay.unlink(missing_ok=True)
         shutil.rmtree(masks, ignore_errors=True)
     return count
+
+
+def _write_frames(
+    model: PersonModel, style: Style, masks: Path, frames: Sequence[tuple[int, Pixels]]
+) -> list[Pixels]:
+    """Write the masks of numbered frames; returns what the overlay shows, if one is wanted."""
+    images = [image for _, image in frames]
+    people = predict_all(model, images)
+    for (number, _), person in zip(frames, people, strict=True):
+        write_picture(masks / f"{number:06}.png", style.mask(person))
+    if not style.overlay:
+        return images
+    return [tinted(image, person) for image, person in zip(images, people, strict=True)]
+
+
+def _pixels(frame: tuple[int, Pixels]) -> int:
+    return frame[1][..., 0].size
 
 
 @contextmanager

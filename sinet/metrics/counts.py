@@ -63,28 +63,38 @@ def boundary_f1(predicted: Mask, truth: Mask) -> float:
 
     1 if the truth has no outline: nothing is asked there.
     """
+    return Counts.of(predicted, truth, outline_band(truth)).f1
+
+
+def outline_band(truth: Mask) -> Mask:
+    """Return where a 15 × 15 square about a pixel holds both kinds of pixels."""
     square = np.ones((BAND_KERNEL_PX, BAND_KERNEL_PX), np.uint8)
-    image = truth.astype(np.uint8)
+    image = truth.view(np.uint8)
     # OpenCV's default border takes part in neither operation.
-    band = cv2.dilate(image, square) != cv2.erode(image, square)
-    return Counts.of(predicted, truth, np.asarray(band)).f1
+    return np.asarray(cv2.dilate(image, square) != cv2.erode(image, square))
 
 
 def boundary_iou(predicted: Mask, truth: Mask) -> float:
-    """Return the intersection over union of the rims of two masks (Boundary IoU).
+    """Return the intersection over union of the rims of two masks (Boundary IoU)."""
+    return Counts.of(rim(predicted), rim(truth)).iou
 
-    A mask's rim are its pixels within 2 % of the image's diagonal from what is not mask, and
-    what lies outside the image is not.
+
+def rim(mask: Mask) -> Mask:
+    """Return a mask's pixels within 2 % of the image's diagonal from what is not mask.
+
+    What lies outside the image is not.
     """
-    width = max(1, round(BOUNDARY_IOU_DILATION * math.hypot(*truth.shape)))
-    return Counts.of(_rim(predicted, width), _rim(truth, width)).iou
-
-
-def _rim(mask: Mask, width: int) -> Mask:
-    image = np.pad(mask.astype(np.uint8), 1)
-    inner = cv2.erode(image, np.ones((3, 3), np.uint8), iterations=width)[1:-1, 1:-1]
-    rim: Mask = mask & ~inner.astype(bool)
-    return rim
+    side = 2 * max(1, round(BOUNDARY_IOU_DILATION * math.hypot(*mask.shape))) + 1
+    # How much mask is in the square about a pixel: all of it where it is no rim. Counted by
+    # running sums, in a time that does not grow with the square, unlike erosion.
+    found = cv2.boxFilter(
+        mask.view(np.uint8),
+        cv2.CV_32S,
+        (side, side),
+        normalize=False,
+        borderType=cv2.BORDER_CONSTANT,
+    )
+    return np.asarray(mask & (found < side * side))
 
 
 def _ratio(part: int, whole: int) -> float:

@@ -5,11 +5,13 @@ import torch
 from torch import nn
 
 from sinet.checkpoint import Model
-from sinet.data import Sample
+from sinet.data import Sample, read_sample
 from sinet.errors import DataError
-from sinet.evaluate import HeldOutSet, evaluate
+from sinet.evaluate import HeldOutSet, evaluate, evaluate_all, metric_truth
+from sinet.metrics import Counts, boundary_f1, boundary_iou
 from sinet.networks import SegmentationNetwork
 from sinet.normalisation import InputSpec
+from sinet.predict import predict
 
 
 class BrightIsPerson(SegmentationNetwork):
@@ -78,3 +80,58 @@ def test_the_score_of_an_epoch_is_that_of_the_evaluation(halves):
 def test_nothing_to_evaluate_is_an_error():
     with pytest.raises(DataError, match="no sample to evaluate"):
         evaluate(Model(BrightIsPerson(), spec(224)), [])
+
+
+@pytest.fixture
+def shapes(tmp_path):
+    """Eleven noisy pictures with masks, of many sizes; one is larger than a batch may be."""
+    rng = np.random.default_rng(1)
+    samples = []
+    for number in range(11):
+        height, width = (2200, 4100) if number == 5 else rng.integers(40, 400, 2)
+        image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        mask = np.zeros((height, width), np.uint8)
+        mask[height // 3 :, width // 4 : width // 2] = 255
+        image[mask > 0] |= 128
+        paths = tmp_path / f"{number}.png", tmp_path / f"{number}_mask.png"
+        for path, pixels in zip(paths, (cv2.blur(image, (9, 9)), mask), strict=True):
+            cv2.imwrite(str(path), pixels)
+        samples.append(Sample(str(number), *paths))
+    return samples
+
+
+def one_by_one(model, sample):
+    """The scores of a sample by their definitions, on its own."""
+    image, mask, _ = read_sample(sample)
+    truth = mask.astype(bool)
+    person = model.person_at_input(image)
+    reduced = cv2.resize(person, (224, 224)) > 0.5
+    native = predict(model, image) > 0.5
+    counts = Counts.of(reduced, metric_truth(mask))
+    return (
+        counts.iou,
+        Counts.of(native, truth).iou,
+        counts.miou,
+        boundary_f1(reduced, metric_truth(mask)),
+        boundary_iou(native, truth),
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_and_threads_change_no_score(shapes, threads):
+    model, other = Model(BrightIsPerson(), spec(224)), Model(BrightIsPerson(), spec(96))
+    both = evaluate_all([model, other], iter(shapes), threads=threads)
+    for found, each in zip(both, (model, other), strict=True):
+        assert list(found.images) == [sample.name for sample in shapes]
+        for sample in shapes:
+            scores = found.images[sample.name]
+            measured = [getattr(scores, name) for name in scores.__slots__]
+            assert measured == pytest.approx(one_by_one(each, sample), abs=1e-4)
+    assert evaluate(model, shapes, threads=threads) == both[0]
+
+
+def test_the_first_broken_sample_is_named_whatever_the_threads(shapes):
+    shapes[6].image.write_bytes(b"no picture")
+    shapes[9].image.write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"6\.png"):
+        evaluate(Model(BrightIsPerson(), spec(224)), shapes, threads=3)

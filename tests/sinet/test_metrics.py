@@ -1,7 +1,10 @@
+import math
+
+import cv2
 import numpy as np
 import pytest
 
-from sinet.metrics import Counts, boundary_f1, boundary_iou, paired_bootstrap
+from sinet.metrics import Counts, boundary_f1, boundary_iou, paired_bootstrap, rim
 
 
 def mask(*rows):
@@ -108,3 +111,23 @@ def test_a_bootstrap_interval_is_about_two_standard_errors_either_way():
 def test_scores_that_do_not_pair(scores, reference):
     with pytest.raises(ValueError, match="do not pair"):
         paired_bootstrap(scores, reference)
+
+
+def eroded_rim(mask):
+    """As the authors of Boundary IoU compute it: by eroding again and again."""
+    width = max(1, round(0.02 * math.hypot(*mask.shape)))
+    padded = np.pad(mask.astype(np.uint8), 1)
+    inner = cv2.erode(padded, np.ones((3, 3), np.uint8), iterations=width)[1:-1, 1:-1]
+    return mask & ~inner.astype(bool)
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (2, 3), (40, 31), (224, 224), (600, 801), (1, 3000), (3000, 2), (5100, 4200)]
+)
+def test_the_rim_is_that_of_repeated_erosion(shape):
+    rng = np.random.default_rng(sum(shape))
+    small = rng.random((max(1, shape[0] // 60 + 1), max(1, shape[1] // 60 + 1)))
+    blobs = cv2.resize(small.astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC) > 0.4
+    for mask in (blobs, ~blobs, rng.random(shape) > 0.001, np.ones(shape, bool), blobs[::-1]):
+        np.testing.assert_array_equal(rim(mask), eroded_rim(mask))
+    assert not rim(np.zeros(shape, bool)).any()
