@@ -95,7 +95,7 @@ class Run(Base):
     """A training run on a release."""
 
     __tablename__ = "run"
-    __table_args__: Any = NEVER_REUSE_IDS
+    __table_args__: Any = (Index("uq_run_promotion", "promotion", unique=True), NEVER_REUSE_IDS)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     release_id: Mapped[int] = mapped_column(ForeignKey("release.id"), index=True)
@@ -116,6 +116,8 @@ class Run(Base):
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[datetime | None]
     promoted_at: Mapped[datetime | None]
-    """When it became the current student; the latest is."""
+    """When it became the current student: for people, since clocks may go backwards."""
+    promotion: Mapped[int | None]
+    """The how-manieth promotion that was; the highest is the current student."""
     forced: Mapped[bool] = mapped_column(default=False)
     """Promoted by hand, against or without the gate."""

@@ -45,7 +45,7 @@ def current_student(workspace: Workspace, round_number: int | None = None) -> St
         .where(Run.checkpoint_sha256.is_not(None))
     )
     if round_number is None:
-        query = query.where(Run.promoted_at.is_not(None)).order_by(Run.promoted_at.desc())
+        query = query.where(Run.promotion.is_not(None)).order_by(Run.promotion.desc())
     else:
         # Of a round asked for by number, the last run counts, promoted or not.
         query = query.where(Release.round == round_number)

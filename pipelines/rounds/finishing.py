@@ -15,6 +15,7 @@ from pipelines.networks.current import current_student, require_student
 from pipelines.releases.building import read_manifest
 from pipelines.rounds.gate import MEASURES, Gate, compare
 from pipelines.rounds.preparing import RoundRun
+from pipelines.rounds.promoting import current_run, promote
 from pipelines.workspace.workspace import Workspace
 from sinet.checkpoint import Model, load_model
 from sinet.data import Sample
@@ -52,7 +53,9 @@ def finish_round(workspace: Workspace, run: RoundRun, shown: Shown, *, force: bo
     """Score the student and its rival on the round's test images, and record what follows.
 
     The rival is the current student, scored again on the same images; for the first round an
-    untrained network. All is written in one transaction: a run is measured or it is not.
+    untrained network. All is written in one transaction: a run is measured or it is not, and it is
+    promoted only over the student it was compared with. If another round's student took that place
+    meanwhile, the comparison is made again.
 
     Args:
         workspace: opened.
@@ -70,46 +73,68 @@ def finish_round(workspace: Workspace, run: RoundRun, shown: Shown, *, force: bo
     samples = find_samples(run.data, Split.TEST)
     group_of = {entry.name: entry.group_id for entry in read_manifest(run.data)}
     groups = [group_of[sample.name] for sample in samples]
-    rival, name, is_first = _rival(workspace, student)
     own = evaluate(student, shown(samples, "test, new student")).images
-    other = evaluate(rival, shown(samples, f"test, {name}")).images
-    gate = compare(list(own.values()), list(other.values()), groups, name, is_first=is_first)
     metrics = _metrics(list(own.values()), groups)
-    _write_scores(run.out / SCORES_FILE, own, other)
-    now = datetime.now(UTC)
-    values: dict[str, Any] = {
-        "checkpoint_sha256": digest,
-        "metrics": metrics,
-        "gate": gate.as_dict(),
-        "seconds": sum(record.seconds for record in read_log(run.out)),
-        "finished_at": now,
-    }
-    if gate.passes or force:
-        values |= {"promoted_at": now, "forced": not gate.passes}
-    with workspace.engine.begin() as connection:
-        connection.execute(sa.update(Run).where(Run.id == run.run_id).values(values))
-    return Measured(metrics, gate, gate.passes or force, force and not gate.passes)
+    while True:
+        rival = _rival(workspace, student)
+        other = evaluate(rival.model, shown(samples, f"test, {rival.name}")).images
+        gate = compare(
+            list(own.values()),
+            list(other.values()),
+            groups,
+            rival.name,
+            is_first=rival.run_id is None,
+        )
+        _write_scores(run.out / SCORES_FILE, own, other)
+        values: dict[str, Any] = {
+            "checkpoint_sha256": digest,
+            "metrics": metrics,
+            "gate": gate.as_dict(),
+            "seconds": sum(record.seconds for record in read_log(run.out)),
+            "finished_at": datetime.now(UTC),
+        }
+        with workspace.engine.begin() as connection:
+            if current_run(connection) != rival.run_id:
+                continue  # another round's student came first: that one is to be beaten now
+            connection.execute(sa.update(Run).where(Run.id == run.run_id).values(values))
+            if gate.passes or force:
+                promote(connection, run.run_id, by_hand=not gate.passes)
+        return Measured(metrics, gate, gate.passes or force, force and not gate.passes)
 
 
 def promote_by_hand(workspace: Workspace, run: RoundRun) -> bool:
     """Make a measured run the current student; False if it was promoted before."""
-    promoted = (
-        sa.update(Run)
-        .where(Run.id == run.run_id, Run.promoted_at.is_(None))
-        .values(promoted_at=datetime.now(UTC), forced=True)
-    )
     with workspace.engine.begin() as connection:
-        return connection.execute(promoted).rowcount > 0
+        promotion = sa.select(Run.promotion).where(Run.id == run.run_id)
+        if connection.scalar(promotion) is not None:
+            return False
+        promote(connection, run.run_id, by_hand=True)
+    return True
 
 
-def _rival(workspace: Workspace, student: Model) -> tuple[Model, str, bool]:
-    """Whom to compare with, its name for people, and whether this is the first student."""
+@dataclass(frozen=True)
+class _Rival:
+    """Whom a student has to beat.
+
+    Attributes:
+        run_id: of the current student's run; None: there is none yet.
+        model: its network, or an untrained one.
+        name: for people.
+    """
+
+    run_id: int | None
+    model: Model
+    name: str
+
+
+def _rival(workspace: Workspace, student: Model) -> _Rival:
     if current_student(workspace) is not None:
         current = require_student(workspace)
-        return load_model(current.weights), f"the student of round {current.round}", False
+        name = f"the student of round {current.round}"
+        return _Rival(current.run_id, load_model(current.weights), name)
     network = student.network
     untrained = build_network(network.name, network.classes, network.options).eval()
-    return Model(untrained, student.input), "an untrained network", True
+    return _Rival(None, Model(untrained, student.input), "an untrained network")
 
 
 def _metrics(scores: Sequence[Scores], groups: Sequence[int]) -> dict[str, Any]:

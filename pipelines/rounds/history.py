@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 
 from db import Portrait, Release, ReleaseItem, Run, Split
 from pipelines.portraits.splits import places
+from pipelines.rounds.promoting import current_run
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,7 @@ def rounds(connection: Connection) -> list[RoundLine]:
         .order_by(Release.round, Run.id)
     )
     rows = connection.execute(query).all()
-    promoted = [row for row in rows if row.promoted_at is not None]
-    current = max(promoted, key=lambda row: (row.promoted_at, row.id)).id if promoted else None
+    current = current_run(connection)
     leaked = _leaked(connection)
     return [
         RoundLine(
@@ -69,7 +69,7 @@ def rounds(connection: Connection) -> list[RoundLine]:
             metrics=row.metrics,
             gate=row.gate,
             seconds=row.seconds,
-            promoted=row.promoted_at is not None,
+            promoted=row.promotion is not None,
             forced=row.forced,
             is_current=row.id == current,
             leaked=leaked[row.release_id],

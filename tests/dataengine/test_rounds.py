@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from dataengine.cli import app
 from dataengine.console import train as training
-from pipelines.rounds import gate
+from pipelines.rounds import finishing, gate
 from sinet.checkpoint import load_checkpoint
 from tests.conftest import FAST_INGEST
 from tests.dataengine.conftest import Answer, Run
@@ -149,6 +149,39 @@ def test_a_student_that_is_not_better_is_recorded_but_not_current(
     assert [line["is_current"] for line in lines] == [False, True]
     assert lines[1]["forced"]
     assert "promoted by hand: may be worse" in run("-w", workspace, "rounds").out
+
+
+def test_of_two_rounds_at_once_the_later_must_beat_the_earlier(
+    run: Run, workspace: Path, tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Round 2 ends while round 1, measured against the same rival, is still being measured."""
+    (tmp_path / "short").mkdir()
+    short = make_config(tmp_path / "short", epochs=1)
+    compare, compared = finishing.compare, []
+
+    def overtaken(*arguments: Any, **options: Any) -> Any:
+        compared.append(arguments[3])
+        if len(compared) == 1:
+            trained(run, workspace, "--round", "2", "--config", config)
+        return compare(*arguments, **options)
+
+    monkeypatch.setattr(finishing, "compare", overtaken)
+    answer = trained(run, workspace, "--round", "1", "--config", short)
+    assert compared == ["an untrained network", "an untrained network", "the student of round 2"]
+    assert "not promoted: may be worse than the student of round 2" in answer.out
+    assert [line["is_current"] for line in table(run, workspace)] == [False, True]
+
+
+def test_the_current_student_does_not_depend_on_clocks(
+    run: Run, workspace: Path, config: Path
+) -> None:
+    trained(run, workspace, "--round", "1", "--config", config)
+    trained(run, workspace, "--round", "2", "--config", config, "--epochs", "1", "--force")
+    with closing(sqlite3.connect(workspace / "dataengine.db")) as database, database:
+        database.execute(
+            "UPDATE run SET promoted_at = '2099-01-01 00:00:00' WHERE folder = 'runs/round-1'"
+        )
+    assert [line["is_current"] for line in table(run, workspace)] == [False, True]
 
 
 def test_other_options_train_another_student_on_the_same_data(

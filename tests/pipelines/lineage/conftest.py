@@ -113,6 +113,7 @@ def _run(workspace: Workspace, release_id: int, name: str) -> dict[str, object]:
         "checkpoint_sha256": digest(checkpoint),
         "finished_at": datetime.now(UTC),
         "promoted_at": datetime.now(UTC),
+        "promotion": release_id,
     }
 
 
