@@ -1,6 +1,6 @@
 """Asking for work: new jobs, and finished ones that are to be done again."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -41,38 +41,51 @@ def ask(
     connection: Connection,
     stage: Stage,
     item_ids: Iterable[int],
-    argument: str | None = None,
+    argument: str | None,
     *,
     retry: bool = False,
 ) -> None:
-    """Make these items, and no others, what waits to be done in a stage, by this argument.
+    """Ask for a stage's work on items whose results are missing, by this argument.
 
-    Jobs under way stay as they are. Finished ones are done again, for whoever asks lacks their
-    result; failed ones only by another argument, or with `retry`. What waits and is not asked for
-    any more is withdrawn.
+    Jobs under way stay as they are, those that wait take the argument. Succeeded ones are done
+    again, for whoever asks lacks their result; failed ones only by another argument, or with
+    `retry`.
 
     Args:
         connection: in a transaction.
-        stage: one whose items are asked for together, by one command.
-        item_ids: all of them.
+        stage: what to do.
+        item_ids: to what.
         argument: what else the work depends on.
         retry: do failed ones again, too.
     """
-    wanted = set(item_ids)
-    waiting = sa.select(c.item_id).where(c.stage == stage, c.state == JobState.TODO)
-    withdrawn = set(connection.scalars(waiting)) - wanted
-    for ids in chunks(withdrawn):
-        is_waiting = sa.and_(c.stage == stage, c.state == JobState.TODO)
-        connection.execute(sa.delete(job).where(is_waiting, c.item_id.in_(ids)))
-    enqueue(connection, stage, sorted(wanted), argument)
     is_other = c.argument.is_distinct_from(argument)
     is_failed = c.state == JobState.FAILED
     again = sa.or_(c.state == JobState.SUCCEEDED, is_failed if retry else is_failed & is_other)
-    for ids in chunks(sorted(wanted)):
+    for ids in chunks(item_ids):
+        enqueue(connection, stage, ids, argument)
         of_items = sa.update(job).where(c.stage == stage, c.item_id.in_(ids))
-        connection.execute(of_items.where(again).values(**_AFRESH, argument=argument))
+        connection.execute(of_items.where(again).values({**_AFRESH, "argument": argument}))
         redirected = of_items.where(c.state == JobState.TODO, is_other)
         connection.execute(redirected.values(argument=argument))
+
+
+def withdraw(connection: Connection, stage: Stage, but: Collection[int]) -> int:
+    """Forget the waiting jobs of a stage that nobody asks for any more.
+
+    Args:
+        connection: in a transaction.
+        stage: of the jobs.
+        but: items that are still asked for.
+
+    Returns:
+        The number of jobs that will not be done.
+    """
+    is_waiting = sa.and_(c.stage == stage, c.state == JobState.TODO)
+    unwanted = set(connection.scalars(sa.select(c.item_id).where(is_waiting))).difference(but)
+    return sum(
+        connection.execute(sa.delete(job).where(is_waiting, c.item_id.in_(ids))).rowcount
+        for ids in chunks(sorted(unwanted))
+    )
 
 
 def retry_failed(

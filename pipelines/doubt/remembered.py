@@ -1,13 +1,18 @@
 """What is computed about rows and kept: one row each, computed anew when its definition changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from db import MaskSignals, PortraitTraits, insert_or_replace
+from sqlalchemy.engine import Connection
+
+from db import MaskSignals, PortraitTraits, Stage, insert_or_replace, queue
+from pipelines.work.crew import crew
+from pipelines.work.pool import work_through
+from pipelines.work.stage import Committed, StageTable
 from pipelines.workspace.workspace import Workspace
 
 
 def remember(
-    workspace: Workspace,
+    connection: Connection,
     table: type[MaskSignals] | type[PortraitTraits],
     version: int,
     values: Mapping[int, Mapping[str, float]],
@@ -15,14 +20,54 @@ def remember(
     """Write values down, in place of those of another version.
 
     Args:
-        workspace: opened.
+        connection: in a transaction.
         table: of the values.
         version: of their definition.
         values: by the id that is the table's key.
     """
-    if not values:
-        return
     (key,) = (column.name for column in table.__table__.primary_key)
     rows = [{key: each, "version": version, "values": found} for each, found in values.items()]
+    insert_or_replace(connection, table, rows)
+
+
+def compute(
+    workspace: Workspace,
+    stage: Stage,
+    table: StageTable,
+    version: int,
+    item_ids: Iterable[int],
+    *,
+    worth_a_process: int,
+) -> int:
+    """Compute what is missing in the workers of the queue, and whatever an earlier call left.
+
+    An item that fails is a failed job, and is not tried again by itself.
+
+    Args:
+        workspace: opened.
+        stage: whose jobs these are.
+        table: makes that stage.
+        version: of the definition; with another one even what has failed is computed anew.
+        item_ids: of what is missing.
+        worth_a_process: so many items take longer than a process takes to start.
+
+    Returns:
+        How many were computed.
+
+    Raises:
+        PipelineError: a blob is missing or damaged.
+    """
+    ids = list(item_ids)
+    if not ids:
+        return 0
+    done = 0
+
+    def count(batch: Committed) -> None:
+        nonlocal done
+        done += batch.done
+
     with workspace.engine.begin() as connection:
-        insert_or_replace(connection, table, rows)
+        queue.ask(connection, stage, ids, str(version))
+    who = crew(workspace.settings.engine, len(ids), worth_a_process)
+    work_through(workspace, table, who, lambda: False, count)
+    return done

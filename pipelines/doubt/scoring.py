@@ -100,6 +100,7 @@ def fit_scores(workspace: Workspace, bad_below: float, seed: int = 0) -> KnownSc
             f"cross-validation takes {FOLDS}: review more"
         )
     signals = stored_signals(workspace, [*latest, *(each.mask_id for each in decided)])
+    decided = [each for each in decided if each.mask_id in signals]
     bad = np.array([each.bad for each in decided])
     at_random = np.array([each.at_random for each in decided])
     tiered = fit_tiers(
@@ -174,6 +175,7 @@ def score_masks(workspace: Workspace) -> int:
         known = doubts(connection, score.id)
         left = [mask_id for mask_id in _scorable(connection) if mask_id not in known]
     signals = stored_signals(workspace, left)
+    left = [mask_id for mask_id in left if mask_id in signals]
     found = score.model.doubt([signals[mask_id] for mask_id in left])
     rows = [
         {"score_model_id": score.id, "mask_id": mask_id, "doubt": float(doubt)}

@@ -1,6 +1,7 @@
 """Traits of a workspace's portraits: computed once from rows and crops, then remembered."""
 
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import cv2
@@ -8,40 +9,45 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Image, Mask, Portrait, PortraitTraits, reader
-from pipelines.doubt.remembered import remember
+from db import Image, Job, Mask, Portrait, PortraitTraits, Stage, reader
+from pipelines.doubt.remembered import compute, remember
 from pipelines.doubt.traits import traits
 from pipelines.pictures.geometry import Face
-from pipelines.workspace.errors import WorkspaceError
+from pipelines.work.isolation import attempt
+from pipelines.work.stage import StageWork
+from pipelines.workspace.errors import ItemError, WorkspaceError
 from pipelines.workspace.store import Store
 from pipelines.workspace.workspace import Workspace
 
 VERSION = 1
 """Of the traits' definition: raise it whenever one changes its meaning."""
-_AT_ONCE = 500
+_BATCH = 64
+# A portrait takes a millisecond or two, a worker process some seconds to start.
+_WORTH_A_PROCESS = 2000
 
 
 def remember_traits(workspace: Workspace) -> int:
-    """Compute the traits of all portraits with a mask that lack them.
+    """Let the workers compute the traits of all portraits with a mask that lack them.
 
     Args:
         workspace: opened.
 
     Returns:
-        How many were computed.
+        How many were computed; what cannot be is a failed job that says why.
 
     Raises:
-        WorkspaceError: a blob is missing or damaged.
+        PipelineError: a blob is missing or damaged.
     """
-    done = 0
-    while True:
-        with reader(workspace.engine).begin() as connection:
-            rows = connection.execute(_missing().limit(_AT_ONCE)).all()
-        if not rows:
-            return done
-        new = {row.id: _values(workspace.store, row) for row in rows}
-        remember(workspace, PortraitTraits, VERSION, new)
-        done += len(new)
+    with reader(workspace.engine).begin() as connection:
+        missing = list(connection.scalars(_missing()))
+    return compute(
+        workspace,
+        Stage.TRAITS,
+        trait_stages,
+        VERSION,
+        missing,
+        worth_a_process=_WORTH_A_PROCESS,
+    )
 
 
 def known_traits(connection: Connection) -> dict[int, dict[str, float]]:
@@ -52,34 +58,85 @@ def known_traits(connection: Connection) -> dict[int, dict[str, float]]:
     return {row.portrait_id: dict(row.values) for row in connection.execute(query)}
 
 
-def _missing() -> sa.Select[*tuple[Any, ...]]:
-    """Portraits without traits, with the scores of their first mask, which know the sharpness."""
+def trait_stages(workspace: Workspace, _threads: int) -> tuple["TraitsWork"]:
+    """The stages of one worker."""
+    return (TraitsWork(workspace.store),)
+
+
+@dataclass(frozen=True)
+class DetectedPortrait:
+    """What the traits of a portrait are computed from.
+
+    Attributes:
+        face: in pixels of the image.
+        image_size: width and height.
+        blob: store key of the crop.
+        sharpness: as the score of the first mask.
+    """
+
+    face: Face
+    image_size: tuple[int, int]
+    blob: str
+    sharpness: float
+
+
+class TraitsWork(StageWork[DetectedPortrait, dict[str, float]]):
+    """Portrait → its traits."""
+
+    stage = Stage.TRAITS
+    batch_size = _BATCH
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def fetch(self, connection: Connection, jobs: Sequence[Job]) -> Mapping[int, DetectedPortrait]:
+        """Portraits with the scores of their first mask, which know the sharpness."""
+        query = (
+            sa.select(
+                Portrait.id,
+                Portrait.face_box,
+                Portrait.landmarks,
+                Portrait.face_confidence,
+                Portrait.blob,
+                Image.width,
+                Image.height,
+                Mask.scores,
+            )
+            .join(Image, Image.id == Portrait.image_id)
+            .join(Mask, sa.and_(Mask.portrait_id == Portrait.id, Mask.revision == 1))
+            .where(Portrait.id.in_([job.item_id for job in jobs]))
+        )
+        return {row.id: _detected(row) for row in connection.execute(query)}
+
+    def run(self, items: Sequence[DetectedPortrait]) -> list[dict[str, float] | ItemError]:
+        """Look at the crops and compute."""
+        return [attempt(self._traits, item) for item in items]
+
+    def save(self, connection: Connection, item_id: int, out: dict[str, float]) -> None:
+        """Remember."""
+        remember(connection, PortraitTraits, VERSION, {item_id: out})
+
+    def _traits(self, item: DetectedPortrait) -> dict[str, float]:
+        brightness = _brightness(self._store, item.blob)
+        return asdict(traits(item.face, item.image_size, brightness, item.sharpness))
+
+
+def _missing() -> "sa.Select[int]":
     known = sa.exists().where(
         PortraitTraits.portrait_id == Portrait.id, PortraitTraits.version == VERSION
     )
     return (
-        sa.select(
-            Portrait.id,
-            Portrait.face_box,
-            Portrait.landmarks,
-            Portrait.face_confidence,
-            Portrait.blob,
-            Image.width,
-            Image.height,
-            Mask.scores,
-        )
-        .join(Image, Image.id == Portrait.image_id)
+        sa.select(Portrait.id)
         .join(Mask, sa.and_(Mask.portrait_id == Portrait.id, Mask.revision == 1))
         .where(~known)
         .order_by(Portrait.id)
     )
 
 
-def _values(store: Store, row: sa.Row[*tuple[Any, ...]]) -> dict[str, float]:
+def _detected(row: sa.Row[*tuple[Any, ...]]) -> DetectedPortrait:
     x0, y0, x1, y1 = row.face_box
     face = Face((x0, y0, x1, y1), tuple((x, y) for x, y in row.landmarks), row.face_confidence)
-    brightness = _brightness(store, row.blob)
-    return asdict(traits(face, (row.width, row.height), brightness, row.scores["sharpness"]))
+    return DetectedPortrait(face, (row.width, row.height), row.blob, row.scores["sharpness"])
 
 
 def _brightness(store: Store, blob: str) -> float:

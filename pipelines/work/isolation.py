@@ -29,11 +29,11 @@ def through(
     ready = [item for item in items if not isinstance(item, ItemError)]
     try:
         done = iter(work(ready) if ready else [])
-    except PipelineError:
-        raise
     except Exception as error:  # find out whose fault it was
+        if isinstance(error, PipelineError) and not isinstance(error, ItemError):
+            raise
         if len(ready) == 1:
-            done = iter([_unforeseen(error)])
+            done = iter([error if isinstance(error, ItemError) else _unforeseen(error)])
         else:
             done = iter([through([item], work)[0] for item in ready])
     return [item if isinstance(item, ItemError) else next(done) for item in items]
