@@ -68,7 +68,7 @@ def test_an_endless_item_is_set_aside_and_the_run_ends(opened: Any, workers: int
     workspace = opened(item_seconds=2)
     ask(workspace, {**dict.fromkeys(range(1, 9), ""), 3: "sleep 3600"})
     reports = run(workspace, workers)
-    expected = {each: ("succeeded", None) for each in range(1, 9)}
+    expected = dict.fromkeys(range(1, 9), ("succeeded", None))
     assert states(workspace) == {**expected, 3: ("failed", "timed_out")}
     assert sorted(each for report in reports for each in report.told) == [
         10, 20, 40, 50, 60, 70, 80,
@@ -98,7 +98,7 @@ def test_only_the_item_that_kills_its_worker_fails(opened: Any) -> None:
     workspace = opened()
     ask(workspace, {**dict.fromkeys(range(1, 9), ""), 6: "die"})
     reports = run(workspace, 2)
-    expected = {each: ("succeeded", None) for each in range(1, 9)}
+    expected = dict.fromkeys(range(1, 9), ("succeeded", None))
     assert states(workspace) == {**expected, 6: ("failed", "worker_crashed")}
     failures = [each.reason for report in reports for each in report.failures]
     assert failures == ["worker_crashed"]
