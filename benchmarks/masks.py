@@ -31,12 +31,12 @@ from pipelines.masks.subject import (
     refine_edges,
 )
 from pipelines.masks.verdict import judge
-from pipelines.networks.onnx import OnnxTeacher
+from pipelines.networks import Teacher, load_network, parse_network
 from pipelines.pictures.decode import decode
 from pipelines.pictures.detect import MtcnnDetector
 from pipelines.pictures.geometry import CropBox, Face
 from pipelines.work.crew import limit_library_threads
-from pipelines.workspace.settings import OnnxSettings, Settings, SubjectSettings
+from pipelines.workspace.settings import Settings, SubjectSettings
 
 Mask = NDArray[np.bool_]
 SETTINGS = Settings()
@@ -62,13 +62,14 @@ class Portrait:
 
 
 @cache
-def models(teacher: Path) -> tuple[MtcnnDetector, OnnxTeacher]:
+def models(teacher: Path) -> tuple[MtcnnDetector, Teacher]:
     """Detector and teacher of this process."""
     import torch
 
     torch.set_num_threads(1)
     limit_library_threads(1)
-    return MtcnnDetector(SETTINGS.detector), OnnxTeacher(teacher, OnnxSettings(), "cpu")
+    network = load_network(parse_network(f"onnx:{teacher}"), device="cpu")
+    return MtcnnDetector(SETTINGS.detector), network
 
 
 def label(photo: Path, teacher: Path) -> list[Portrait]:

@@ -19,6 +19,7 @@ from sinet.network_ref import TRAINABLE, NetworkRef, as_ref
 from sinet.networks import NETWORKS, SegmentationNetwork, build_network
 from sinet.normalisation import InputSpec
 from sinet.official import OFFICIAL_INPUT, load_official
+from sinet.probability import checked
 
 FORMAT: Final = "sinet-checkpoint-1"
 _KEY: Final = "sinet"
@@ -44,7 +45,11 @@ class Model:
         return sum(value.numel() for value in self.network.parameters())
 
     def person_at_input(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map uint8 (H, W, 3) RGB to the person's probability at the input's size, 0..1."""
+        """Map uint8 (H, W, 3) RGB to the person's probability at the input's size, 0..1.
+
+        Raises:
+            NetworkOutputError: the answer has NaN or infinite values.
+        """
         return self.people_at_input([image])[0]
 
     def people_at_input(
@@ -56,7 +61,7 @@ class Model:
             batch = torch.cat([self.input.prepare(image) for image in images])
             logits = self.network(batch.to(device)).float()
             people = logits.softmax(1)[:, 1] if logits.shape[1] > 1 else logits[:, 0].sigmoid()
-        return list(np.asarray(people.cpu().numpy(), np.float32))
+        return list(checked(np.asarray(people.cpu().numpy(), np.float32)))
 
 
 def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> None:

@@ -5,6 +5,7 @@ SINetError               base: one line for the user, exit code 1
 ├── DataError            an image, a mask or a list of them is missing or does not fit
 │   └── PictureError     one file cannot be read as a picture or as a mask, with a reason
 ├── DeviceError          the device asked for is not there
+├── NetworkOutputError   a network's answer to one picture is of no use: NaN, outside 0..1, never
 ├── NetworkError         no such network or option, or an image that the network cannot take
 ├── ConfigError          the training configuration contradicts itself, its data or its run
 └── TrainingError        the training cannot go on: a loss that is not a number
@@ -39,6 +40,10 @@ class PictureError(DataError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class NetworkOutputError(SINetError):
+    """A network failed on a picture, or its answer is no probability: NaN, not in 0..1."""
 
 
 class NetworkError(SINetError):

@@ -11,7 +11,7 @@ from sinet.checkpoint import Model, load_model
 from sinet.errors import NetworkError
 from sinet.network_ref import NetworkKind, NetworkRef, as_ref
 from sinet.networks import NETWORKS, SegmentationNetwork, outline_network
-from sinet.onnx_model import OnnxModel
+from sinet.onnx.model import OnnxModel
 from sinet.predict import PersonModel
 
 

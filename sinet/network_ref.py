@@ -67,6 +67,12 @@ class NetworkRef:
             return self.name
         return self.file.name
 
+    @property
+    def recorded(self) -> str:
+        """As it is written down with what it made: without the folder, its kind in front."""
+        prefix = next((each for each, kind in PREFIXES.items() if kind is self.kind), None)
+        return self.label if prefix is None else f"{prefix}:{self.label}"
+
     def weights(self) -> Path:
         """Return the file, which is there.
 

@@ -1,21 +1,37 @@
 """How pixels become a network's input: a property of the weights, never of the caller."""
 
-from typing import Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch import Tensor
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Resize = Literal["bilinear", "area"]
 _INTERPOLATIONS: Final = {"bilinear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA}
+
+
+def resized(
+    rgb: npt.NDArray[np.uint8], height: int, width: int, method: Resize
+) -> npt.NDArray[np.float32]:
+    """Resize uint8 (H, W, 3) to float32 (height, width, 3), still 0..255.
+
+    In floating point, as the SINet authors do, who normalise first.
+    """
+    interpolation = _INTERPOLATIONS[method]
+    if rgb.shape[0] < height or rgb.shape[1] < width:
+        interpolation = cv2.INTER_LINEAR  # enlarging by `area` repeats pixels
+    found = cv2.resize(rgb.astype(np.float32), (width, height), interpolation=interpolation)
+    return np.asarray(found, np.float32)
 
 
 class InputSpec(BaseModel):
     """What a network expects of its input; part of every checkpoint."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     channel_order: Literal["rgb", "bgr"] = "rgb"
     mean: tuple[float, float, float] = Field(
@@ -27,7 +43,7 @@ class InputSpec(BaseModel):
     )
     height: int = Field(default=224, ge=32, description="Pixels an image is resized to.")
     width: int = Field(default=224, ge=32)
-    resize: Literal["bilinear", "area"] = Field(
+    resize: Resize = Field(
         default="area",
         description="How images are resized; `area` averages where it shrinks.",
     )
@@ -39,20 +55,13 @@ class InputSpec(BaseModel):
         return self
 
     def resized(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Resize uint8 (H, W, 3) RGB to float32 (height, width, 3), still 0..255 and RGB.
+        """Resize uint8 (H, W, 3) RGB to float32 (height, width, 3), still 0..255 and RGB."""
+        return resized(rgb, self.height, self.width, self.resize)
 
-        Resized in floating point, as the SINet authors do, who normalise first.
-        """
-        method = _INTERPOLATIONS[self.resize]
-        enlarges = rgb.shape[0] < self.height or rgb.shape[1] < self.width
-        if enlarges:
-            method = cv2.INTER_LINEAR  # enlarging by `area` repeats pixels
-        size = (self.width, self.height)
-        resized = cv2.resize(rgb.astype(np.float32), size, interpolation=method)
-        return np.asarray(resized, np.float32)
-
-    def normalise(self, rgb: Tensor) -> Tensor:
+    def normalise(self, rgb: "Tensor") -> "Tensor":
         """Map RGB pixels 0..255, any dtype, (N, 3, H, W), to the network's float32 input."""
+        import torch
+
         pixels = rgb.float()
         if self.channel_order == "bgr":
             pixels = pixels.flip(1)
@@ -61,7 +70,16 @@ class InputSpec(BaseModel):
         std = torch.tensor(self.std, device=pixels.device).view(shape)
         return (pixels - mean) / std
 
-    def prepare(self, rgb: npt.NDArray[np.uint8]) -> Tensor:
+    def planes(self, rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Turn one uint8 (H, W, 3) RGB image into the network's input (1, 3, height, width)."""
-        pixels = torch.from_numpy(self.resized(rgb)).permute(2, 0, 1)[None]
-        return self.normalise(pixels).contiguous()
+        planes = self.resized(rgb).transpose(2, 0, 1)
+        if self.channel_order == "bgr":
+            planes = planes[::-1]
+        mean, std = (np.array(each, np.float32).reshape(3, 1, 1) for each in (self.mean, self.std))
+        return np.ascontiguousarray(((planes - mean) / std)[None])
+
+    def prepare(self, rgb: npt.NDArray[np.uint8]) -> "Tensor":
+        """As `planes`, for PyTorch."""
+        import torch
+
+        return torch.from_numpy(self.planes(rgb))

@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from sinet.errors import NetworkOutputError
+
 
 class PersonModel(Protocol):
     """Anything that finds the person: weights of ours (`Model`) or an exported network.
@@ -69,6 +71,18 @@ def predict_all(
         resize_probability(person, image.shape[:2])
         for person, image in zip(people, images, strict=True)
     ]
+
+
+def predict_each(
+    model: PersonModel, images: Sequence[npt.NDArray[np.uint8]]
+) -> list[npt.NDArray[np.float32] | NetworkOutputError]:
+    """`predict_all`; where a picture's answer is of no use, its place holds the error."""
+    try:
+        return [*predict_all(model, images)]
+    except NetworkOutputError as error:
+        if len(images) == 1:
+            return [error]
+    return [found for image in images for found in predict_each(model, [image])]
 
 
 def resize_probability(

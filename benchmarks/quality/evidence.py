@@ -12,7 +12,7 @@ from pipelines.masks.views import Views
 from pipelines.pictures.geometry import Face
 from sinet.checkpoint import Model
 from sinet.models import load_person_model
-from sinet.onnx_model import OnnxModel
+from sinet.onnx.model import OnnxModel
 from sinet.predict import predict
 
 Student = Model | OnnxModel

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.pictures.geometry import Face
-from pipelines.pictures.resample import shrink
 from pipelines.workspace.settings import SubjectSettings
+from sinet.resample import shrink
 
 Probability = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.workspace.errors import ItemError
+from sinet.errors import NetworkOutputError
+from sinet.predict import PersonModel, predict
+
 Image = NDArray[np.uint8]
 Probability = NDArray[np.float32]
+
+BAD_OUTPUT = "bad_network_output"
+"""Reason of an item for which a network's answer was of no use."""
 
 
 class Teacher(Protocol):
@@ -26,8 +32,33 @@ class Teacher(Protocol):
         Returns:
             For each image an (H, W) float32 array in [0, 1]. On a CPU the answer for one image
             does not depend on the others of the batch, to the last bit.
+
+        Raises:
+            ItemError: `bad_network_output`: for an image the answer is NaN, no probability, or
+                none within the time limit.
         """
         ...
+
+
+class PersonTeacher:
+    """A model of `sinet`'s as a teacher: a checkpoint or an exported network."""
+
+    def __init__(self, model: PersonModel, name: str) -> None:
+        """Take a model.
+
+        Args:
+            model: that finds the person.
+            name: as it is recorded.
+        """
+        self.model = model
+        self.name = name
+
+    def person_probability(self, batch: Sequence[Image]) -> list[Probability]:
+        """See `Teacher.person_probability`. One image a run, so that none depends on the others."""
+        try:
+            return [predict(self.model, image) for image in batch]
+        except NetworkOutputError as error:
+            raise ItemError(BAD_OUTPUT, str(error)) from error
 
 
 class TeacherModel:
@@ -45,39 +76,3 @@ class TeacherModel:
     def people_at_input(self, images: Sequence[Image]) -> list[Probability]:
         """See `PersonModel`; each at its image's own size."""
         return self._teacher.person_probability(images)
-
-
-def to_native(probability: Probability, image: Image) -> Probability:
-    """Bring a probability map to the size of its image, bilinearly; stays within [0, 1]."""
-    height, width = image.shape[:2]
-    if probability.shape == (height, width):
-        return probability
-    return np.asarray(cv2.resize(probability, (width, height)), np.float32)
-
-
-def softmax_channel(logits: NDArray[np.float32], channel: int) -> Probability:
-    """One channel of the softmax over the first axis, without computing the others.
-
-    Args:
-        logits: (C, H, W) float32.
-        channel: which of the C.
-
-    Returns:
-        (H, W) float32 in [0, 1]: 1 / Σ exp(l_c − l_channel). Class by class over one buffer, which
-        stays in the cache: at 21 classes a sixth of the time of a softmax over all.
-    """
-    reference = logits[channel]
-    total = np.ones_like(reference)
-    buffer = np.empty_like(reference)
-    with np.errstate(over="ignore"):  # exp overflows to inf where the channel is hopeless: p = 0
-        for index, other in enumerate(logits):
-            if index != channel:
-                np.subtract(other, reference, out=buffer)
-                np.exp(buffer, out=buffer)
-                total += buffer
-    return np.asarray(np.reciprocal(total), np.float32)
-
-
-def sigmoid(logits: NDArray[np.float32]) -> Probability:
-    """1 / (1 + exp(−x)), elementwise, without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), np.float32)

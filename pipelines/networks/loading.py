@@ -3,18 +3,23 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.networks.base import Teacher, TeacherModel
+from pipelines.networks.base import PersonTeacher, Teacher, TeacherModel
 from pipelines.networks.names import AUTO, CURRENT, FAKE, check_network, parse_network
 from pipelines.workspace.errors import ModelError
+from pipelines.workspace.files import sha256_prefix
 from pipelines.workspace.settings import OnnxSettings, TeacherSettings
 from sinet.devices import choose_device
 from sinet.errors import SINetError
 from sinet.network_ref import NetworkKind, NetworkRef
+from sinet.onnx.model import OnnxModel
+from sinet.onnx.options import OnnxOptions
 from sinet.predict import PersonModel
 
 if TYPE_CHECKING:
     from pipelines.networks.fake import FakeTeacher
     from pipelines.networks.torchvision_deeplab import TorchvisionTeacher
+
+_WHERE_SETTINGS = "under [teacher.onnx] in dataengine.toml or in its metadata"
 
 
 def load_network(
@@ -40,21 +45,16 @@ def load_network(
     check_network(network, weights)
     if network.kind is NetworkKind.NAMED:
         return _named(network.name, device, weights)
-    try:
-        if network.kind is NetworkKind.ONNX:
-            from pipelines.networks.onnx import OnnxTeacher
-
-            where = choose_device(device, "onnxruntime")
-            return OnnxTeacher(network.weights(), onnx or OnnxSettings(), where, threads)
-        from pipelines.networks.student import StudentTeacher
-
-        return StudentTeacher(network, choose_device(device))
-    except SINetError as error:
-        raise ModelError(str(error)) from error
+    model = _model(network, device, threads, onnx)
+    return PersonTeacher(model, f"{network.recorded}@sha256:{sha256_prefix(network.weights())}")
 
 
 def load_person_model(
-    network: NetworkRef, *, device: str = "auto", threads: int = 1
+    network: NetworkRef,
+    *,
+    device: str = "auto",
+    threads: int = 1,
+    onnx: OnnxSettings | None = None,
 ) -> PersonModel:
     """Load a network for `evaluate` and `predict`.
 
@@ -62,6 +62,7 @@ def load_person_model(
         network: by name; `sinet:current` has been resolved.
         device: `auto`, `cpu` or `cuda`.
         threads: of the runtime within this process, for ONNX.
+        onnx: what overrides an ONNX file's metadata; None: nothing does.
 
     Raises:
         ModelError: as `load_network`.
@@ -70,13 +71,26 @@ def load_person_model(
     if network.kind is NetworkKind.NAMED:
         named = _named(network.name, device, None)
         return TeacherModel(named, named.parameters)
-    from sinet.checkpoint import Model
-    from sinet.models import load_person_model as load
+    return _model(network, device, threads, onnx)
 
+
+def _model(
+    network: NetworkRef, device: str, threads: int, onnx: OnnxSettings | None
+) -> PersonModel:
+    """Load what has a file; PyTorch only for checkpoints."""
     try:
-        model = load(network)
-        if isinstance(model, Model):
-            model.network.to(choose_device(device))
+        if network.kind is NetworkKind.ONNX:
+            return OnnxModel(
+                network.weights(),
+                OnnxOptions(**onnx.model_dump()) if onnx else None,
+                device=choose_device(device, "onnxruntime"),
+                threads=threads,
+                where=_WHERE_SETTINGS if onnx else "in its metadata",
+            )
+        from sinet.checkpoint import load_model
+
+        model = load_model(network)
+        model.network.to(choose_device(device))
     except SINetError as error:
         raise ModelError(str(error)) from error
     return model

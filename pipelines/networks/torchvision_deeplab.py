@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.networks.base import Image, Probability, softmax_channel, to_native
-from pipelines.pictures.resample import shrink
+from pipelines.networks.base import Image, Probability
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.files import sha256_prefix
+from sinet.predict import resize_probability
+from sinet.probability import softmax_channel
+from sinet.resample import shrink
 
 # torchvision's SemanticSegmentation preset: shorter side 520, ImageNet statistics, RGB in [0, 1].
 _SHORT_SIDE_PX = 520
@@ -75,7 +77,9 @@ class TorchvisionTeacher:
                     tensor = tensor.contiguous(memory_format=torch.channels_last)
                 logits = self._model(tensor)["out"].float().cpu().numpy()
             for index, output in zip(members, logits, strict=True):
-                found[index] = to_native(softmax_channel(output, _PERSON), batch[index])
+                found[index] = resize_probability(
+                    softmax_channel(output, _PERSON), batch[index].shape[:2]
+                )
         return [found[index] for index in range(len(batch))]
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.pictures.geometry import Face
-from pipelines.pictures.resample import shrink
 from pipelines.workspace.settings import DetectorSettings
+from sinet.resample import shrink
 
 Image = NDArray[np.uint8]
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipelines.pictures.resample import shrink
+from sinet.resample import shrink
 
 # pHash looks at 32 × 32 pixels; twice that leaves its own smooth reduction something to do
 # and keeps the numbers within a bit or two of hashing the full image.

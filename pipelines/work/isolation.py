@@ -25,7 +25,10 @@ def through(
     items: Sequence[_In | ItemError],
     work: Callable[[Sequence[_In]], Sequence[_Out | ItemError]],
 ) -> list[_Out | ItemError]:
-    """Run a batch's work on the items that got this far; one by one if the batch fails."""
+    """Run a batch's work on the items that got this far; one by one if the batch fails.
+
+    Work that cannot go on without an item raises that item's `ItemError`, whichever it is.
+    """
     ready = [item for item in items if not isinstance(item, ItemError)]
     try:
         done = iter(work(ready) if ready else [])

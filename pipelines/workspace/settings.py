@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validato
 class _Section(BaseModel):
     """A table of `dataengine.toml`: frozen; unknown keys are errors, so that typos are seen."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DecodeSettings(_Section):
@@ -97,7 +97,14 @@ class OnnxSettings(_Section):
     resize: Literal["bilinear", "area"] | None = Field(
         default=None, description="How images are made smaller; default: by halves, then bilinear."
     )
-    person_index: int | None = Field(default=None, ge=0, description="Channel of `person`.")
+    output: str | None = Field(
+        default=None, description="Name of the output to take; default the one that is a map."
+    )
+    person_index: int | None = Field(
+        default=None,
+        ge=0,
+        description="Channel of `person`, or its number in a map of classes.",
+    )
     activation: Literal["softmax", "sigmoid", "none"] | None = Field(
         default=None, description="What turns the output into probabilities; `none`: it has them."
     )

@@ -11,8 +11,8 @@ from sinet.apply.video import apply_to_video
 from sinet.apply.write import Style, tinted, write_picture
 from sinet.batching import BATCH_PIXELS, batches, in_order, within
 from sinet.data.reading import Pixels, read_image
-from sinet.errors import DataError
-from sinet.predict import PersonModel, predict_all
+from sinet.errors import DataError, NetworkOutputError
+from sinet.predict import PersonModel, predict_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _attempt_video(
 ) -> Failure | None:
     try:
         apply_to_video(model, work, style, threads=threads)
-    except DataError as error:
+    except (DataError, NetworkOutputError) as error:
         return Failure(work.source, str(error))
     return None
 
@@ -77,8 +77,11 @@ def _apply_to_pictures(
                 failed[work] = Failure(work.source, str(error))
 
     for group in within(decoded(), lambda pair: pair[1][..., 0].size, BATCH_PIXELS):
-        people = predict_all(model, [image for _, image in group])
+        people = predict_each(model, [image for _, image in group])
         for (work, image), person in zip(group, people, strict=True):
+            if isinstance(person, NetworkOutputError):
+                failed[work] = Failure(work.source, f"{work.source}: {person}")
+                continue
             try:
                 if style.overlay:
                     write_picture(work.overlay, tinted(image, person))

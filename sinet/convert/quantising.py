@@ -37,7 +37,7 @@ def quantised(
 
         def get_next(self) -> dict[str, Any] | None:
             image = next(self._rest, None)
-            return None if image is None else {INPUT_NAME: description.input.prepare(image).numpy()}
+            return None if image is None else {INPUT_NAME: description.input.planes(image)}
 
     logging.getLogger("root").addFilter(_not_preprocessed)
     try:

@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sinet.convert.description import INPUT_NAME, Description
+from sinet.convert.description import Description
 from sinet.convert.problems import ConversionError, first_line
 from sinet.convert.writing import EXTRA_FILE, RT_INFO_SECTION, import_openvino
+from sinet.onnx.graph import read_graph
+from sinet.onnx.model import OnnxModel
+from sinet.probability import sigmoid, softmax_channel
 
 Planes = npt.NDArray[np.float32]
 Infer = Callable[[Planes], Planes]
@@ -37,10 +40,11 @@ class ConvertedModel:
         Returns:
             float32 (height, width) of the input, 0..1.
         """
-        output = torch.from_numpy(self.infer(self.description.input.prepare(image).numpy()))
-        sigmoid = self.description.activation == "sigmoid"
-        probabilities = output.sigmoid() if sigmoid else output.softmax(dim=1)
-        return np.asarray(probabilities[0, self.description.person_index].numpy(), np.float32)
+        output = self.infer(self.description.input.planes(image))[0]
+        person = self.description.person_index
+        if self.description.activation == "sigmoid":
+            return sigmoid(output[person])
+        return softmax_channel(output, person)
 
 
 def open_converted(path: Path | str, *, threads: int = 1) -> ConvertedModel:
@@ -54,7 +58,7 @@ def open_converted(path: Path | str, *, threads: int = 1) -> ConvertedModel:
         ConversionError: no such file, damaged, of another kind, or its runtime is missing.
     """
     path = Path(path)
-    openers = {".onnx": _open_onnx, ".xml": _open_openvino, ".pt2": _open_torch_export}
+    openers = {".onnx": _ConvertedOnnx, ".xml": _open_openvino, ".pt2": _open_torch_export}
     opener = openers.get(path.suffix.lower())
     if opener is None:
         raise ConversionError(f"{path}: of no known kind; known are {', '.join(openers)}.")
@@ -68,20 +72,17 @@ def open_converted(path: Path | str, *, threads: int = 1) -> ConvertedModel:
         raise ConversionError(f"{path}: cannot be read ({first_line(error)}).") from error
 
 
-def _open_onnx(path: Path, threads: int) -> ConvertedModel:
-    import onnxruntime
+class _ConvertedOnnx(ConvertedModel):
+    """Run by the one reader of ONNX files, so that what is checked is what will be used."""
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    description = Description.read(session.get_modelmeta().custom_metadata_map, path)
+    def __init__(self, path: Path, threads: int) -> None:
+        entries = {each.key: each.value for each in read_graph(path).metadata_props}
+        description = Description.read(entries, path)
+        self._model = OnnxModel(path, threads=threads, whole=True)
+        super().__init__(description, self._model.infer)
 
-    def infer(planes: Planes) -> Planes:
-        return np.asarray(session.run(None, {INPUT_NAME: planes})[0], np.float32)
-
-    return ConvertedModel(description, infer)
+    def person_at_input(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return self._model.person_at_input(image)
 
 
 def _open_openvino(path: Path, threads: int) -> ConvertedModel:

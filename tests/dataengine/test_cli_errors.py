@@ -38,7 +38,7 @@ def copied(ingested: Crawl, tmp_path: Path) -> Path:
         (["-w", "{ws}", "show", "1", "out.txt"], "name it .png or .jpg"),
         (["-w", "{ws}", "show", "1", "missing/out.png"], "missing/out.png: cannot be written"),
         (["-w", "{ws}", "ingest", "missing"], "'missing' does not exist"),
-        (["-w", "{ws}", "ingest", ".", "--teacher", "deep"], "unknown teacher 'deep'; known are"),
+        (["-w", "{ws}", "ingest", ".", "--teacher", "deep"], "unknown network 'deep'; known are"),
         (["-w", "{ws}", "ingest", ".", "--teacher", "onnx:x"], "x: no such ONNX file"),
         (["-w", "{ws}", "ingest", ".", "--teacher-weights", "x"], "x: no such file"),
         (["-w", "{ws}", "ingest", ".", "--masks", "missing"], "missing: no such folder of masks"),
@@ -56,7 +56,7 @@ def test_an_error_is_one_line_and_exit_code_1(
 def test_a_mistyped_ingest_makes_no_workspace(run: Run, tmp_path: Path, mistake: str) -> None:
     (tmp_path / "raw").mkdir()
     arguments = {"missing": ["missing"], "teacher": [tmp_path / "raw", "--teacher", "deep"]}
-    assert_one_line_error(run("ingest", *arguments[mistake]), "does not exist|unknown teacher")
+    assert_one_line_error(run("ingest", *arguments[mistake]), "does not exist|unknown network")
     assert list(Path.cwd().iterdir()) == []
 
 

@@ -12,7 +12,7 @@ from sinet.checkpoint import Model
 from sinet.errors import CheckpointError
 from sinet.models import cost, load_person_model
 from sinet.normalisation import InputSpec
-from sinet.onnx_model import OnnxModel
+from sinet.onnx.model import OnnxModel
 from sinet.predict import PersonModel, predict
 
 RED = np.broadcast_to(np.array((255, 0, 0), np.uint8), (40, 50, 3))
@@ -118,11 +118,14 @@ def test_both_kinds_of_model_satisfy_the_protocol(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "pattern"),
     [
-        ({"weights": [BY_RED] * 5}, "it has 5 classes and its metadata has no person_index"),
-        ({"metadata": {"person_index": "7"}}, "person_index is 7, but it has 2 classes"),
+        (
+            {"weights": [BY_RED] * 5},
+            "5 channels; say which one is the person with person_index in its metadata",
+        ),
+        ({"metadata": {"person_index": "7"}}, "person_index 7, but the output has 2 channels"),
         ({"metadata": {"mean": "[1]"}}, "its metadata: mean"),
         ({"metadata": {"std": "[0, 0, 0]"}}, "std must be above 0"),
-        ({"shape": ("N", 4, 32, 48)}, "cannot be run on an image"),
+        ({"shape": ("N", 4, 32, 48)}, "cannot be fed"),
     ],
 )
 def test_what_is_not_understood_is_refused(tmp_path, arguments, pattern):
