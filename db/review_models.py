@@ -26,9 +26,12 @@ class ReviewProject(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     url: Mapped[str] = mapped_column(Text)
-    """The server's base URL, without a slash at its end."""
-    server_project_id: Mapped[int] = mapped_column(BigInteger)
+    """The server's base URL, without a slash at its end; where it was seen last."""
+    server_project_id: Mapped[int | None] = mapped_column(BigInteger)
+    """Null while it is being made, and after that was cut off."""
     title: Mapped[str] = mapped_column(Text)
+    nonce: Mapped[str] = mapped_column(String(32), unique=True)
+    """Random, in the project's description: another project of this URL and number lacks it."""
     pulled_until: Mapped[datetime | None]
     """Update time, by the server's clock, up to which every task was pulled; null: none was."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

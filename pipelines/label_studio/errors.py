@@ -6,6 +6,7 @@ PipelineError
     ├── UnreachableError     nobody answers at the URL: nothing was done
     ├── AnswerLostError      a request was sent and its answer did not come: it may have been done
     ├── NotAllowedError      the token is wrong, or its user may not do this
+    ├── TooLargeError        a request has more bytes than the server, or a proxy before it, takes
     └── ProjectChangedError  the project is gone, or no longer what we push to and pull from
 """
 
@@ -30,6 +31,10 @@ class AnswerLostError(ReviewError):
 
 class NotAllowedError(ReviewError):
     """The token is wrong or expired, or its user lacks a permission."""
+
+
+class TooLargeError(ReviewError):
+    """A request has too many bytes (413): nothing was done, and half of it may be taken."""
 
 
 class ProjectChangedError(ReviewError):

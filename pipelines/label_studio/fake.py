@@ -7,7 +7,12 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import count
 
-from pipelines.label_studio.errors import AnswerLostError, NotAllowedError, UnreachableError
+from pipelines.label_studio.errors import (
+    AnswerLostError,
+    NotAllowedError,
+    TooLargeError,
+    UnreachableError,
+)
 from pipelines.label_studio.gateway import (
     Annotation,
     Brush,
@@ -43,6 +48,8 @@ class FakeTask:
     mask: Brush | None
     updated_at: datetime
     annotations: list[Annotation] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    is_whole: bool = True
 
 
 class FakeGateway:
@@ -54,6 +61,8 @@ class FakeGateway:
         tasks: by id; likewise.
         calls: how often each method was called.
         lookups_until_late: after so many look-ups, what was LATE is done.
+        most_tasks_a_request: with more of them a request is too large; None: no matter how many.
+        shows_images: whether any image is handed out.
     """
 
     def __init__(self, url: str = "http://fake", began: datetime = _BEGAN) -> None:
@@ -70,6 +79,8 @@ class FakeGateway:
         self.calls: dict[str, int] = defaultdict(int)
         self.folders: set[tuple[int, str]] = set()
         self.lookups_until_late = 2
+        self.most_tasks_a_request: int | None = None
+        self.shows_images = True
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._late: list[tuple[int, Sequence[NewTask]]] = []
         self._ids = count(1)
@@ -130,24 +141,39 @@ class FakeGateway:
         self._touch(task)
         task.annotations = [each for each in task.annotations if each.id != annotation_id]
 
-    def find_project(self, title: str) -> ServerProject | None:
-        """See `Gateway.find_project`."""
-        self._call("find_project")
-        return next((each for each in self.projects.values() if each.title == title), None)
+    def find_projects(self, title: str) -> list[ServerProject]:
+        """See `Gateway.find_projects`."""
+        self._call("find_projects")
+        return [each for each in self.projects.values() if each.title == title]
 
     def project(self, project_id: int) -> ServerProject | None:
         """See `Gateway.project`."""
         self._call("project")
         return self.projects.get(project_id)
 
-    def create_project(self, title: str, config: str, guideline: str) -> ServerProject:
+    def create_project(
+        self, title: str, config: str, guideline: str, description: str
+    ) -> ServerProject:
         """See `Gateway.create_project`."""
         del guideline
         fault = self._call("create_project")
-        made = ServerProject(next(self._ids), title, config, MODEL_VERSION, True)
+        made = ServerProject(next(self._ids), title, config, MODEL_VERSION, True, description)
         self.projects[made.id] = made
         self._lose(fault)
         return made
+
+    def describe_project(self, project_id: int, description: str) -> None:
+        """See `Gateway.describe_project`."""
+        self._call("describe_project")
+        self.projects[project_id] = replace(self.projects[project_id], description=description)
+
+    def delete_project(self, project_id: int) -> None:
+        """See `Gateway.delete_project`."""
+        self._call("delete_project")
+        del self.projects[project_id]
+        self.tasks = {
+            number: task for number, task in self.tasks.items() if task.project_id != project_id
+        }
 
     def serve_folder(self, project_id: int, path: str) -> None:
         """See `Gateway.serve_folder`."""
@@ -157,11 +183,13 @@ class FakeGateway:
     def serves(self, image_url: str) -> bool:
         """See `Gateway.serves`."""
         self._call("serves")
-        return image_url.endswith(".jpg")
+        return self.shows_images and image_url.endswith(".jpg")
 
     def import_tasks(self, project_id: int, tasks: Sequence[NewTask]) -> list[int]:
         """See `Gateway.import_tasks`."""
         fault = self._call("import_tasks")
+        if self.most_tasks_a_request is not None and len(tasks) > self.most_tasks_a_request:
+            raise TooLargeError(f"{self.url} takes no request as large as this (413)")
         if fault == Fault.LATE:
             self._late.append((project_id, tasks))
             self._lose(fault)
@@ -197,7 +225,14 @@ class FakeGateway:
         """See `Gateway.updated_tasks`."""
         self._call("updated_tasks")
         found = [
-            UpdatedTask(task.id, task.key, task.updated_at, list(task.annotations))
+            UpdatedTask(
+                task.id,
+                task.key,
+                task.updated_at,
+                list(task.annotations),
+                list(task.problems),
+                task.is_whole,
+            )
             for task in sorted(self.tasks.values(), key=lambda task: (task.updated_at, task.id))
             if task.project_id == project_id and (since is None or task.updated_at >= since)
         ]

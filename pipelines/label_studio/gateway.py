@@ -89,13 +89,17 @@ class UpdatedTask:
         id: the server's.
         key: ours; None for a task that is not.
         updated_at: by the server's clock.
-        annotations: all there are now; a prediction is none.
+        annotations: all there are now that can be understood; a prediction is none.
+        problems: what cannot be understood about the others, in words.
+        is_whole: whether `annotations` lacks none but those in another state than before.
     """
 
     id: int
     key: str | None
     updated_at: datetime
     annotations: Sequence[Annotation]
+    problems: Sequence[str] = ()
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,7 @@ class ServerProject:
         config: labeling config, XML.
         model_version: whose predictions are shown; None while it has none.
         shows_predictions: whether predictions are shown at all.
+        description: free text, in which our mark is.
     """
 
     id: int
@@ -115,28 +120,42 @@ class ServerProject:
     config: str
     model_version: str | None
     shows_predictions: bool
+    description: str = ""
 
 
 class Gateway(Protocol):
     """A Label Studio server, as one user.
 
-    Every method raises `UnreachableError`, `NotAllowedError`, `AnswerLostError` (for a method that
-    changes something: it may have been done) or, for any other refusal, `ReviewError`. None
-    repeats by itself what changes something.
+    Attributes:
+        url: as reviewers' browsers know it, maybe with a path; without a slash at its end.
+
+    Every method raises `UnreachableError`, `NotAllowedError`, `TooLargeError`, `AnswerLostError`
+    (for a method that changes something: it may have been done) or, for any other refusal,
+    `ReviewError`. None repeats by itself what changes something.
     """
 
     url: str
 
-    def find_project(self, title: str) -> ServerProject | None:
-        """The oldest project of exactly this title, or None."""
+    def find_projects(self, title: str) -> list[ServerProject]:
+        """All projects of exactly this title, the oldest first."""
         ...
 
     def project(self, project_id: int) -> ServerProject | None:
         """A project, or None if it is gone."""
         ...
 
-    def create_project(self, title: str, config: str, guideline: str) -> ServerProject:
+    def create_project(
+        self, title: str, config: str, guideline: str, description: str
+    ) -> ServerProject:
         """Make a project whose predictions are shown to reviewers."""
+        ...
+
+    def describe_project(self, project_id: int, description: str) -> None:
+        """Replace a project's description."""
+        ...
+
+    def delete_project(self, project_id: int) -> None:
+        """Remove a project with everything in it."""
         ...
 
     def serve_folder(self, project_id: int, path: str) -> None:
@@ -170,5 +189,9 @@ class Gateway(Protocol):
     def updated_tasks(
         self, project_id: int, since: datetime | None, page: int, page_size: int
     ) -> list[UpdatedTask]:
-        """A page of the tasks updated at `since` or later, by update time; pages count from 1."""
+        """A page of the tasks updated at `since` or later, by update time; pages count from 1.
+
+        Empty after the last one. What cannot be understood of a task is in its `problems`, and
+        what is no task at all is left out.
+        """
         ...

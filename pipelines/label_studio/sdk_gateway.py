@@ -1,28 +1,24 @@
 """The gateway to a real Label Studio, over its SDK; the only module that imports the SDK.
 
-The SDK is loaded when a gateway is made: that takes two to three seconds. Its answers differ in
-type from version to version (`completed_by` a number or an object, times as text or not); here they
-become our own dataclasses, and its errors ours. Writing requests are never repeated by the SDK,
-which cannot know whether the first one was carried out.
+The SDK is loaded when a gateway is made: that takes two to three seconds. It makes requests; what
+people wrote is read by `foreign` and not by the SDK's models, which one odd annotation would stop.
+Writing requests are never repeated by the SDK, which cannot know whether the first one was carried
+out.
 """
 
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
-from pipelines.label_studio import wire as wire
-from pipelines.label_studio.errors import (
-    AnswerLostError,
-    NotAllowedError,
-    ProjectChangedError,
-    ReviewError,
-    UnreachableError,
-)
+from pipelines.label_studio import foreign, wire
+from pipelines.label_studio.errors import AnswerLostError, ProjectChangedError, ReviewError
 from pipelines.label_studio.gateway import FoundTask, NewTask, ServerProject, UpdatedTask
+from pipelines.label_studio.refusals import Refusals
 from pipelines.label_studio.screen import SAMPLE_ID
 
 _ONCE: Any = {"max_retries": 0}
@@ -32,6 +28,7 @@ _FOUND_FIELDS = "id,data,total_predictions,total_annotations"
 _UPDATED_FIELDS = (
     "id,data,updated_at,annotations,result,completed_by,lead_time,was_cancelled,parent_prediction"
 )
+_BARE_FIELDS = "id,data,updated_at"
 
 
 class LabelStudioGateway:
@@ -42,36 +39,37 @@ class LabelStudioGateway:
 
         Args:
             url: base URL of the server.
-            token: a legacy token or a personal access token; kept in memory only.
+            token: a legacy token or a personal access token, printable ASCII; kept in memory only.
             timeout_seconds: for one request.
 
         Raises:
             UnreachableError: nobody answers there.
             NotAllowedError: the token is not accepted.
-            ReviewError: whoever answers is no Label Studio.
+            ReviewError: whoever answers is no Label Studio, or sends its callers elsewhere.
         """
         from label_studio_sdk import LabelStudio
 
+        from pipelines.label_studio.http import make_client
+
         self.url = url.rstrip("/")
-        # A proxy of the environment is for the world outside.
-        local = urlsplit(self.url).hostname in ("localhost", "127.0.0.1", "::1")
-        self._http = _quick_client()(
-            timeout=timeout_seconds, follow_redirects=True, trust_env=not local
-        )
+        self._errors = Refusals(self.url, token).as_ours
         self._interfaces: dict[int, Any] = {}
         self._reviewers: dict[int, str] = {}
         # The SDK is typed in parts only: inside of this class it is Any, outside it is not seen.
         make: Any = LabelStudio
         with self._errors():
-            self._client = make(base_url=self.url, api_key=token, httpx_client=self._http)
-            self.user = str(self._client.users.whoami().email)
+            self._http = make_client(self.url, timeout_seconds)
+            # With a slash: the SDK would look for its access token beside a path without one.
+            self._client = make(base_url=f"{self.url}/", api_key=token, httpx_client=self._http)
+            self.user = _email(self._client.users.whoami())
 
-    def find_project(self, title: str) -> ServerProject | None:
-        """See `Gateway.find_project`."""
+    def find_projects(self, title: str) -> list[ServerProject]:
+        """See `Gateway.find_projects`."""
         with self._errors():
             found = list(self._client.projects.list(title=title))
-        same = [int(each.id) for each in found if each.title == title]
-        return self.project(min(same)) if same else None
+        same = sorted(int(each.id) for each in found if each.title == title)
+        projects = (self.project(number) for number in same)
+        return [each for each in projects if each is not None]
 
     def project(self, project_id: int) -> ServerProject | None:
         """See `Gateway.project`."""
@@ -85,17 +83,30 @@ class LabelStudioGateway:
                     return None
                 raise
 
-    def create_project(self, title: str, config: str, guideline: str) -> ServerProject:
+    def create_project(
+        self, title: str, config: str, guideline: str, description: str
+    ) -> ServerProject:
         """See `Gateway.create_project`."""
         with self._errors():
             made = self._client.projects.create(
                 title=title,
+                description=description,
                 label_config=config,
                 expert_instruction=guideline,
                 show_collab_predictions=True,
                 request_options=_ONCE,
             )
             return wire.project(self._client.projects.get(made.id))
+
+    def describe_project(self, project_id: int, description: str) -> None:
+        """See `Gateway.describe_project`."""
+        with self._errors():
+            self._client.projects.update(project_id, description=description, request_options=_ONCE)
+
+    def delete_project(self, project_id: int) -> None:
+        """See `Gateway.delete_project`."""
+        with self._errors():
+            self._client.projects.delete(project_id, request_options=_ONCE)
 
     def serve_folder(self, project_id: int, path: str) -> None:
         """See `Gateway.serve_folder`."""
@@ -113,11 +124,13 @@ class LabelStudioGateway:
 
     def serves(self, image_url: str) -> bool:
         """See `Gateway.serves`."""
-        # No method of the SDK's asks for a file, but it knows how to sign a request.
-        headers = self._client._client_wrapper.get_headers()
+        # No method of the SDK's asks for a file, but it knows how to sign a request. A browser asks
+        # the server's host, whatever path the server itself is under.
+        scheme, host, *_ = urlsplit(self.url)
         with self._errors():
-            answer = self._http.get(self.url + image_url, headers=headers)
-        return bool(answer.status_code == 200)
+            headers = self._client._client_wrapper.get_headers()
+            asked = urlunsplit((scheme, host, "", "", "")) + image_url
+            return self._http.status_of(asked, headers) == 200
 
     def import_tasks(self, project_id: int, tasks: Sequence[NewTask]) -> list[int]:
         """See `Gateway.import_tasks`.
@@ -149,25 +162,13 @@ class LabelStudioGateway:
             "type": "String",
             "value": list(keys),  # text, even comma-separated, silently finds nothing
         }
-        found: list[FoundTask] = []
-        page = 1
-        while True:
-            tasks = self._page(project_id, wanted, "tasks:id", _FOUND_FIELDS, page, _PAGE_SIZE)
-            found.extend(wire.found(task) for task in tasks)
-            if len(tasks) < _PAGE_SIZE:
-                return found
-            page += 1
+        tasks = self._pages(project_id, wanted, _FOUND_FIELDS)
+        return [each for each in map(foreign.found_task, tasks) if each is not None]
 
     def task_ids(self, project_id: int) -> set[int]:
         """See `Gateway.task_ids`."""
-        ids: set[int] = set()
-        page = 1
-        while True:
-            tasks = self._page(project_id, None, "tasks:id", "id", page, _PAGE_SIZE)
-            ids.update(task.id for task in tasks)
-            if len(tasks) < _PAGE_SIZE:
-                return ids
-            page += 1
+        found = map(foreign.found_task, self._pages(project_id, None, "id"))
+        return {each.id for each in found if each is not None}
 
     def delete_task(self, task_id: int) -> None:
         """See `Gateway.delete_task`."""
@@ -192,10 +193,44 @@ class LabelStudioGateway:
                 "type": "Datetime",
                 "value": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             }
-        tasks = self._page(
-            project_id, condition, "tasks:updated_at", _UPDATED_FIELDS, page, page_size
-        )
-        return [self._updated(task) for task in tasks]
+        return list(self._readable(project_id, condition, page, page_size))
+
+    def _readable(
+        self, project_id: int, condition: Mapping[str, Any] | None, page: int, page_size: int
+    ) -> Iterator[UpdatedTask]:
+        """The tasks of a page; one that makes it unreadable comes without its answers.
+
+        Label Studio stores answers that it cannot list again (half a character) or that nobody can
+        take in (a list in a list, and so on), and then fails for their whole page. So smaller ones
+        are asked for.
+        """
+        where = (project_id, condition, "tasks:updated_at")
+        note = ""
+        try:
+            listed = self._page(*where, _UPDATED_FIELDS, page, page_size)
+        except _UnreadablePageError as error:
+            if page_size > 1:
+                parts = next(n for n in range(2, page_size + 1) if page_size % n == 0)
+                for part in range((page - 1) * parts + 1, page * parts + 1):
+                    yield from self._readable(project_id, condition, part, page_size // parts)
+                return
+            note = str(error)
+            listed = self._page(*where, _BARE_FIELDS, page, page_size)
+        for raw in listed:
+            task = foreign.updated_task(raw, self._reviewer)
+            if task is None:
+                raise ReviewError(f"{self.url} lists tasks in a form that no Label Studio has")
+            yield replace(task, problems=(note,), is_whole=False) if note else task
+
+    def _pages(
+        self, project_id: int, condition: Mapping[str, Any] | None, fields: str
+    ) -> Iterator[Any]:
+        """All of a project's tasks that a condition is true of."""
+        for page in count(1):
+            tasks = self._page(project_id, condition, "tasks:id", fields, page, _PAGE_SIZE)
+            yield from tasks
+            if len(tasks) < _PAGE_SIZE:
+                return
 
     def _page(
         self,
@@ -206,50 +241,47 @@ class LabelStudioGateway:
         page: int,
         page_size: int,
     ) -> list[Any]:
-        """One page of a project's tasks; empty after the last one."""
-        from label_studio_sdk.core.api_error import ApiError
+        """One page of a project's tasks, as JSON holds them; empty after the last one.
 
+        Raises:
+            _UnreadablePageError: one of them makes the whole unreadable.
+        """
         query = {
             "filters": {"conjunction": "and", "items": [condition] if condition else []},
             "ordering": [ordering],
         }
-        # Annotations come only with "all"; what is not named is left out again.
-        detail = "all" if fields == _UPDATED_FIELDS else "task_only"
+        parameters = {
+            "project": project_id,
+            "query": json.dumps(query),
+            # Annotations come only with "all"; what is not named is left out again.
+            "fields": "all" if fields == _UPDATED_FIELDS else "task_only",
+            "include": fields,
+            "page": page,
+            "page_size": page_size,
+        }
         with self._errors():
-            try:
-                found = self._client.tasks.list(
-                    project=project_id,
-                    query=json.dumps(query),
-                    fields=detail,
-                    include=fields,
-                    page=page,
-                    page_size=page_size,
-                )
-            except ApiError as error:
-                if error.status_code == 404 and page > 1:
-                    return []
-                raise
-        return list(found.items or [])
-
-    def _updated(self, task: Any) -> UpdatedTask:
-        annotations = []
-        for raw in task.annotations or []:
-            fields = raw if isinstance(raw, dict) else raw.model_dump()
-            annotations.append(wire.annotation(fields, self._reviewer(fields.get("completed_by"))))
-        return UpdatedTask(task.id, wire.key(task), wire.time(task.updated_at), annotations)
+            # As the SDK's `tasks.list` asks, but for the models that it reads answers with.
+            answer = self._client._client_wrapper.httpx_client.request(
+                "api/tasks/", method="GET", params=parameters, request_options=_ONCE
+            )
+            if answer.status_code == 404 and page > 1:
+                return []
+            return _tasks(answer)
 
     def _reviewer(self, completed_by: Any) -> str:
         """E-mail address of a user given as a number or an object."""
-        if isinstance(completed_by, dict) and completed_by.get("email"):
-            return str(completed_by["email"])
-        number = completed_by.get("id") if isinstance(completed_by, dict) else completed_by
-        if number is None:
+        known = foreign.email_of(completed_by)
+        if known is None:
             return "unknown"
-        if number not in self._reviewers:
+        if isinstance(known, str):
+            return known
+        if known not in self._reviewers:
             with self._errors():
                 users = self._client.users.list()
-            self._reviewers.update({user.id: str(user.email) for user in users})
-        return self._reviewers.get(number, f"user {number}")
+            emails = {user.id: foreign.email_of({"email": user.email}) for user in users}
+            self._reviewers[known] = f"user {known}"
+            self._reviewers.update({k: v for k, v in emails.items() if isinstance(v, str)})
+        return self._reviewers[known]
 
     def _require_valid(self, project_id: int, tasks: Sequence[Mapping[str, Any]]) -> None:
         """The server stores a prediction with wrong names and never shows it: check here."""
@@ -271,55 +303,34 @@ class LabelStudioGateway:
                         "--project"
                     )
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """The SDK's and the network's errors become ours; none of them shows a header."""
-        import httpx
-        from label_studio_sdk.core.api_error import ApiError
 
+def _email(user: Any) -> str:
+    email = foreign.email_of({"email": user.email})
+    if not isinstance(email, str):
+        raise ValueError("a user without an e-mail address")
+    return email
+
+
+class _UnreadablePageError(AnswerLostError):
+    """A page of tasks that the server cannot write, or nobody can read."""
+
+
+def _tasks(answer: Any) -> list[Any]:
+    """The tasks of an answer."""
+    from label_studio_sdk.core.api_error import ApiError
+
+    if answer.status_code == 500:
+        raise _UnreadablePageError("the server fails (500) when it lists its answers")
+    if answer.status_code != 200:
         try:
-            yield
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            raise UnreachableError(
-                f"{self.url} cannot be reached ({error}); is the server running?"
-            ) from error
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise ReviewError(f"{self.url} is not the URL of a server ({error})") from error
-        except httpx.TransportError as error:
-            raise AnswerLostError(f"{self.url} did not answer ({_named(error)})") from error
-        except (json.JSONDecodeError, httpx.DecodingError) as error:
-            raise ReviewError(f"{self.url} answers, but is no Label Studio") from error
-        except ApiError as error:
-            raise self._refusal(error.status_code, error.body) from error
-
-    def _refusal(self, code: int | None, body: Any) -> ReviewError:
-        if code in (401, 403):
-            return NotAllowedError(
-                f"{self.url} does not accept the token in LABEL_STUDIO_API_KEY ({code}: "
-                f"{wire.detail(body)}); copy a new one from its Account & Settings page"
-            )
-        if code is None or code >= 500 or code in (408, 409, 429):
-            return AnswerLostError(f"{self.url} failed ({code}: {wire.detail(body)})")
-        return ReviewError(f"{self.url} refused ({code}: {wire.detail(body)})")
-
-
-def _quick_client() -> Any:
-    """`httpx.Client` with quick JSON: a batch of masks is more than a million numbers."""
-    import httpx
-    from pydantic_core import to_json
-
-    class QuickClient(httpx.Client):
-        def build_request(self, *arguments: Any, **options: Any) -> httpx.Request:
-            body = options.pop("json", None)
-            if body is None:
-                return super().build_request(*arguments, **options)
-            headers = httpx.Headers(options.pop("headers", None))
-            headers["Content-Type"] = "application/json"
-            options |= {"content": to_json(body), "headers": headers}
-            return super().build_request(*arguments, **options)
-
-    return QuickClient
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            body = answer.json()
+        except (ValueError, RecursionError):
+            body = answer.text
+        raise ApiError(status_code=answer.status_code, body=body)
+    try:
+        body = answer.json()
+    except RecursionError:
+        raise _UnreadablePageError("its answers are nested too deeply to be read") from None
+    if not isinstance(body, dict) or not isinstance(body.get("tasks"), list):
+        raise ReviewError(f"{answer.url.host} lists tasks in a form that no Label Studio has")
+    return list(body["tasks"])

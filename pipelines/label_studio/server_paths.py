@@ -1,23 +1,26 @@
 """Where the server, which may see our folders elsewhere, finds the crops."""
 
 import posixpath
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pipelines.label_studio.errors import ReviewError
 from pipelines.workspace.store import BlobKind, path_below
 from pipelines.workspace.workspace import Workspace
 
 
-def image_url(workspace: Workspace, blob: str) -> str:
-    """Where a reviewer's browser finds a crop, relative to the server.
+def image_url(workspace: Workspace, url: str, blob: str) -> str:
+    """Where a reviewer's browser finds a crop, relative to the server's host.
 
     Args:
         workspace: whose settings say how the server sees it.
+        url: of the server, as browsers know it: its path, if it has one, is part of the answer,
+            since Label Studio hands on to the browser what stands in a task.
         blob: store key.
     """
     store = _store(workspace)
     root = workspace.settings.review.document_root or store
-    return f"/data/local-files/?d={quote(posixpath.relpath(path_below(store, blob), root))}"
+    file = quote(posixpath.relpath(path_below(store, blob), root))
+    return f"{urlsplit(url).path.rstrip('/')}/data/local-files/?d={file}"
 
 
 def portraits_on_server(workspace: Workspace) -> str:

@@ -4,8 +4,9 @@ Every function works in the caller's transaction. A request is written before an
 that whatever happens in between, its key tells whether the server has it.
 """
 
+import secrets
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -32,14 +33,18 @@ class Project:
 
     Attributes:
         id: ours.
-        server_id: the server's.
+        url: of the server, where it was seen last.
+        server_id: the server's; 0 while it is being made.
         title: as shown.
+        nonce: in its description, by which it is known.
         pulled_until: update time up to which everything was pulled, by the server's clock.
     """
 
     id: int
+    url: str
     server_id: int
     title: str
+    nonce: str
     pulled_until: datetime | None
 
 
@@ -74,31 +79,44 @@ class Question:
     purpose: Purpose
 
 
-def projects(connection: Connection, url: str, title: str | None = None) -> list[Project]:
-    """Projects on a server, latest first; only those of this title if one is given."""
-    query = (
-        sa.select(
-            ReviewProject.id,
-            ReviewProject.server_project_id,
-            ReviewProject.title,
-            ReviewProject.pulled_until,
-        )
-        .where(ReviewProject.url == url)
-        .order_by(ReviewProject.id.desc())
+def projects(connection: Connection) -> list[Project]:
+    """Projects on all servers, latest first."""
+    made = _PROJECTS.where(ReviewProject.server_project_id.is_not(None))
+    return [Project(*row) for row in connection.execute(made.order_by(ReviewProject.id.desc()))]
+
+
+def reserve_project(connection: Connection, url: str, title: str) -> Project:
+    """Note that a project is about to be made, so that one whose making is cut off is found."""
+    reserved = _PROJECTS.where(
+        ReviewProject.server_project_id.is_(None), ReviewProject.title == title
     )
-    if title is not None:
-        query = query.where(ReviewProject.title == title)
-    return [Project(*row) for row in connection.execute(query)]
-
-
-def add_project(connection: Connection, url: str, server_id: int, title: str) -> Project:
-    """Remember a project, unless it is."""
-    for known in projects(connection, url):
-        if known.server_id == server_id:
-            return known
-    values = {"url": url, "server_project_id": server_id, "title": title}
+    row = connection.execute(reserved.order_by(ReviewProject.id)).first()
+    if row is not None:
+        return Project(*row)
+    values = {"url": url, "title": title, "nonce": secrets.token_hex(16)}
     added = sa.insert(ReviewProject).values(values).returning(ReviewProject.id)
-    return Project(connection.scalars(added).one(), server_id, title, None)
+    return Project(connection.scalars(added).one(), url, 0, title, values["nonce"], None)
+
+
+def settle_project(connection: Connection, reserved: Project, url: str, server_id: int) -> Project:
+    """Note where a reserved project is."""
+    update = sa.update(ReviewProject).where(ReviewProject.id == reserved.id)
+    connection.execute(update.values(url=url, server_project_id=server_id))
+    return replace(reserved, url=url, server_id=server_id)
+
+
+def move_project(connection: Connection, project: Project, url: str) -> None:
+    """Note that a project's server is reached under another URL."""
+    update = sa.update(ReviewProject).where(ReviewProject.id == project.id)
+    connection.execute(update.values(url=url))
+
+
+def latest_keys(connection: Connection, project: Project, number: int) -> list[str]:
+    """Keys of the tasks that were sent to a project last."""
+    query = sa.select(ReviewRequest.key).where(
+        ReviewRequest.project_id == project.id, ReviewRequest.task_id.is_not(None)
+    )
+    return list(connection.scalars(query.order_by(ReviewRequest.id.desc()).limit(number)))
 
 
 def move_undecided(connection: Connection, old: Project, new: Project) -> None:
@@ -223,6 +241,14 @@ def _questions() -> "sa.Select[*tuple[Any, ...]]":
     )
 
 
+_PROJECTS = sa.select(
+    ReviewProject.id,
+    ReviewProject.url,
+    sa.func.coalesce(ReviewProject.server_project_id, 0),
+    ReviewProject.title,
+    ReviewProject.nonce,
+    ReviewProject.pulled_until,
+)
 _request = Base.metadata.tables["review_request"]
 # A decision may have been pulled before the push that sent the task heard of it.
 _SENT = (

@@ -21,7 +21,7 @@ from pipelines.pictures.stored_masks import read_mask
 from pipelines.review import ledger, records
 from pipelines.review.answers import Answer, UnusableAnswerError, read_answer
 from pipelines.review.ledger import Project, Question
-from pipelines.review.projects import check_project
+from pipelines.review.projects import check_project, recognise
 from pipelines.review.records import NewReview
 from pipelines.review.removals import delete_forgotten
 from pipelines.workspace.workspace import Workspace
@@ -41,6 +41,7 @@ class PullResult:
         skipped: tasks that somebody passed on; they wait.
         foreign: tasks in the project that are not ours; left alone.
         gone: titles of projects that were deleted on the server.
+        taken: titles of projects at whose URL and number another project is now.
     """
 
     decisions: Counter[str] = field(default_factory=Counter)
@@ -50,6 +51,7 @@ class PullResult:
     skipped: int = 0
     foreign: int = 0
     gone: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
 
     @property
     def changed(self) -> bool:
@@ -67,28 +69,31 @@ def pull(workspace: Workspace, gateway: Gateway) -> PullResult:
         WorkspaceError: a blob is missing or damaged, or cannot be written.
     """
     result = PullResult()
+    on_server = recognise(workspace, gateway)
     delete_forgotten(workspace, gateway)
-    with reader(workspace.engine).begin() as connection:
-        known = ledger.projects(connection, gateway.url)
-    for project in known:
-        on_server = gateway.project(project.server_id)
-        if on_server is None:
-            result.gone.append(project.title)
-            continue
-        check_project(gateway, on_server)
+    result.gone = [project.title for project in on_server.gone]
+    result.taken = [project.title for project in on_server.taken]
+    for known in on_server.ours:
+        project = known.project
+        check_project(gateway, known.on_server)
         for page in _updated(workspace, gateway, project):
             with reader(workspace.engine).begin() as connection:
                 found = ledger.questions(connection, keys=[task.key for task in page if task.key])
             asked = {question.key: question for question in found}
+            ours = []
             for task in page:
                 question = asked.get(task.key) if task.key else None
                 if question is None:
                     result.foreign += 1
-                elif _is_superfluous(question, task):
+                    continue
+                ours.append(task)
+                if _is_superfluous(question, task):
                     _remove(gateway, question, task, result)
-                elif task.annotations or not _is_waiting(question, task):
+                elif _is_worked_on(task) or not _is_waiting(question, task):
                     _take(workspace, gateway, project, question, task, result)
-            _advance(workspace, project, page[-1].updated_at)
+            # Tasks of others may have any time: a clock that is wrong must not skip ours.
+            if ours:
+                _advance(workspace, project, max(task.updated_at for task in ours))
     return result
 
 
@@ -111,7 +116,7 @@ def _updated(
             return
         latest = page[-1].updated_at
         # A bulk import gives many tasks one time: only then are later pages needed.
-        number = number + 1 if latest == since else 1
+        number = number + 1 if since is not None and latest <= since else 1
         since = latest
 
 
@@ -129,7 +134,7 @@ def _take(
     answers = [each for each in task.annotations if not each.skipped]
     if task.annotations and not answers:
         result.skipped += 1
-    new, problems = [], []
+    new, problems = [], list(task.problems)
     for annotation in answers:
         if (annotation.id, annotation.updated_at) in standing:
             continue
@@ -142,6 +147,8 @@ def _take(
             new.append(_review(workspace, question, annotation, answer, shown))
     valid = {(each.id, each.updated_at) for each in answers}
     gone = [review_id for state, review_id in standing.items() if state not in valid]
+    # What may be among the answers that cannot be read is not taken back.
+    gone = gone if task.is_whole else []
     where = f"{gateway.url}/projects/{project.server_id}/data?task={task.id}"
     problem = f"portrait {question.portrait_id}: {'; '.join(problems)}; see {where}"
     with workspace.engine.begin() as connection:
@@ -185,9 +192,14 @@ def _review(
 
 def _is_superfluous(question: Question, task: UpdatedTask) -> bool:
     """Whether the task is there a second time, or came after its question was withdrawn."""
-    if question.state == RequestState.SUPERSEDED and not task.annotations:
+    if question.state == RequestState.SUPERSEDED and not _is_worked_on(task):
         return True
     return question.task_id is not None and question.task_id != task.id
+
+
+def _is_worked_on(task: UpdatedTask) -> bool:
+    """Whether anybody submitted anything, understood or not."""
+    return bool(task.annotations or task.problems)
 
 
 def _is_waiting(question: Question, task: UpdatedTask) -> bool:
@@ -198,7 +210,7 @@ def _is_waiting(question: Question, task: UpdatedTask) -> bool:
 
 def _remove(gateway: Gateway, question: Question, task: UpdatedTask, result: PullResult) -> None:
     """Take back a task that nobody needs, unless somebody has worked on it."""
-    if task.annotations:
+    if _is_worked_on(task):
         result.problems.append(
             f"portrait {question.portrait_id}: task {task.id} repeats task {question.task_id} and "
             "both were worked on; delete one of them"

@@ -22,7 +22,7 @@ from pipelines.review.asking import NewQuestion, add, shuffled
 from pipelines.review.checks import choose_checks
 from pipelines.review.choosing import Order, draw, ranking
 from pipelines.review.ledger import Project
-from pipelines.review.projects import open_project
+from pipelines.review.projects import open_project, recognise
 from pipelines.review.removals import delete_forgotten
 from pipelines.review.sending import Sender, read_ahead
 from pipelines.workspace.exclusive import exclusive
@@ -99,8 +99,9 @@ def push(
         WorkspaceError: a blob is missing or damaged.
     """
     with alone(workspace):
+        on_server = recognise(workspace, gateway)
         delete_forgotten(workspace, gateway)
-        project = open_project(workspace, gateway, request.title)
+        project = open_project(workspace, gateway, request.title, on_server)
         withdrawn = _withdraw(workspace, gateway, project, request.batch)
         with workspace.engine.begin() as connection:
             interrupted = ledger.open_ids(connection, project)
@@ -111,7 +112,7 @@ def push(
         observer.pushing(len(waiting) + len(new))
         done = 0
         for ids, is_new in ((waiting, False), (new, True)):
-            for batch in read_ahead(workspace, ids, request.batch):
+            for batch in read_ahead(workspace, gateway.url, ids, request.batch):
                 sender.send(batch, never_sent=is_new)
                 done += len(batch)
                 observer.pushed(done)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from db import chunks, reader
-from pipelines.label_studio.errors import AnswerLostError, ReviewError
+from pipelines.label_studio.errors import AnswerLostError, TooLargeError
 from pipelines.label_studio.gateway import Brush, FoundTask, Gateway, NewTask
 from pipelines.label_studio.rle import encode_mask
 from pipelines.label_studio.server_paths import image_url
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.review import ledger
 from pipelines.review.ledger import Project, Question
+from pipelines.review.projects import require_image
 from pipelines.workspace.workspace import Workspace
 
 _ATTEMPTS = 3
@@ -36,7 +37,8 @@ class Sender:
         self._workspace = workspace
         self._gateway = gateway
         self._project = project
-        self._served: bool | None = None
+        self._is_served = False
+        self._most: int | None = None
         self.sent = 0
         self.found = 0
 
@@ -47,6 +49,9 @@ class Sender:
             tasks: of open requests.
             never_sent: their keys were made by this run: they cannot be there.
         """
+        if self._most is not None and len(tasks) > self._most:
+            self._send_halves(tasks, never_sent=never_sent)
+            return
         batch = [each.question for each in tasks]
         task_of = {each.question.id: each.task for each in tasks}
         missing = batch if never_sent else self._settle(batch)
@@ -60,6 +65,16 @@ class Sender:
                 posted_at = ledger.mark_posted(connection, [each.id for each in missing])
             try:
                 task_ids = self._gateway.import_tasks(self._project.server_id, new)
+            except TooLargeError as error:
+                if len(missing) == 1:
+                    number = missing[0].portrait_id
+                    raise TooLargeError(f"the task of portrait {number}: {error}") from error
+                # Nothing of it was done, and what is as large will not be, either.
+                self._most = len(missing) // 2
+                left = {question.id for question in missing}
+                rest = [each for each in tasks if each.question.id in left]
+                self._send_halves(rest, never_sent=True)
+                return
             except AnswerLostError:
                 if attempt == _ATTEMPTS:
                     raise
@@ -70,6 +85,11 @@ class Sender:
             self._note(dict(zip((each.id for each in missing), task_ids, strict=True)))
             self.sent += len(missing)
             return
+
+    def _send_halves(self, tasks: Sequence[Prepared], *, never_sent: bool) -> None:
+        middle = len(tasks) // 2
+        for half in (tasks[:middle], tasks[middle:]):
+            self.send(half, never_sent=never_sent)
 
     def _settle(self, batch: list[Question]) -> list[Question]:
         """Wait until it is certain what the server has; note that, and return what it lacks."""
@@ -105,40 +125,36 @@ class Sender:
             ledger.mark_sent(connection, task_ids)
 
     def _require_images(self, task: NewTask) -> None:
-        """A task whose image cannot be seen is worse than none: try one image a push."""
-        if self._served is None:
-            self._served = self._gateway.serves(task.image_url)
-        if not self._served:
-            raise ReviewError(
-                f"{self._gateway.url} does not hand out {task.image_url}: start it with "
-                "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
-                "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the workspace's store, or set "
-                "store_on_server and document_root in [review]"
-            )
+        """Try one image a push."""
+        if not self._is_served:
+            require_image(self._gateway, task.image_url)
+            self._is_served = True
 
 
-def read_ahead(workspace: Workspace, ids: Sequence[int], size: int) -> Iterator[list[Prepared]]:
+def read_ahead(
+    workspace: Workspace, url: str, ids: Sequence[int], size: int
+) -> Iterator[list[Prepared]]:
     """Batches of tasks; the next one's masks are read and encoded while one is being sent."""
     ahead: deque[Future[list[Prepared]]] = deque()
     with ThreadPoolExecutor(1) as pool:
         for batch in chunks(ids, size):
             with reader(workspace.engine).begin() as connection:
                 questions = ledger.questions(connection, ids=batch)
-            ahead.append(pool.submit(_prepare, workspace, questions))
+            ahead.append(pool.submit(_prepare, workspace, url, questions))
             if len(ahead) > 1:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
 
 
-def _prepare(workspace: Workspace, questions: Sequence[Question]) -> list[Prepared]:
+def _prepare(workspace: Workspace, url: str, questions: Sequence[Question]) -> list[Prepared]:
     prepared = []
     for question in questions:
         mask = read_mask(workspace.store, question.mask_blob)
         height, width = mask.shape
-        url = image_url(workspace, question.portrait_blob)
+        image = image_url(workspace, url, question.portrait_blob)
         brush = Brush(encode_mask(mask), width, height)
-        prepared.append(Prepared(question, NewTask(question.key, url, brush)))
+        prepared.append(Prepared(question, NewTask(question.key, image, brush)))
     return prepared
 
 

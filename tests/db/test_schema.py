@@ -170,7 +170,9 @@ def test_a_workspace_from_before_reviews_is_upgraded(tmp_path: Path) -> None:
             "masks/a.png",
             1,
         )
-        project = sa.insert(ReviewProject).values(url="x", server_project_id=1, title="t")
+        project = sa.insert(ReviewProject).values(
+            url="x", server_project_id=1, title="t", nonce="n"
+        )
         connection.execute(project)
         request = {"key": "k", "portrait_id": 1, "mask_id": 1, "purpose": "review", "replicate": 0}
         request |= {"drawn_at_random": False, "project_id": 1, "state": "open"}
@@ -213,6 +215,22 @@ def test_a_workspace_from_before_lineage_is_upgraded(tmp_path: Path) -> None:
         assert connection.scalar(sa.select(Review.reviewer)) == "ann"
         with pytest.raises(sa.exc.IntegrityError, match="FOREIGN KEY"):
             connection.execute(sa.update(Mask).values(settings_id=7))
+
+
+def test_projects_from_before_marks_get_one_each(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/old.db")
+    with engine.begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0006")
+        for number in (1, 2):
+            connection.exec_driver_sql(
+                "INSERT INTO review_project (url, server_project_id, title, created_at)"
+                f" VALUES ('http://x', {number}, 'portraits', '2026-01-01')"
+            )
+    assert schema.upgrade(engine) is True
+    with engine.begin() as connection:
+        nonces = list(connection.scalars(sa.select(ReviewProject.nonce)))
+        assert len(set(nonces)) == 2
+        assert all(len(nonce) == 32 for nonce in nonces)
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,12 @@ def _print_pull(result: PullResult, *, as_json: bool) -> None:
         typer.echo(f"warning: {printable(problem)}", err=True)
     for title in result.gone:
         typer.echo(f"warning: project {title!r} is not on the server any more", err=True)
+    for title in result.taken:
+        typer.echo(
+            f"warning: another project is where {title!r} was: is this another server? Nothing of "
+            "it was read",
+            err=True,
+        )
     if result.foreign:
         typer.echo(f"warning: {result.foreign:,} tasks there are not ours; left alone", err=True)
     parts = [f"{number:,} {kind}" for kind, number in sorted(result.decisions.items())]

@@ -190,8 +190,7 @@ def test_the_guideline_is_one_click_away(
     astronauts: Workspace, page: Page, server: RealServer, real: LabelStudioGateway, pictures: Path
 ) -> None:
     push_real(astronauts, real)
-    project = real.find_project(TITLE)
-    assert project is not None
+    (project,) = real.find_projects(TITLE)
     task = min(real.task_ids(project.id))
     page.goto(f"{server.url}/projects/{project.id}/data?task={task}")
     page.click("text=Instructions")

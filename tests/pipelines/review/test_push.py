@@ -110,7 +110,7 @@ def test_a_request_done_twice_leaves_one_task(
     ("fault", "error"),
     [(Fault.UNREACHABLE, UnreachableError), (Fault.UNAUTHORISED, NotAllowedError)],
 )
-@pytest.mark.parametrize("method", ["find_project", "create_project", "import_tasks"])
+@pytest.mark.parametrize("method", ["find_projects", "create_project", "import_tasks"])
 def test_an_interrupted_push_goes_on(
     workspace: Workspace,
     gateway: FakeGateway,

@@ -18,7 +18,7 @@ from pipelines.label_studio.sdk_gateway import LabelStudioGateway
 from pipelines.label_studio.server import local_server
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.reviewer_errors import rate, reviewer_errors
-from pipelines.review.projects import open_project
+from pipelines.review.projects import recognise
 from pipelines.review.pull import PullResult, pull
 from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
@@ -155,7 +155,7 @@ def test_tasks_are_found_by_key_and_deleted_once(
     served: Workspace, real: LabelStudioGateway
 ) -> None:
     push_real(served, real)
-    project = open_project(served, real, served.settings.review.project).server_id
+    project = recognise(served, real).ours[0].project.server_id
     first, *others = requests(served)
     found = real.find_tasks(project, [first.key, "0" * 32])
     assert [(each.id, each.key) for each in found] == [(first.task_id, first.key)]

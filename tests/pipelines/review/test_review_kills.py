@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from db import RequestState, ReviewRequest
 from pipelines.label_studio.errors import AnswerLostError, UnreachableError
 from pipelines.label_studio.sdk_gateway import LabelStudioGateway
-from pipelines.review.projects import open_project
+from pipelines.review.projects import recognise
 from pipelines.review.pull import pull
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
@@ -95,7 +95,7 @@ def require_exactly_once(workspace: Workspace, real: LabelStudioGateway, number:
     asked = requests(workspace)
     assert len(asked) == len({each.portrait_id for each in asked}) == number
     assert {each.state for each in asked} == {RequestState.SENT}
-    project = open_project(workspace, real, workspace.settings.review.project).server_id
+    project = recognise(workspace, real).ours[0].project.server_id
     pull(workspace, real)  # takes back what a dead pusher's last request brought late
     found = [
         task
