@@ -1,5 +1,6 @@
 """The command line: global options, the commands, and the one place where errors become text."""
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -103,8 +104,11 @@ app.add_typer(bench.app, name="bench")
 
 def main() -> None:
     """Entry point: run a command and turn what it raises into one line and an exit code."""
-    # Pillow warns of every odd EXIF block; what matters becomes an item's failure.
+    # Pillow warns of every odd EXIF block, OpenCV logs every odd file; what matters becomes an
+    # item's failure.
     warnings.filterwarnings("ignore", module="PIL")
+    for name, silent in (("OPENCV_LOG_LEVEL", "OFF"), ("OPENCV_FFMPEG_LOGLEVEL", "-8")):
+        os.environ.setdefault(name, silent)
     try:
         app(prog_name="dataengine")
     except Exception as error:
@@ -117,11 +121,9 @@ def main() -> None:
 def _explain(error: Exception) -> str:
     from db import DatabaseError, explain
     from pipelines.workspace.errors import PipelineError
+    from sinet.errors import SINetError
 
-    # Loading `sinet` means loading PyTorch: what never loaded it cannot have raised its errors.
-    training = sys.modules.get("sinet.errors")
-    known = (PipelineError, DatabaseError, *([training.SINetError] if training else []))
-    if isinstance(error, known):
+    if isinstance(error, PipelineError | DatabaseError | SINetError):
         return str(error)
     return explain(error) or (
         f"unexpected {type(error).__name__}: {error}; please report it with the output of --debug"

@@ -7,10 +7,12 @@ and a busy timeout for that turn. The driver itself is left in autocommit, becau
 `BEGIN` comes too late and not at all before DDL.
 """
 
+import json
 import os
 import sqlite3
 import time
 import weakref
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,8 @@ def open_engine(url: str | URL) -> Engine:
             (which other processes could not see), or a driver that is not installed.
     """
     parsed = parse_url(url)
-    options: dict[str, Any] = {}
+    # What is stored in a column of JSON is read by other programs, too, which know no NaN.
+    options: dict[str, Any] = {"json_serializer": partial(json.dumps, allow_nan=False)}
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS}
     try:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sinet.errors import CheckpointError, NetworkError
+from sinet.json_text import to_json
 from sinet.network_ref import TRAINABLE, NetworkRef, as_ref
 from sinet.networks import NETWORKS, SegmentationNetwork, build_network
 from sinet.normalisation import InputSpec
@@ -87,7 +88,7 @@ def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> No
         "training": model.training,
     }
     partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial, metadata={_KEY: json.dumps(description)})
+    save_file(tensors, partial, metadata={_KEY: to_json(description)})
     partial.replace(path)
 
 

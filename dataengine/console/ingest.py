@@ -52,6 +52,8 @@ def run_ingest(root: Path, settings: Settings, request: IngestRequest, *, as_jso
         _report_scan(result.scan)
         _report_run(result)
         print_funnel(state)
+    if result.warning:
+        typer.echo(f"warning: {result.warning}", err=True)
     if result.interrupted:
         console.print("Stopped. Run the same command to go on where it was.")
     return result.interrupted
@@ -244,6 +246,7 @@ def _as_dict(result: IngestResult) -> dict[str, Any]:
         "ignored": dict(result.scan.ignored),
         "skipped": dict(result.scan.skipped),
         "notes": result.scan.notes,
+        "warning": result.warning,
         "pairs": result.scan.pairs and vars(result.scan.pairs),
         **vars(result.tally),
     }

@@ -1,6 +1,5 @@
 """`list` on a console: a line a portrait."""
 
-import json
 import os
 import sys
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ import typer
 
 from dataengine.console.shared.text import printable
 from pipelines.portraits.listing import PortraitLine
+from sinet.json_text import to_json
 
 
 def print_portraits(lines: Iterable[PortraitLine], *, as_json: bool) -> None:
@@ -24,7 +24,7 @@ def print_portraits(lines: Iterable[PortraitLine], *, as_json: bool) -> None:
 def portrait_line(line: PortraitLine, *, as_json: bool) -> str:
     """One portrait for `list`."""
     if as_json:
-        return json.dumps(line.as_dict())
+        return to_json(line.as_dict())
     confidence = line.scores.get("confidence")
     columns = [
         f"{line.portrait_id:>6}",

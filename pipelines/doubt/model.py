@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sinet.json_text import to_json
+
 Values = NDArray[np.float64]
 
 FORMAT: Final = "doubt-1"
@@ -154,7 +156,7 @@ class ScoreModel:
 
     def to_json(self) -> str:
         """As text that `read_model` reads."""
-        return json.dumps({"format": FORMAT, **asdict(self)})
+        return to_json({"format": FORMAT, **asdict(self)})
 
 
 def read_model(text: str) -> ScoreModel:

@@ -13,7 +13,8 @@ from pipelines.ingest.records import Registered
 from pipelines.ingest.scan import ScanSummary, scan
 from pipelines.ingest.stage_table import STAGES, ingest_stages
 from pipelines.ingest.tally import Tally
-from pipelines.networks import check_teacher
+from pipelines.networks import check_teacher, parse_network
+from pipelines.networks.emptiness import emptiness
 from pipelines.work.crew import crew
 from pipelines.work.pool import work_through
 from pipelines.work.stage import Committed
@@ -78,6 +79,7 @@ class IngestResult:
         tally: what was committed.
         seconds: how long the work took, without the scan.
         interrupted: stopped before everything was done.
+        warning: what is odd about all of it; None: nothing.
     """
 
     files: Registered
@@ -86,6 +88,7 @@ class IngestResult:
     tally: Tally
     seconds: float
     interrupted: bool
+    warning: str | None = None
 
 
 class Observer(Protocol):
@@ -182,8 +185,16 @@ def ingest(
         who = crew(workspace.settings.engine, sum(todo[stage][JobState.TODO] for stage in STAGES))
         observer.working(files, who.workers)
         work_through(workspace, ingest_stages, who, stop, report)
+    seconds = time.monotonic() - started
+    teacher = parse_network(workspace.settings.teacher.name)
     return IngestResult(
-        registered, summary, retried, tally, time.monotonic() - started, interrupted=stop()
+        registered,
+        summary,
+        retried,
+        tally,
+        seconds,
+        interrupted=stop(),
+        warning=emptiness(teacher, tally.labelled, tally.empty),
     )
 
 

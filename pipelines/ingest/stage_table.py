@@ -22,6 +22,7 @@ from pipelines.ingest.stages import (
 )
 from pipelines.ingest.tally import Tally
 from pipelines.masks.judging import JudgedMask
+from pipelines.masks.verdict import Reason
 from pipelines.portraits.forgotten import Watch, is_admitted
 from pipelines.portraits.revisions import portrait_input, stored_mask
 from pipelines.portraits.rows import NewMask, PortraitRecord, portraits, save_mask
@@ -244,7 +245,9 @@ class LabelWork(_SeeingWork, StageWork[PortraitRecord, NewMask]):
 
     def save(self, connection: Connection, item_id: int, out: NewMask) -> Tally:
         """A revision."""
-        return _save_masks(connection, [out])
+        tally = _save_masks(connection, [out])
+        tally.labelled, tally.empty = 1, int(Reason.EMPTY_MASK in out.reasons)
+        return tally
 
 
 def _save_masks(connection: Connection, masks: Sequence[NewMask]) -> Tally:

@@ -17,6 +17,8 @@ class Tally:
         no_face: images without a portrait.
         portraits: portraits cut out.
         verdicts: masks by verdict.
+        labelled: masks that the teacher made.
+        empty: those of them that show nobody.
         failures: failed jobs by reason.
     """
 
@@ -25,6 +27,8 @@ class Tally:
     no_face: int = 0
     portraits: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
+    labelled: int = 0
+    empty: int = 0
     failures: Counter[str] = field(default_factory=Counter)
 
     def note(self, batch: Committed) -> None:
@@ -43,4 +47,6 @@ class Tally:
         self.no_face += other.no_face
         self.portraits += other.portraits
         self.verdicts += other.verdicts
+        self.labelled += other.labelled
+        self.empty += other.empty
         self.failures += other.failures

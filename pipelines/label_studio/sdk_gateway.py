@@ -6,7 +6,6 @@ Writing requests are never repeated by the SDK, which cannot know whether the fi
 out.
 """
 
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from pipelines.label_studio.errors import AnswerLostError, ProjectChangedError, 
 from pipelines.label_studio.gateway import FoundTask, NewTask, ServerProject, UpdatedTask
 from pipelines.label_studio.refusals import Refusals
 from pipelines.label_studio.screen import SAMPLE_ID
+from sinet.json_text import to_json
 
 _ONCE: Any = {"max_retries": 0}
 _PAGE_SIZE = 1000
@@ -252,7 +252,7 @@ class LabelStudioGateway:
         }
         parameters = {
             "project": project_id,
-            "query": json.dumps(query),
+            "query": to_json(query),
             # Annotations come only with "all"; what is not named is left out again.
             "fields": "all" if fields == _UPDATED_FIELDS else "task_only",
             "include": fields,

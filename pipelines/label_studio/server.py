@@ -26,6 +26,7 @@ from typing import IO
 
 from pipelines.label_studio.errors import ServerStartError
 from pipelines.label_studio.ports import HOST, claim_port
+from sinet.json_text import to_json
 
 VERSION = "1.23.2"
 """Of Label Studio: the one that the tests talk to."""
@@ -145,7 +146,7 @@ def _login(data_dir: Path) -> Login:
         login = Login("reviewer@localhost.local", secrets.token_urlsafe(12), secrets.token_hex(20))
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as opened:
-            json.dump(asdict(login), opened)
+            opened.write(to_json(asdict(login)))
     except OSError as error:
         raise ServerStartError(f"{file}: {error.strerror}; choose another --data-dir") from error
     except (ValueError, TypeError) as error:

@@ -109,7 +109,8 @@ def _why_there_is_none(workspace: Workspace, round_number: int | None) -> str:
     return (
         f"the student of round {number} was trained but not promoted "
         f"({gate.get('reason', 'not measured')}); promote it with `dataengine train --round "
-        f"{number} --force`, or name its weights, sinet:{folder}/{WEIGHTS_FILE}"
+        f"{number} --force`, or name its weights, "
+        f"sinet:{workspace.paths.root / folder / WEIGHTS_FILE}"
     )
 
 

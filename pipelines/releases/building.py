@@ -24,6 +24,7 @@ from pipelines.workspace.errors import PipelineError, WorkspaceError
 from pipelines.workspace.exclusive import exclusive
 from pipelines.workspace.store import storage_message
 from pipelines.workspace.workspace import Workspace
+from sinet.json_text import to_json
 
 MANIFEST_FILE = "manifest.jsonl"
 CHECKSUMS_FILE = "checksums.txt"
@@ -89,7 +90,7 @@ def build(
     try:
         partial.mkdir(parents=True)
         write(form, partial, entries, workspace.store)
-        lines = [json.dumps(entry.manifest(), sort_keys=True) for entry in entries]
+        lines = [to_json(entry.manifest(), sort_keys=True) for entry in entries]
         (partial / MANIFEST_FILE).write_text("".join(f"{line}\n" for line in lines))
         write_card(partial)
         # Everything else is on the disk before the file that says so.

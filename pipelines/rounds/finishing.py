@@ -1,7 +1,6 @@
 """After a round was trained: measured on the frozen test split, compared, recorded, promoted."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,6 +20,7 @@ from sinet.checkpoint import Model, load_model
 from sinet.data import Sample
 from sinet.data.listing import find_samples
 from sinet.evaluate import Scores, evaluate
+from sinet.json_text import to_json
 from sinet.metrics import paired_bootstrap
 from sinet.networks import build_network
 from sinet.run_files import WEIGHTS_FILE
@@ -154,7 +154,7 @@ def _write_scores(path: Path, own: dict[str, Scores], other: dict[str, Scores]) 
     found = {
         name: {"student": asdict(own[name]), "compared_with": asdict(other[name])} for name in own
     }
-    path.write_text(json.dumps(found, indent=1) + "\n")
+    path.write_text(to_json(found, indent=1) + "\n")
 
 
 def _sha256(path: Path) -> str:

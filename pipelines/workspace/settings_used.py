@@ -4,7 +4,6 @@ What `dataengine.toml` says later is no evidence of what it said then.
 """
 
 import hashlib
-import json
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 from db import SettingsUsed, insert_new
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
+from sinet.json_text import to_json
 
 SECTIONS = ("detector", "portrait", "teacher", "subject", "verdict")
 """What decides crop and mask; the others say how and where the work is done."""
@@ -28,7 +28,7 @@ def settings_id(workspace: Workspace) -> int:
     Commits by itself: a row that nothing names yet does no harm.
     """
     values = deciding(workspace.settings)
-    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(to_json(values, sort_keys=True).encode()).hexdigest()
     known = sa.select(SettingsUsed.id).where(SettingsUsed.sha256 == digest)
     with workspace.engine.begin() as connection:
         found = connection.scalar(known)

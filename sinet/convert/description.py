@@ -1,6 +1,5 @@
 """What a converted file says of itself, so that it can be used without its checkpoint."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -8,6 +7,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sinet.convert.problems import ConversionError, first_line
+from sinet.json_text import to_json
 from sinet.normalisation import InputSpec
 
 INPUT_NAME: Final = "image"
@@ -44,7 +44,7 @@ class Description(BaseModel):
             "person_index": self.person_index,
             "activation": self.activation,
         }
-        texts = {key: json.dumps(value) for key, value in values.items()}
+        texts = {key: to_json(value) for key, value in values.items()}
         return {**texts, _KEY: self.model_dump_json()}
 
     @classmethod

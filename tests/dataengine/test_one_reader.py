@@ -112,3 +112,11 @@ def test_an_exported_network_needs_no_pytorch(tmp_path: Path) -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (shown.stdout.strip(), shown.stderr) == ("", "")
+
+
+def test_masks_that_are_all_empty_end_with_the_likely_cause(run: Run, portraits: Path) -> None:
+    network = Build(2, 1, gain=0).add("Sigmoid").save(portraits.parent / "empty.onnx")
+    answer = run("-w", portraits.parent / "ws", "ingest", portraits, "--teacher", network, "--json")
+    assert answer.code == 0, answer.err
+    assert "warning: all 2 masks of empty.onnx are empty: it is probably fed" in answer.err
+    assert "person_index" in json.loads(answer.out)["run"]["warning"]

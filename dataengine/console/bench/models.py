@@ -1,6 +1,5 @@
 """`bench models`: rows one by one, then the table and the plot."""
 
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from rich.console import Console
 from dataengine.console.shared.training_progress import training_progress
 from sinet.benchmark import Row, measure_scores, measure_speed
 from sinet.errors import ConfigError
+from sinet.json_text import to_json
 from sinet.models import ListedNetwork, list_networks
 from sinet.networks import network_class
 
@@ -67,7 +67,7 @@ def run_bench(request: BenchRequest) -> None:
     table = markdown(rows)
     (request.out / TABLE_FILE).write_text(f"{protocol}\n\n{table}")
     found = {"protocol": protocol, "rows": [asdict(row) for row in rows]}
-    (request.out / ROWS_FILE).write_text(json.dumps(found, indent=2) + "\n")
+    (request.out / ROWS_FILE).write_text(to_json(found, indent=2) + "\n")
     typer.echo(table)
     typer.echo(f"Wrote {request.out / TABLE_FILE} and {request.out / ROWS_FILE}")
     if any(row.trained for row in rows):

@@ -1,6 +1,5 @@
 """`review pull` on a console."""
 
-import json
 import time
 
 import typer
@@ -12,6 +11,7 @@ from pipelines.label_studio.errors import AnswerLostError, NotAllowedError, Unre
 from pipelines.label_studio.gateway import Gateway
 from pipelines.review.pull import PullResult, pull
 from pipelines.workspace.workspace import Workspace
+from sinet.json_text import to_json
 
 
 def report_pull(workspace: Workspace, watch: float | None, *, as_json: bool) -> None:
@@ -44,7 +44,7 @@ def _pull_again(workspace: Workspace, gateway: Gateway, *, as_json: bool) -> Non
 
 def _print_pull(result: PullResult, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(vars(result)))  # noqa: T201
+        print(to_json(vars(result)))  # noqa: T201
         return
     for problem in result.problems:
         typer.echo(f"warning: {printable(problem)}", err=True)

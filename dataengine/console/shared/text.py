@@ -1,9 +1,10 @@
 """Text for people and for scripts, the same in every command."""
 
-import json
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
+
+from sinet.json_text import to_json
 
 
 def print_json(value: Any) -> None:
@@ -12,7 +13,7 @@ def print_json(value: Any) -> None:
     Args:
         value: plain values, times and dataclasses (not by `asdict`, which breaks their counters).
     """
-    print(json.dumps(value, indent=2, default=_plain))  # noqa: T201
+    print(to_json(value, indent=2, default=_plain))  # noqa: T201
 
 
 def printable(path: str) -> str:

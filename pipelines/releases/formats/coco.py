@@ -4,7 +4,6 @@ Masks are run lengths, never polygons: those would move the outline by up to hal
 picture has one annotation, of the same id. `iscrowd` is 0, because trainers leave crowds out.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -16,6 +15,7 @@ from pipelines.pictures.stored_masks import read_mask
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.parts import by_split, copy_blobs, in_order, needing, writing
 from pipelines.workspace.store import Store
+from sinet.json_text import to_json
 
 _INFO = {"description": "Portraits with masks", "contributor": "dataengine"}
 _LICENSES = [{"id": 1, "name": "Each photo keeps its own: see card.md", "url": ""}]
@@ -46,7 +46,7 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
             path = folder / "annotations" / f"{split}.json"
             with path.open("w", encoding="utf-8") as file:
                 head = {"info": _INFO, "licenses": _LICENSES, "categories": _CATEGORIES}
-                file.write(json.dumps(head).removesuffix("}"))
+                file.write(to_json(head).removesuffix("}"))
                 _write_list(file, "images", (_image(entry, ids[entry.name]) for entry in members))
                 drawn = (_annotation(entry, ids[entry.name], store) for entry in members)
                 _write_list(file, "annotations", drawn)
@@ -55,8 +55,8 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
 
 def _write_list(file: IO[str], name: str, items: Iterator[dict[str, Any]]) -> None:
     """One item a line, as it comes: no list of a million masks in memory. There is at least one."""
-    file.write(f',\n"{name}": [\n{json.dumps(next(items))}')
-    file.writelines(chain.from_iterable((",\n", json.dumps(item)) for item in items))
+    file.write(f',\n"{name}": [\n{to_json(next(items))}')
+    file.writelines(chain.from_iterable((",\n", to_json(item)) for item in items))
     file.write("\n]")
 
 

@@ -1,6 +1,5 @@
 """The format `parquet`: tables that Hugging Face `datasets` opens with pictures as pictures."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.parts import by_split, needing, writing
 from pipelines.workspace.store import Store
+from sinet.json_text import to_json
 
 # Of pictures in one file; and rows that are read at once, some 10 MB.
 MAX_SHARD_BYTES = 256 * 1024**2
@@ -77,7 +77,7 @@ def _row(entry: Entry, store: Store) -> dict[str, Any]:
     row = entry.manifest()
     row["image"] = {"bytes": store.get(entry.image_blob), "path": Path(entry.image_file).name}
     row["mask"] = {"bytes": store.get(entry.mask_blob), "path": Path(entry.mask_file).name}
-    row |= {name: json.dumps(row[name], sort_keys=True) for name in _JSON if row[name] is not None}
+    row |= {name: to_json(row[name], sort_keys=True) for name in _JSON if row[name] is not None}
     return row
 
 
@@ -98,7 +98,7 @@ def _schema() -> Any:
         ("audited", pa.bool_(), _value("bool")),
     ]
     features = {name: feature for name, _, feature in fields}
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    metadata = {"huggingface": to_json({"info": {"features": features}})}
     return pa.schema([(name, kind) for name, kind, _ in fields], metadata=metadata)
 
 

@@ -1,6 +1,5 @@
 """The format `webdataset`: tar files of samples, to be read in order over a network or a disk."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -8,6 +7,7 @@ from typing import IO, Any
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.parts import by_split, needing, writing
 from pipelines.workspace.store import Store
+from sinet.json_text import to_json
 
 # A shard is closed once it has this much: small enough to be fetched again, large enough to stream.
 MAX_SHARD_BYTES = 256 * 1024**2
@@ -62,7 +62,7 @@ def _write_split(folder: Path, split: str, members: Sequence[Entry], store: Stor
                         "__key__": entry.name,
                         "jpg": store.get(entry.image_blob),
                         "mask.png": store.get(entry.mask_blob),
-                        "json": json.dumps(entry.manifest()).encode(),
+                        "json": to_json(entry.manifest()).encode(),
                     }
                 )
     finally:
