@@ -63,6 +63,13 @@ class MinSourceChoice(StrEnum):
     ANY = "any"
 
 
+class MaskChannel(StrEnum):
+    """Where a mask is in a file with transparency, as `sinet.pictures.mask_options`."""
+
+    ALPHA = "alpha"
+    COLOUR = "colour"
+
+
 class MethodChoice(StrEnum):
     """How `relabel` makes masks, as `pipelines.rounds.relabel.Method`."""
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dataengine.choices import NETWORK_HELP, Device
+from dataengine.mask_options import MaskChannelOption, MaskClass, MaskInvert, said_of_masks
 
 EPILOG = """
 **Examples**
@@ -18,6 +19,7 @@ EPILOG = """
     dataengine ingest ./more --second-opinion sinet:current
     dataengine ingest ./photos --masks ./hand_masks
     dataengine ingest ./photos --masks ./photos --mask-pattern '{stem}_mask.png'
+    dataengine ingest ./photos --masks ./SegmentationClass --mask-class 15
     dataengine ingest --retry-failed
 """
 
@@ -84,6 +86,9 @@ def ingest(
             show_default=False,
         ),
     ] = None,
+    mask_class: MaskClass = None,
+    mask_channel: MaskChannelOption = None,
+    mask_invert: MaskInvert = False,
     device: Annotated[
         Device | None, typer.Option(help="Where networks run.", show_default="auto")
     ] = None,
@@ -136,6 +141,7 @@ def ingest(
     settings = load_settings(
         root,
         {
+            "masks": said_of_masks(mask_class, mask_channel, mask_invert),
             "teacher": {
                 "name": teacher,
                 "weights": teacher_weights and str(teacher_weights),

@@ -26,6 +26,7 @@ from pipelines.portraits.funnel import funnel
 from pipelines.workspace.opening import init_if_missing
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
+from sinet.pictures.masks import told
 
 _PLAIN_LINE_SECONDS = 5.0
 _NAMED = 5  # masks without a photo are named so far, then counted
@@ -232,6 +233,8 @@ def _report_run(result: IngestResult) -> None:
             f"{tally.files:,} files in {result.seconds:.1f} s "
             f"({tally.files / max(result.seconds, 1e-3):.1f} a second), {_note(tally)}"
         )
+    if tally.masks_read:
+        typer.echo(f"Masks read as: {told(tally.masks_read)}")
 
 
 def _as_dict(result: IngestResult) -> dict[str, Any]:

@@ -58,14 +58,14 @@ class ImportTask:
     """An image that came with a mask.
 
     Attributes:
-        image_id: its id.
+        image: and where its content can be read.
         size: width and height.
         masks: of each of its files that came with one, or should have; oldest first.
         claimed_for: URIs of other photos that one of these masks was given to.
         portraits: cropped from it.
     """
 
-    image_id: int
+    image: ImageFiles
     size: tuple[int, int]
     masks: tuple[MaskOf, ...]
     claimed_for: tuple[str, ...]
@@ -152,7 +152,8 @@ def image_files(connection: Connection, ids: Iterable[int]) -> dict[int, ImageFi
 def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, ImportTask]:
     """Images whose masks came along, with their portraits."""
     tasks = {}
-    query = sa.select(Image.id, Image.width, Image.height).where(Image.id.in_(list(ids)))
+    files = image_files(connection, ids)
+    query = sa.select(Image.id, Image.width, Image.height).where(Image.id.in_(files))
     for image_id, width, height in connection.execute(query).all():
         # An import is asked for once its image has portraits: both are there.
         assert width is not None
@@ -166,7 +167,7 @@ def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, Import
             Source.image_id != image_id,
         )
         tasks[image_id] = ImportTask(
-            image_id,
+            files[image_id],
             (width, height),
             masks,
             tuple(connection.scalars(others.order_by(Source.id))),

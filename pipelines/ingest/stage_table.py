@@ -140,7 +140,8 @@ class DetectWork(_SeeingWork, StageWork[DetectTask, StoredDetection]):
 
     def run(self, items: Sequence[DetectTask]) -> list[StoredDetection | ItemError]:
         """Decode, find faces, cut out portraits, store them."""
-        files = [attempt(self._bytes, task.image) for task in items]
+        read = partial(_bytes, self._settings.decode.max_bytes)
+        files = [attempt(read, task.image) for task in items]
         detector = self._models.detector
         found = through(files, lambda batch: detect_portraits(batch, detector, self._settings))
         return [
@@ -171,24 +172,16 @@ class DetectWork(_SeeingWork, StageWork[DetectTask, StoredDetection]):
         blobs = [self._store.put(BlobKind.PORTRAIT, crop.jpeg) for crop in found.portraits]
         return StoredDetection(task, found, blobs, self._models.detector.name)
 
-    def _bytes(self, image: ImageFiles) -> bytes:
-        """The image's content from the first of its files that still has it."""
-        failures: list[ItemError] = []
-        for uri in image.uris:
-            try:
-                data = read_bytes(uri, max_bytes=self._settings.decode.max_bytes)
-            except ItemError as error:
-                failures.append(error)
-                continue
-            if hashlib.sha256(data).hexdigest() == image.sha256:
-                return data
-            failures.append(
-                ItemError("changed", f"{uri_path(uri)}: changed after it was read; ingest it again")
-            )
-        raise failures[0]
+
+@dataclass(frozen=True)
+class StoredImport:
+    """Masks that came with an image, and how their file was read."""
+
+    masks: list[NewMask]
+    how: str
 
 
-class ImportWork(_SeeingWork, StageWork[ImportTask, list[NewMask]]):
+class ImportWork(_SeeingWork, StageWork[ImportTask, StoredImport]):
     """Image whose mask came with it → masks of its portraits."""
 
     stage = Stage.IMPORT
@@ -197,23 +190,30 @@ class ImportWork(_SeeingWork, StageWork[ImportTask, list[NewMask]]):
         """Masks' URIs and portraits."""
         return records.import_tasks(connection, [job.item_id for job in jobs])
 
-    def run(self, items: Sequence[ImportTask]) -> list[list[NewMask] | ItemError]:
+    def run(self, items: Sequence[ImportTask]) -> list[StoredImport | ItemError]:
         """Cut the masks down to the portraits, judge and store them."""
         return [attempt(self._imported, task) for task in items]
 
-    def save(self, connection: Connection, item_id: int, out: list[NewMask]) -> Tally:
+    def save(self, connection: Connection, item_id: int, out: StoredImport) -> Tally:
         """A revision a portrait."""
-        return _save_masks(connection, out)
+        tally = _save_masks(connection, out.masks)
+        tally.masks_read[out.how] += 1
+        return tally
 
-    def _imported(self, task: ImportTask) -> list[NewMask]:
-        data = read_mask(task.masks, task.claimed_for, self._settings.decode.max_bytes)
+    def _imported(self, task: ImportTask) -> StoredImport:
+        max_bytes = self._settings.decode.max_bytes
+        data = read_mask(task.masks, task.claimed_for, max_bytes)
         inputs = [(portrait_input(self._store, each), each.crop_box) for each in task.portraits]
-        masks = import_masks(data, task.size, inputs, self._settings)
+        photo = _bytes(max_bytes, task.image)
+        read = import_masks(data, photo, task.size, inputs, self._settings)
         producer = f"import:{hashlib.sha256(data).hexdigest()[:16]}"
-        return [
-            self._stored(portrait.portrait_id, mask, MaskSource.IMPORT, producer)
-            for portrait, mask in zip(task.portraits, masks, strict=True)
-        ]
+        return StoredImport(
+            [
+                self._stored(portrait.portrait_id, mask, MaskSource.IMPORT, producer)
+                for portrait, mask in zip(task.portraits, read.masks, strict=True)
+            ],
+            read.how,
+        )
 
 
 class LabelWork(_SeeingWork, StageWork[PortraitRecord, NewMask]):
@@ -256,3 +256,20 @@ def _save_masks(connection: Connection, masks: Sequence[NewMask]) -> Tally:
         save_mask(connection, mask)
         tally.verdicts[mask.verdict] += 1
     return tally
+
+
+def _bytes(max_bytes: int, image: ImageFiles) -> bytes:
+    """The image's content from the first of its files that still has it."""
+    failures: list[ItemError] = []
+    for uri in image.uris:
+        try:
+            data = read_bytes(uri, max_bytes=max_bytes)
+        except ItemError as error:
+            failures.append(error)
+            continue
+        if hashlib.sha256(data).hexdigest() == image.sha256:
+            return data
+        failures.append(
+            ItemError("changed", f"{uri_path(uri)}: changed after it was read; ingest it again")
+        )
+    raise failures[0]

@@ -21,9 +21,9 @@ from pipelines.masks.judging import (
 )
 from pipelines.near_duplicates.descriptor import descriptor
 from pipelines.networks import Teacher
-from pipelines.pictures.decode import decode, encode_jpeg, item_errors
+from pipelines.pictures.decode import decode, encode_jpeg, item_errors, mask_errors
 from pipelines.pictures.detect import FaceDetector
-from pipelines.pictures.geometry import CropBox, Face, portrait_box
+from pipelines.pictures.geometry import Box, CropBox, Face, portrait_box
 from pipelines.pictures.perceptual import perceptual_hashes, reduced
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings import (
@@ -32,8 +32,9 @@ from pipelines.workspace.settings import (
     PortraitSettings,
     Settings,
 )
+from sinet.pictures.decode import stored_orientation
+from sinet.pictures.fitting import refuse_inverted, upright
 from sinet.pictures.masks import read_mask
-from sinet.pictures.orientation import turned
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,19 @@ class DetectedImage:
     reasons: list[str]
 
 
+@dataclass(frozen=True)
+class ImportedMasks:
+    """Masks of an image's portraits that a person made.
+
+    Attributes:
+        masks: in the order of the portraits.
+        how: how the file was read, in words.
+    """
+
+    masks: list[JudgedMask]
+    how: str
+
+
 def read_file(data: bytes) -> FileContent:
     """Identify a file's content."""
     return FileContent(hashlib.sha256(data).hexdigest(), len(data))
@@ -134,39 +148,51 @@ def label_portraits(
 
 def import_masks(
     mask_file: bytes,
+    photo: bytes,
     image_size: tuple[int, int],
     portraits: Sequence[tuple[PortraitInput, CropBox]],
     settings: Settings,
-) -> list[JudgedMask]:
+) -> ImportedMasks:
     """Cut a person's mask of a whole image down to its portraits.
 
     Args:
         mask_file: an image file, see `sinet.pictures.masks`.
+        photo: the image's own file, for what EXIF says of it.
         image_size: width and height of the upright image.
         portraits: each with its crop box.
-        settings: thresholds of the verdict.
+        settings: how masks are read, and thresholds of the verdict.
 
     Raises:
-        ItemError: the mask cannot be decoded, is not clearly a mask, or has another size than the
-            image.
+        ItemError: the mask or the photo cannot be decoded, or the mask is not clearly one of a
+            person (`mask_not_binary`), looks inverted (`mask_inverted`), has another size than the
+            image (`mask_size_mismatch`) or cannot be turned to fit it (`mask_orientation`).
     """
-    with item_errors():
+    limits = settings.decode.max_pixels, settings.decode.max_memory_bytes
+    faces = [_in_image(item.face.box, crop_box) for item, crop_box in portraits]
+    with mask_errors():
         read = read_mask(
-            mask_file, max_pixels=settings.decode.max_pixels,
-            max_memory_bytes=settings.decode.max_memory_bytes,
-        )  # fmt: skip
-    whole = turned(read.person, read.orientation)
-    height, width = whole.shape
-    if (width, height) != image_size:
-        raise ItemError(
-            "mask_size_mismatch",
-            f"the mask has {width}×{height} pixels, its upright image "
-            f"{image_size[0]}×{image_size[1]}; make both the same size",
+            mask_file, settings.masks, max_pixels=limits[0], max_memory_bytes=limits[1]
         )
+    with item_errors():
+        tags = (stored_orientation(photo), read.orientation)
+        whole, how = upright(
+            read.understood,
+            tags,
+            image_size[::-1],
+            lambda: decode(photo, max_pixels=limits[0], max_memory_bytes=limits[1]).rgb,
+            faces,
+        )
+        refuse_inverted(whole, faces, was_inverted=settings.masks.invert)
     judged = []
     for item, (x0, y0, x1, y1) in portraits:
         judged.append(judge_drawn(item, np.ascontiguousarray(whole[y0:y1, x0:x1]), settings))
-    return judged
+    return ImportedMasks(judged, how)
+
+
+def _in_image(box: Box, crop_box: CropBox) -> Box:
+    """Return a face's box in pixels of the whole image."""
+    left, top = crop_box[:2]
+    return box[0] + left, box[1] + top, box[2] + left, box[3] + top
 
 
 def _crop(rgb: Rgb, file_format: str, faces: list[Face], settings: Settings) -> DetectedImage:

@@ -19,6 +19,7 @@ class Tally:
         verdicts: masks by verdict.
         labelled: masks that the teacher made.
         empty: those of them that show nobody.
+        masks_read: imported masks by how their files were read, in words.
         failures: failed jobs by reason.
     """
 
@@ -29,6 +30,7 @@ class Tally:
     verdicts: Counter[str] = field(default_factory=Counter)
     labelled: int = 0
     empty: int = 0
+    masks_read: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
 
     def note(self, batch: Committed) -> None:
@@ -49,4 +51,5 @@ class Tally:
         self.verdicts += other.verdicts
         self.labelled += other.labelled
         self.empty += other.empty
+        self.masks_read += other.masks_read
         self.failures += other.failures

@@ -22,6 +22,16 @@ def item_errors() -> Iterator[None]:
         raise ItemError(error.reason, str(error)) from error
 
 
+@contextmanager
+def mask_errors() -> Iterator[None]:
+    """The same for the file of a mask: `mask_truncated` is not its photo's fault."""
+    try:
+        yield
+    except PictureError as error:
+        reason = error.reason if error.reason.startswith("mask_") else f"mask_{error.reason}"
+        raise ItemError(reason, f"the mask: {error}") from error
+
+
 def decode(
     data: bytes, *, max_pixels: int, max_memory_bytes: int = MAX_MEMORY_BYTES
 ) -> DecodedPicture:

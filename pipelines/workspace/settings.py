@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, model_validator
 
+from sinet.pictures.mask_options import MaskOptions
+
 
 class _Section(BaseModel):
     """A table of `dataengine.toml`: frozen; unknown keys are errors, so that typos are seen."""
@@ -33,6 +35,10 @@ class DecodeSettings(_Section):
         gt=0,
         description="Files with more bytes fail with `too_large` before they are read.",
     )
+
+
+class MaskSettings(MaskOptions):
+    """`[masks]`: how masks that people made are read, where they do not explain themselves."""
 
 
 class DetectorSettings(_Section):
@@ -284,6 +290,7 @@ class Settings(_Section):
         default=None, description="SQLAlchemy URL; default `dataengine.db` in the workspace."
     )
     decode: DecodeSettings = DecodeSettings()
+    masks: MaskSettings = MaskSettings()
     detector: DetectorSettings = DetectorSettings()
     portrait: PortraitSettings = PortraitSettings()
     teacher: TeacherSettings = TeacherSettings()

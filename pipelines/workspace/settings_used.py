@@ -13,7 +13,7 @@ from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
 from sinet.json_text import to_json
 
-SECTIONS = ("detector", "portrait", "teacher", "subject", "verdict")
+SECTIONS = ("masks", "detector", "portrait", "teacher", "subject", "verdict")
 """What decides crop and mask; the others say how and where the work is done."""
 
 

@@ -39,12 +39,15 @@ class Sample:
     masks: MaskOptions = SELF_EXPLAINING
 
 
-def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:
+def find_samples(
+    folder: Path | str, split: str | None = None, masks: MaskOptions = SELF_EXPLAINING
+) -> list[Sample]:
     """List a data set, or one of its splits, in the order of the list or of the names.
 
     Args:
         folder: of a layout above.
         split: `train`, `val`, …; None for everything there is.
+        masks: what their maker says of the masks.
 
     Raises:
         DataError: no such folder or split, an empty one, an image without mask, two that might
@@ -59,8 +62,8 @@ def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:
     if split is not None and not list_file.is_file():
         if not (root / split).is_dir():
             raise DataError(f"{root}: has neither {split}.txt nor a folder {split}.")
-        return find_samples(root / split)
-    images, masks = _folders(root)
+        return find_samples(root / split, None, masks)
+    images, files = _folders(root)
     names = sorted(images)
     if split is not None:
         lines = list_file.read_text().splitlines()
@@ -70,7 +73,7 @@ def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:
             raise DataError(f"{list_file}: {len(absent)} images are not there, first {absent[0]}.")
     if not names:
         raise DataError(f"{root}: the split {split or 'of all images'} is empty.")
-    pairs = pair((images[name].name for name in names), masks)
+    pairs = pair((images[name].name for name in names), files)
     for clash in pairs.ambiguous.values():
         raise DataError(f"{root}: whose mask is it? {clash}; rename them.")
     unmasked = [name for name in names if images[name].name in pairs.missing]
@@ -78,7 +81,8 @@ def find_samples(folder: Path | str, split: str | None = None) -> list[Sample]:
         near = pairs.missing[images[unmasked[0]].name]
         hint = f" (nearly its name has {', '.join(near)})" if near else ""
         raise DataError(f"{root}: {len(unmasked)} images have no mask, first {unmasked[0]}{hint}.")
-    return [Sample(name, images[name], masks[pairs.found[images[name].name]]) for name in names]
+    found = {name: files[pairs.found[images[name].name]] for name in names}
+    return [Sample(name, images[name], found[name], masks) for name in names]
 
 
 def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[list[Sample], list[Sample]]:

@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from sinet.data.listing import Sample
 from sinet.errors import DataError, PictureError
-from sinet.pictures.decode import decode, decode_grey
-from sinet.pictures.mask_options import MaskOptions
+from sinet.pictures.decode import DecodedPicture, decode, decode_grey
+from sinet.pictures.fitting import refuse_inverted, upright
+from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
+from sinet.pictures.masks import ReadMask
 from sinet.pictures.masks import read_mask as read_mask_file
 from sinet.pictures.threshold import is_person
 
@@ -39,26 +41,22 @@ def read_image(path: Path) -> Pixels:
     Raises:
         DataError: the file cannot be read; a `PictureError`, with a reason, if it is no image.
     """
-    with _named(path):
-        return decode(_content(path)).rgb
+    return _read_picture(path).rgb
 
 
-def read_mask(path: Path, shape: tuple[int, int], options: MaskOptions | None = None) -> Pixels:
-    """Decode a mask to uint8 (H, W): 1 the person, 0 the rest.
+def read_mask(path: Path, options: MaskOptions = SELF_EXPLAINING) -> ReadMask:
+    """Read a mask as it is stored.
 
     Args:
         path: of the file.
-        shape: (H, W) of the image it belongs to.
         options: what its maker says of it.
 
     Raises:
-        DataError: the file cannot be read, is no image, is not clearly a mask of a person, or of
-            another size than the image.
+        DataError: the file cannot be read; a `PictureError` if it is no image or not clearly a
+            mask of a person.
     """
     with _named(path):
-        person = read_mask_file(_content(path), options).person
-    _check_size(path, person.shape, shape)
-    return person.view(np.uint8)
+        return read_mask_file(_content(path), options)
 
 
 def read_sample(sample: Sample, soft_masks: Path | None = None) -> Picture:
@@ -71,10 +69,12 @@ def read_sample(sample: Sample, soft_masks: Path | None = None) -> Picture:
     Raises:
         DataError: a file is missing, no image, no mask, or of another size than the image.
     """
-    image = read_image(sample.image)
-    shape = (image.shape[0], image.shape[1])
-    soft = None if soft_masks is None else _soft_mask(soft_masks / f"{sample.name}.png", shape)
-    return Picture(image, read_mask(sample.mask, shape, sample.masks), soft)
+    picture = _read_picture(sample.image)
+    height, width, _ = picture.rgb.shape
+    soft = None
+    if soft_masks is not None:
+        soft = _soft_mask(soft_masks / f"{sample.name}.png", (height, width))
+    return Picture(picture.rgb, _read_mask_of(picture, sample), soft)
 
 
 def shrink(picture: Picture, longest_px: int) -> Picture:
@@ -129,6 +129,23 @@ class PixelCache:
         return self._pictures[index]
 
 
+def _read_picture(path: Path) -> DecodedPicture:
+    with _named(path):
+        return decode(_content(path))
+
+
+def _read_mask_of(picture: DecodedPicture, sample: Sample) -> Pixels:
+    """Return the upright mask of a sample, 0 and 1."""
+    read = read_mask(sample.mask, sample.masks)
+    height, width, _ = picture.rgb.shape
+    _check_size(sample.mask, read.person.shape, (height, width))
+    tags = (picture.orientation, read.orientation)
+    with _named(sample.mask):
+        person = upright(read.understood, tags, (height, width), lambda: picture.rgb).person
+        refuse_inverted(person, was_inverted=sample.masks.invert)
+    return np.ascontiguousarray(person).view(np.uint8)
+
+
 def _soft_mask(path: Path, shape: tuple[int, int]) -> Pixels:
     with _named(path):
         grey = decode_grey(_content(path))
@@ -137,7 +154,7 @@ def _soft_mask(path: Path, shape: tuple[int, int]) -> Pixels:
 
 
 def _check_size(path: Path, found: tuple[int, ...], wanted: tuple[int, int]) -> None:
-    if found != wanted:
+    if sorted(found) != sorted(wanted):  # turned by EXIF, perhaps
         raise DataError(
             f"{path}: the mask is {found[1]} × {found[0]}, its image {wanted[1]} × {wanted[0]}."
         )

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from sinet.data.listing import Sample, find_samples
+from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
 _NEVER_TRAINED_ON: Final = ("val", "test")
 
@@ -14,25 +15,28 @@ def has_split(folder: Path | str, split: str) -> bool:
     return (root / f"{split}.txt").is_file() or (root / split).is_dir()
 
 
-def training_samples(folder: Path | str) -> list[Sample]:
+def training_samples(folder: Path | str, masks: MaskOptions = SELF_EXPLAINING) -> list[Sample]:
     """List the split `train`, or, without one, everything that is in neither `val` nor `test`.
 
     Raises:
         DataError: as `find_samples`.
     """
     if has_split(folder, "train"):
-        return find_samples(folder, "train")
+        return find_samples(folder, "train", masks)
     others = [split for split in _NEVER_TRAINED_ON if has_split(folder, split)]
     set_aside = {sample.name for split in others for sample in find_samples(folder, split)}
-    return [sample for sample in find_samples(folder) if sample.name not in set_aside]
+    return [sample for sample in find_samples(folder, None, masks) if sample.name not in set_aside]
 
 
-def evaluation_samples(folder: Path | str, split: str | None = None) -> tuple[str, list[Sample]]:
+def evaluation_samples(
+    folder: Path | str, split: str | None = None, masks: MaskOptions = SELF_EXPLAINING
+) -> tuple[str, list[Sample]]:
     """List a split to score.
 
     Args:
         folder: of the data set.
         split: its name; `all` is everything; None is `val` if there is one, else everything.
+        masks: what their maker says of the masks.
 
     Returns:
         The name of the split (or `all`) and its samples.
@@ -43,5 +47,5 @@ def evaluation_samples(folder: Path | str, split: str | None = None) -> tuple[st
     if split is None:
         split = "val" if has_split(folder, "val") else "all"
     if split == "all" and not has_split(folder, "all"):
-        return split, find_samples(folder)
-    return split, find_samples(folder, split)
+        return split, find_samples(folder, None, masks)
+    return split, find_samples(folder, split, masks)

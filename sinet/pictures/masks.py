@@ -6,6 +6,7 @@ alpha, palette, depth, and the number, spacing and areas of its levels. What cou
 else is refused, with what was seen and the option that settles it; nothing is guessed.
 """
 
+from collections import Counter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -55,11 +56,20 @@ _VOC_CLASSES, _VOC_PERSON, _VOC_VOID = 21, 15, 255
 
 
 class ReadMask(NamedTuple):
-    """A mask as it was understood, not turned."""
+    """A mask as it is stored, not turned."""
 
-    person: Mask  # (H, W) bool
-    how: str  # in words
+    understood: Understood
     orientation: int  # the file's own EXIF orientation, not applied
+
+    @property
+    def person(self) -> Mask:
+        """(H, W) bool."""
+        return self.understood.person
+
+    @property
+    def how(self) -> str:
+        """How it was read, in words."""
+        return self.understood.how
 
 
 def read_mask(
@@ -82,10 +92,15 @@ def read_mask(
     """
     options = options or MaskOptions()
     image = load(data, max_pixels=max_pixels, max_memory_bytes=max_memory_bytes)
-    person, how = _read(image, options)
+    understood = _read(image, options)
     if options.invert:
-        person, how = ~person, f"{how}, inverted"
-    return ReadMask(person, how, orientation_of(image))
+        understood = Understood(~understood.person, f"{understood.how}, inverted")
+    return ReadMask(understood, orientation_of(image))
+
+
+def told(how: Counter[str]) -> str:
+    """Say in one line how masks were read, the most frequent way first."""
+    return ", ".join(f"{number:,} {each}" for each, number in how.most_common())
 
 
 def _read(image: Image.Image, options: MaskOptions) -> Understood:
@@ -110,19 +125,18 @@ def _read_both(image: Image.Image, alpha: Grey, options: MaskOptions) -> Underst
     if not visible.size:
         raise _unclear("it is transparent everywhere", _CHANNEL)
     _, counts = np.unique(visible, return_counts=True)
-    if len(counts) == 1:
-        return understood
     if np.sort(counts)[-_FEW_COLOURS:].sum() < _FEW_COVER * visible.size:
         return understood._replace(how="alpha of a cut-out")
     try:
         said = _read_colour(image, options)
     except PictureError as error:
-        raise _unclear(
-            f"it has alpha, and {len(counts)} colours where it is not transparent",
-            f"{_CHANNEL}, or {_COLOUR}",
-        ) from error
+        if len(counts) == 1:
+            return understood
+        seen = f"it has alpha, and {len(counts)} colours where it is not transparent"
+        raise _unclear(seen, f"{_CHANNEL}, or {_COLOUR}") from error
     common = np.count_nonzero(said.person & understood.person)
-    if common < _SAME_IOU * np.count_nonzero(said.person | understood.person):
+    either = np.count_nonzero(said.person | understood.person)
+    if not said.person.all() and common < _SAME_IOU * either:
         raise _unclear("its alpha and its colours are different masks", _CHANNEL)
     return understood
 

@@ -8,7 +8,6 @@ from PIL import Image
 
 ORIENTATION_TAG: Final = 0x0112
 UPRIGHT: Final = 1
-SWAPS_SIDES: Final = frozenset({5, 6, 7, 8})
 IN_WORDS: Final = {
     1: "as it is",
     2: "mirrored",

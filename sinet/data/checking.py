@@ -1,0 +1,44 @@
+"""What the masks of a data set are, before time is spent on them."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from sinet.data.listing import Sample
+from sinet.data.reading import read_mask
+from sinet.errors import DataError
+
+
+def check_masks(samples: Sequence[Sample]) -> Counter[str]:
+    """Read all masks of a data set and find out that they are worth learning from.
+
+    Args:
+        samples: at least one.
+
+    Returns:
+        How many were understood how, in words.
+
+    Raises:
+        DataError: one cannot be read, is not clearly a mask, or all are empty, or all are full.
+    """
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        seen = list(pool.map(_look, samples))
+    how = Counter(each for each, _, _ in seen)
+    for what, found in (
+        ("empty: no person in any", all(is_empty for _, is_empty, _ in seen)),
+        ("full: nothing but person", all(is_full for _, _, is_full in seen)),
+    ):
+        if seen and found:
+            raise DataError(
+                f"{samples[0].mask.parent}: all {len(seen):,} masks are {what} (read as "
+                f"{', '.join(how)}): nothing can be learnt from them, or scored; check them, or "
+                "say what the person is (--mask-class, --mask-channel, --mask-invert)."
+            )
+    return how
+
+
+def _look(sample: Sample) -> tuple[str, bool, bool]:
+    """How a mask was read, and whether it is empty, or full."""
+    read = read_mask(sample.mask, sample.masks)
+    return read.how, not read.person.any(), bool(read.person.all())
