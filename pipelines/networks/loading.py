@@ -46,7 +46,10 @@ def load_network(
     if network.kind is NetworkKind.NAMED:
         return _named(network.name, device, weights)
     model = _model(network, device, threads, onnx)
-    return PersonTeacher(model, f"{network.recorded}@sha256:{sha256_prefix(network.weights())}")
+    name = f"{network.recorded}@sha256:{sha256_prefix(network.weights())}"
+    if isinstance(model, OnnxModel) and model.output.others:
+        name += f"#{model.output.name}"  # which of them made a mask
+    return PersonTeacher(model, name)
 
 
 def load_person_model(

@@ -25,7 +25,7 @@ class Description(BaseModel):
         person_index: channel of the output that is the person.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     network: str
     input: InputSpec

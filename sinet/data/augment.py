@@ -24,7 +24,7 @@ Range: TypeAlias = tuple[float, float]
 class Augmentation(BaseModel):
     """How far a training image is changed; the defaults are the paper's."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rotation_degrees: float = Field(default=45, ge=0, description="Largest, either way.")
     scale: Range = Field(default=(0.5, 1.5), description="Relative to fitting the input.")

@@ -24,7 +24,7 @@ EXTRA_LOSSES: Final = ("categorical", "edge", "perturbed", "consistency")
 class LossWeights(BaseModel):
     """Weights of the parts; the defaults are the paper's: cross-entropy and boundary loss."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     cross_entropy: float = Field(default=1.0, ge=0)
     boundary: float = Field(default=0.9, ge=0, description="λ: cross-entropy of the outline.")

@@ -15,6 +15,9 @@ from sinet.onnx.options import OnnxOptions, Triple
 from sinet.onnx.session import Session
 from sinet.resample import shrink
 
+MAX_PIXELS: Final = 2**26
+"""Of an input, all pictures of a fixed batch together: 800 MB in single precision."""
+
 # Of graphs of free size; the second for those that want multiples of 32.
 _DEFAULT_SIDES_PX: Final = (513, 512)
 # By the kind of the input's dtype: 8 bits are pixels as they are, floats RGB in [-1, 1], as in
@@ -92,11 +95,17 @@ def possible_inputs(session: Session, options: OnnxOptions, path: Path) -> Itera
     mean, std = options.mean or (default[0],) * 3, options.std or (default[1],) * 3
     if min(std) <= 0:
         raise CheckpointError(f"{path}: std must be above 0 in every channel, not {list(std)}")
+    batch = shape[0] if isinstance(shape[0], int) else 1
     for channels_last in _layouts(shape, options):
         rows, columns = (shape[1], shape[2]) if channels_last else (shape[2], shape[3])
         for height, width in _sizes(rows, columns, options):
+            if batch * height * width > MAX_PIXELS:
+                raise CheckpointError(
+                    f"{path}: its input of {batch} × {height} × {width} pixels does not fit into "
+                    f"memory; at most {MAX_PIXELS:,} are taken"
+                )
             yield InputLayout(
-                batch=shape[0] if isinstance(shape[0], int) else 1,
+                batch=batch,
                 height=height,
                 width=width,
                 channels_last=channels_last,

@@ -97,7 +97,7 @@ def view_of(
 
 
 def choose(
-    raw: Mapping[str, npt.NDArray[Any]],
+    raw: Mapping[str, Any],
     batch: int,
     size: tuple[int, int],
     *,
@@ -114,19 +114,21 @@ def choose(
         person_index: that was said; an output without this channel will not do then.
     """
 
-    def rank(output: Output) -> tuple[bool, bool, int]:
+    def rank(output: Output) -> tuple[bool, bool, bool, int]:
         classes = len(output.planes)
         has_person = person_index is None or classes > person_index or output.is_class_map
         return (
             has_person,
             classes in PERSON_OF or output.is_class_map,
+            output.planes.dtype.kind == "f",  # what a map of classes was chosen from tells more
             math.prod(output.planes.shape[1:]),
         )
 
     found = [
         Output(name=name, view=view, planes=view.planes(array))
         for name, array in raw.items()
-        if array.dtype.kind in "fiub"
+        if isinstance(array, np.ndarray)  # there are sequences and dictionaries, too
+        and array.dtype.kind in "fiub"
         and (view := view_of(array.shape, batch, size, channels_last=channels_last))
     ]
     return max(found, key=rank, default=None)

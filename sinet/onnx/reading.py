@@ -153,13 +153,13 @@ def _chosen(
         person_index=options.person_index,
     )
     if found is None:
-        shapes = ", ".join(f"`{name}` {list(array.shape)}" for name, array in wanted.items())
-        (first, *others) = wanted.values()
+        sizes = {name: np.shape(value) for name, value in wanted.items()}
+        shapes = ", ".join(f"`{name}` {list(size)}" for name, size in sizes.items())
+        (first, *others) = sizes.values()
         raise CheckpointError(
             f"{path}: none of its outputs is a map of the picture: {shapes}"
             if others
-            else f"{path}: its output has {first.ndim} axes, {list(first.shape)}, not "
-            "(N, classes, H, W)"
+            else f"{path}: its output has {len(first)} axes, {list(first)}, not (N, classes, H, W)"
         )
     return found
 

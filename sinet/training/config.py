@@ -13,7 +13,7 @@ from sinet.normalisation import InputSpec
 class TrainingConfig(BaseModel):
     """All that decides a run, but for the data and the device. The defaults follow the paper."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     model: str = Field(default="sinet", description="Name of the network.")
     options: dict[str, str | int | bool] = Field(

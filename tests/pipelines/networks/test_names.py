@@ -7,6 +7,8 @@ import pytest
 from pipelines.networks import check_network, check_trainable, load_network, parse_network
 from pipelines.networks.names import AUTO, CURRENT, FAKE, TORCHVISION
 from pipelines.workspace.errors import ModelError
+from pipelines.workspace.settings import OnnxSettings
+from sinet.onnx.options import NAMES
 
 
 @pytest.mark.parametrize("name", [AUTO, CURRENT, FAKE, *TORCHVISION, "bundled", "sinet:bundled"])
@@ -33,6 +35,10 @@ def test_a_name_that_is_none(name: str, pattern: str) -> None:
 def test_what_cannot_be_trained_on(name: str) -> None:
     with pytest.raises(ModelError, match="but --init takes sinet:current, bundled, sinet:bundled"):
         check_trainable(parse_network(name), "--init")
+
+
+def test_the_settings_of_a_teacher_are_the_readers_options() -> None:
+    assert tuple(OnnxSettings.model_fields) == NAMES
 
 
 def test_only_a_workspace_knows_the_current_student() -> None:

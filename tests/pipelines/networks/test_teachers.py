@@ -15,6 +15,7 @@ from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import OnnxSettings, TeacherSettings
 from sinet.onnx.model import OnnxModel
 from sinet.probability import softmax_channel
+from tests.sinet.onnx.networks import Build
 
 Image = npt.NDArray[np.uint8]
 
@@ -178,6 +179,14 @@ def test_a_teacher_is_named_by_its_weights(tmp_path: Path) -> None:
     two = onnx_teacher(save_network(tmp_path / "n.onnx", pattern(2, 0))).name
     assert one.startswith("onnx:n.onnx@sha256:")
     assert one != two
+
+
+def test_of_several_outputs_the_name_says_which_was_taken(tmp_path: Path) -> None:
+    build = Build().output("person")
+    build.add("GlobalAveragePool").output("pooled")
+    name = onnx_teacher(build.save(tmp_path / "n.onnx")).name
+    assert name.startswith("onnx:n.onnx@sha256:")
+    assert name.endswith("#person")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from sinet.errors import CheckpointError, NetworkOutputError
 from sinet.onnx.model import OnnxModel
@@ -130,6 +131,40 @@ def test_several_outputs_and_no_map(tmp_path: Path) -> None:
     build = Build().add("GlobalAveragePool").output("a").add("Flatten").output("b")
     with pytest.raises(CheckpointError, match=r"none of its outputs is a map .*`a` .*, `b` \["):
         OnnxModel(build.save(tmp_path / "x.onnx"))
+
+
+def test_what_classes_were_chosen_from_tells_more_than_their_numbers(tmp_path: Path) -> None:
+    build = Build(21, 15).add("ArgMax", axis=1).output("classes")
+    build.back_to(build.logits).add("AveragePool", kernel_shape=[2, 2], strides=[2, 2])
+    model = OnnxModel(build.output("logits").save(tmp_path / "x.onnx"))
+    assert (model.output.name, model.output.meaning) == ("logits", "softmax")
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((1, 3, 100_000, 100_000), OnnxOptions()),
+        ((10**9, 3, HEIGHT, WIDTH), OnnxOptions()),
+        (("N", 3, "H", "W"), OnnxOptions(input_height=10**6, input_width=10**6)),
+    ],
+)
+def test_an_input_that_no_memory_holds(
+    tmp_path: Path, shape: tuple[Any, ...], options: OnnxOptions
+) -> None:
+    with pytest.raises(CheckpointError, match="pixels does not fit into memory; at most"):
+        OnnxModel(Build(shape=shape).save(tmp_path / "x.onnx"), options)
+
+
+def test_a_sequence_among_the_outputs_is_passed_over(tmp_path: Path) -> None:
+    build = Build().output("person")
+    build.nodes.append(helper.make_node("SequenceConstruct", [build.logits], ["many"]))
+    path = build.save(tmp_path / "x.onnx")
+    model = onnx.load(path)
+    model.graph.output.append(
+        helper.make_tensor_sequence_value_info("many", TensorProto.FLOAT, None)
+    )
+    onnx.save(model, path)
+    assert OnnxModel(path).output.others == ("many",)
 
 
 def test_a_class_map_that_says_nothing_of_its_classes(tmp_path: Path) -> None:
