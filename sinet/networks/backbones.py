@@ -34,6 +34,16 @@ def limit_stride(layers: nn.Module, wanted: int) -> None:
             reached *= stride
 
 
+def torchvision_model(architecture: str, **options: Any) -> Any:
+    """Return a model of torchvision's with random weights.
+
+    torchvision is imported by those networks that need it: it loads PyTorch's compiler.
+    """
+    from torchvision.models import get_model
+
+    return get_model(architecture, weights=None, **options)
+
+
 def imagenet_weights(architecture: str) -> Mapping[str, Tensor]:
     """Return torchvision's weights of an architecture; downloads them once.
 

@@ -5,13 +5,12 @@ from typing import ClassVar, Final
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import mobilenet_v3_small
 
 from sinet.networks.base import SegmentationNetwork
 from sinet.networks.layers import convolution, resize
+from sinet.networks.mobilenet import CHANNELS, mobilenet_features
 from sinet.networks.options import Option
 
-_BACKBONE_CHANNELS: Final = 576
 _PYRAMID_CHANNELS: Final = 160
 # In pixels of the backbone's output, 14 to 20 a side: wider kernels would see padding only.
 _RATES: Final = (2, 4, 6)
@@ -26,9 +25,8 @@ class DeepLab(SegmentationNetwork):
 
     def __init__(self, classes: int = 2, options: Mapping[str, Option] | None = None) -> None:
         super().__init__(classes, options)
-        # Dilated: the last stage keeps the size and spreads its kernels instead.
-        self.backbone = mobilenet_v3_small(weights=None, dilated=True).features
-        self.pyramid = AtrousPyramid(_BACKBONE_CHANNELS, _PYRAMID_CHANNELS, _RATES)
+        self.backbone = mobilenet_features()
+        self.pyramid = AtrousPyramid(CHANNELS, _PYRAMID_CHANNELS, _RATES)
         self.classifier = nn.Conv2d(_PYRAMID_CHANNELS, classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -9,9 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models import mobilenet_v2
 
-from sinet.networks.backbones import fill, imagenet_weights, limit_stride
+from sinet.networks.backbones import fill, imagenet_weights, limit_stride, torchvision_model
 from sinet.networks.layers import convolution, depthwise, shuffle_channels
 
 
@@ -51,7 +50,7 @@ class MobileNet(ShrinkingBackbone):
 
     def __init__(self, output_stride: int) -> None:
         super().__init__(output_stride)
-        self.layers = mobilenet_v2(weights=None).features
+        self.layers: nn.Sequential = torchvision_model("mobilenet_v2").features
         limit_stride(self.layers, output_stride)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,12 +14,11 @@ from typing import ClassVar, Final
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import mobilenet_v2
 
 from sinet.errors import NetworkError
 from sinet.losses.auxiliary import consistency_loss, edge_loss
 from sinet.losses.segmentation import IGNORED, mean_over, pixel_losses
-from sinet.networks.backbones import fill, imagenet_weights
+from sinet.networks.backbones import fill, imagenet_weights, torchvision_model
 from sinet.networks.base import SegmentationNetwork
 from sinet.networks.layers import convolution, depthwise, pad_to_multiple
 from sinet.networks.options import Option
@@ -50,7 +49,7 @@ class PortraitNet(SegmentationNetwork):
 
     def __init__(self, classes: int = 2, options: Mapping[str, Option] | None = None) -> None:
         super().__init__(classes, options)
-        layers = mobilenet_v2(weights=None).features[: _DEEPEST + 1]
+        layers = torchvision_model("mobilenet_v2").features[: _DEEPEST + 1]
         # The authors' first block has the expansion to as many channels that torchvision's lacks.
         layers[1] = nn.Sequential(_unit(32, 32, 1), layers[1])
         self.backbone = layers

@@ -14,11 +14,10 @@ from typing import ClassVar, Final
 
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision import models
 
 from sinet.errors import NetworkError
 from sinet.losses.auxiliary import presence_loss
-from sinet.networks.backbones import fill, imagenet_weights, limit_stride
+from sinet.networks.backbones import fill, imagenet_weights, limit_stride, torchvision_model
 from sinet.networks.base import SegmentationNetwork
 from sinet.networks.layers import convolution, pad_to_multiple, resize
 from sinet.networks.options import Option
@@ -110,7 +109,7 @@ class SANet(SegmentationNetwork):
         """Give the backbone torchvision's weights."""
         backbone = str(self.options["backbone"])
         tensors = imagenet_weights(backbone)
-        whole = models.get_model(backbone, weights=None)
+        whole = torchvision_model(backbone)
         whole.load_state_dict(tensors)
         for own, trained in zip(self.stages, _split(whole, backbone), strict=True):
             fill(own, trained.state_dict())
@@ -166,11 +165,11 @@ def _pair(inputs: int, outputs: int) -> list[nn.Module]:
 def _stages(backbone: str) -> tuple[nn.ModuleList, tuple[int, ...]]:
     """Return a backbone's four stages, dilated to 1/8, and their channels."""
     if backbone == "efficientnet_b7":
-        whole = models.efficientnet_b7(weights=None)
+        whole = torchvision_model(backbone)
         limit_stride(whole.features, STRIDE)
         return _split(whole, backbone), _EFFICIENTNET_CHANNELS
     dilated = [False, True, True]
-    whole = models.get_model(backbone, weights=None, replace_stride_with_dilation=dilated)
+    whole = torchvision_model(backbone, replace_stride_with_dilation=dilated)
     return _split(whole, backbone), _RESNET_CHANNELS
 
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from sinet import SINet, load_official
 from sinet.errors import CheckpointError
 from sinet.networks import DeepLab, outline_network
+from sinet.networks.mobilenet import mobilenet_features
 
 
 def parameters(network):
@@ -148,3 +152,25 @@ def test_one_class_closes_the_skip():
 
 def test_deeplab_fits_six_megabytes_in_half_precision():
     assert parameters(DeepLab()) * 2 < 6_000_000
+
+
+def test_the_bundled_networks_backbone_is_torchvisions():
+    from torchvision.models import mobilenet_v3_small
+
+    theirs = mobilenet_v3_small(weights=None, dilated=True).features.eval()
+    ours = mobilenet_features().eval()
+    ours.load_state_dict(theirs.state_dict())
+    images = torch.randn(2, 3, 97, 130)
+    with torch.inference_mode():
+        assert torch.equal(ours(images), theirs(images))
+
+
+def test_the_bundled_networks_load_no_torchvision():
+    program = (
+        "import sys\n"
+        "from sinet import load_model\n"
+        "load_model('bundled'), load_model('sinet:bundled')\n"
+        "print('torch' in sys.modules, 'torchvision' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ran.stdout, ran.stderr) == ("True False\n", "")
