@@ -18,23 +18,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 from facenet_pytorch import MTCNN
 
-from pipelines.ingest import IngestRequest, ingest
 from pipelines.ingest.models import Models
+from pipelines.ingest.run import IngestRequest, ingest_photos
 from pipelines.ingest.scan import scan
 from pipelines.ingest.stages import detect_portraits, label_portraits, read_file
-from pipelines.ingest.tally import Tally
 from pipelines.masks.judging import PortraitInput
 from pipelines.pictures.decode import decode, encode_jpeg
 from pipelines.pictures.detect import MtcnnDetector
 from pipelines.pictures.geometry import box_iou
 from pipelines.workspace.errors import ItemError
+from pipelines.workspace.progress import Silent
 from pipelines.workspace.settings import Settings, TeacherSettings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.uris import file_uri, read_bytes
@@ -47,21 +46,22 @@ BATCH = 4
 POLL_SECONDS = 0.1
 
 
-@dataclass
-class Clock:
+class Clock(Silent):
     """Notes when how many files were done."""
 
-    seen: list[tuple[float, int]]
+    def __init__(self) -> None:
+        self.seen: list[tuple[float, int]] = []
 
-    def scanning(self, seen: int) -> None:
-        """Not timed."""
+    def begin(self, what: str, total: int | None, unit: str = "", *, done: int = 0) -> None:
+        """Scanning and starting are not timed."""
+        del what, total, unit, done
+        self.seen.clear()
 
-    def working(self, total_files: int, workers: int) -> None:
-        """Start-up is not timed."""
-
-    def progressed(self, tally: Tally) -> None:
+    def advance(self, number: int = 1, note: str = "") -> None:
         """One batch more."""
-        self.seen.append((time.perf_counter(), tally.files))
+        del note
+        before = self.seen[-1][1] if self.seen else 0
+        self.seen.append((time.perf_counter(), before + number))
 
     def steady_rate(self) -> float:
         """Files/s from the moment every worker was at work to the very end."""
@@ -83,11 +83,11 @@ def new_workspace(root: Path, settings: Settings) -> Workspace:
 
 def ours(photos: Sequence[Path], settings: Settings) -> float:
     """Files/s of `ingest` at steady state."""
-    clock = Clock([])
+    clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         workspace = new_workspace(Path(folder) / "ws", settings)
         try:
-            ingest(workspace, IngestRequest(photos), clock, lambda: False)
+            ingest_photos(workspace, IngestRequest(paths=photos), clock)
         finally:
             workspace.close()
     return clock.steady_rate()

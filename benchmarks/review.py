@@ -29,7 +29,8 @@ from pipelines.label_studio.sdk_gateway import LabelStudioGateway
 from pipelines.label_studio.server import local_server
 from pipelines.pictures.decode import decode, encode_jpeg
 from pipelines.review.choosing import Order
-from pipelines.review.push import PushRequest, PushResult, push
+from pipelines.review.push import PushRequest, PushResult, push_questions
+from pipelines.workspace.progress import Silent
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.settings_sources import settings_template
 from pipelines.workspace.store import BlobKind
@@ -74,19 +75,15 @@ class Forgetful(FakeGateway):
         return ids
 
 
-class Memory:
-    """Hears of progress; looks at this process's memory."""
+class Memory(Silent):
+    """Looks at this process's memory after each batch."""
 
     def __init__(self) -> None:
         self.mebibytes: list[float] = []
 
-    def pushing(self, total: int) -> None:
-        """Nothing yet."""
-        del total
-
-    def pushed(self, done: int) -> None:
+    def advance(self, number: int = 1, note: str = "") -> None:
         """After each batch."""
-        del done
+        del number, note
         self.mebibytes.append(psutil.Process().memory_info().rss / 2**20)
 
 
@@ -140,8 +137,8 @@ def main() -> None:
         fill(workspace, options.shared, options.portraits)
         if options.part == "memory":
             memory = Memory()
-            request = PushRequest("benchmark", [Verdict.REVIEW], Order.ID, None, options.batch)
-            push(workspace, Forgetful(), request, memory)
+            request = asked(None, options.batch)
+            push_questions(workspace, request, memory, gateway=Forgetful())
             print_memory(memory)
         else:
             with local_server(Path(temporary) / "label-studio", workspace.paths.store) as server:
@@ -150,13 +147,19 @@ def main() -> None:
         workspace.close()
 
 
+def asked(limit: int | None, batch: int) -> PushRequest:
+    """Masks of one verdict, the oldest first."""
+    return PushRequest(
+        verdicts=[Verdict.REVIEW], order=Order.ID, limit=limit, project="benchmark", batch=batch
+    )
+
+
 def measure(workspace: Workspace, gateway: Watched, number: int, batch: int) -> None:
     """A push of half the portraits; then one of the other half, cut off and repeated."""
     memory = Memory()
 
     def ask(limit: int | None) -> PushResult:
-        request = PushRequest("benchmark", [Verdict.REVIEW], Order.ID, limit, batch)
-        return push(workspace, gateway, request, memory)
+        return push_questions(workspace, asked(limit, batch), memory, gateway=gateway)
 
     started = time.perf_counter()
     sent = ask(number // 2).sent

@@ -68,3 +68,15 @@ def network(context: typer.Context, name: str) -> "NetworkRef":
 
     with opened(context) as workspace:
         return resolve(workspace, found)
+
+
+@contextmanager
+def opened_if_there(context: typer.Context) -> Iterator["Workspace | None"]:
+    """As `opened`; None where there is no workspace."""
+    from pipelines.workspace.workspace import WorkspacePaths
+
+    if not WorkspacePaths(root_of(context)).exists:
+        yield None
+        return
+    with opened(context) as workspace:
+        yield workspace

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from db import Decision, Mask, Portrait, Review, reader
 from examples.eg1800_rounds import SEED, Reviewer, crawls, dataengine
 from pipelines.pictures.stored_masks import read_mask
-from pipelines.portraits.listing import list_portraits
+from pipelines.portraits.listing import portrait_lines
 from pipelines.review.choosing import Order
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
@@ -58,7 +58,7 @@ class Overlooking(Reviewer):
         with reader(workspace.engine).begin() as connection:
             photos = {
                 line.portrait_id: Path(str(line.image_path))
-                for line in list_portraits(connection, workspace.store)
+                for line in portrait_lines(connection, workspace.store)
             }
             rows = connection.execute(query).all()
         return [

@@ -36,10 +36,10 @@ from db import Honeypot, Mask, Portrait, ReviewRequest, Verdict, reader
 from pipelines.label_studio.fake import FakeGateway
 from pipelines.masks.agreement import difference
 from pipelines.pictures.stored_masks import read_mask
-from pipelines.portraits.listing import list_portraits
+from pipelines.portraits.listing import portrait_lines
 from pipelines.review.choosing import Order
-from pipelines.review.pull import pull
-from pipelines.review.push import PushRequest, push
+from pipelines.review.pull import pull_answers
+from pipelines.review.push import PushRequest, push_questions
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from sinet.metrics import paired_bootstrap
@@ -86,16 +86,6 @@ SMALL = Plan(
 )
 
 
-class Silent:
-    """Hears of progress and says nothing."""
-
-    def pushing(self, total: int) -> None:
-        """See `PushObserver`."""
-
-    def pushed(self, done: int) -> None:
-        """See `PushObserver`."""
-
-
 class Reviewer:
     """Knows the hand masks, answers what is asked, and draws nothing."""
 
@@ -116,14 +106,16 @@ class Reviewer:
     def review(self, root: Path, order: Order = Order.UNCERTAIN, limit: int | None = None) -> None:
         """Ask about masks that nobody has decided about, every one or some, and answer."""
         workspace, server = Workspace(root, load_settings(root)), self.server
-        request = PushRequest("rounds", list(Verdict), order, limit, 200)
+        request = PushRequest(
+            verdicts=list(Verdict), order=order, limit=limit, project="rounds", batch=200
+        )
         try:
-            push(workspace, server, request, Silent())
+            push_questions(workspace, request, gateway=server)
             ious = self._ious(workspace)
             for task in list(server.tasks.values()):
                 if not task.annotations:
                     server.answer(task.id, self.decide(ious[task.key]))
-            pull(workspace, server)
+            pull_answers(workspace, gateway=server)
         finally:
             workspace.close()
 
@@ -148,7 +140,7 @@ class Reviewer:
         with reader(workspace.engine).begin() as connection:
             photos = {
                 line.portrait_id: Path(str(line.image_path))
-                for line in list_portraits(connection, workspace.store)
+                for line in portrait_lines(connection, workspace.store)
             }
             rows = connection.execute(query).all()
         return {

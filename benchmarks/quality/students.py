@@ -56,7 +56,7 @@ def main() -> None:
             config(options.epochs, go_on=first is not None),
             own,
             out,
-            initial=first,
+            init=first,
             resume=(out / "resume.pt").exists(),
             device="cpu",
             progress=lambda record, total, fold=fold: print(

@@ -59,15 +59,17 @@ def certify(
     not on what they overlook. A certificate is void, and what it accepted is undecided again, once
     its score is fitted anew or its masks are replaced.
     """
-    from dataengine.console.certify import run_certify
+    import pipelines
+    from dataengine.console.certify import print_abandoned, print_certification
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
 
-    with opened(context) as workspace:
-        run_certify(
-            workspace,
-            (max_error, confidence, bad_below),
-            audit,
-            seed,
-            abandon=abandon,
-            as_json=json,
-        )
+    request = pipelines.CertifyRequest(
+        max_error=max_error, confidence=confidence, bad_below=bad_below, audit=audit, seed=seed
+    )
+    with opened(context) as workspace, shown_progress() as progress:
+        if abandon:
+            print_abandoned(pipelines.abandon_attempt(workspace))
+        else:
+            found = pipelines.certify_masks(workspace, request, progress)
+            print_certification(found, as_json=json)

@@ -69,14 +69,18 @@ def convert(
     `ingest --teacher onnx:FILE` understand the ONNX one as it is. Nothing is overwritten, and a
     file that does not agree with the original is not written.
     """
+    import pipelines
     from dataengine.console.convert import print_conversion
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import network
-    from pipelines.networks import check_trainable
-    from sinet.convert import convert as convert_checkpoint
 
-    chosen = network(context, network_)
-    check_trainable(chosen, "convert")
-    done = convert_checkpoint(
-        chosen, out, to.value, int8=int8, calibration=calibrate, check_images=check
+    request = pipelines.ConvertRequest(
+        network=network(context, network_),
+        out=out,
+        to=to.value,
+        int8=int8,
+        calibrate=calibrate,
+        check=check,
     )
-    print_conversion(done, as_json=json)
+    with shown_progress() as progress:
+        print_conversion(pipelines.convert_network(request, progress), as_json=json)

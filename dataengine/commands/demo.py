@@ -24,7 +24,13 @@ def demo(
     (portraits, a picture of two people, a copy, pictures without faces, a broken file), ingests it
     with the bundled teacher, refines the masks with the bundled SINet, and draws them.
     """
-    from dataengine.console.demo import run_demo
+    import pipelines
+    from dataengine.console.demo import print_demonstrated
+    from dataengine.console.shared.progress import shown_progress
+    from dataengine.console.shared.signals import INTERRUPTED
 
-    if run_demo(folder):
-        raise typer.Exit(130)
+    with shown_progress(stoppable=True) as progress:
+        done = pipelines.demonstrate(folder, progress)
+    print_demonstrated(done)
+    if done.ingested.interrupted:
+        raise typer.Exit(INTERRUPTED)

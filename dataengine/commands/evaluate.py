@@ -67,12 +67,14 @@ def evaluate(
     224 × 224, boundary_iou the overlap of the rims at the size of the image. The interval holds
     the mean iou in 95 of 100 draws of as many images (bootstrap).
     """
-    from dataengine.console.evaluate import EvaluationRequest, run_evaluation
+    import pipelines
+    from dataengine.console.evaluate import print_evaluated
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import network
 
     if worst is not None and worst[0] < 1:
         raise typer.BadParameter("at least 1 image", param_hint="--worst")
-    request = EvaluationRequest(
+    request = pipelines.EvaluateRequest(
         network=network(context, network_),
         data=data,
         split=split,
@@ -81,4 +83,8 @@ def evaluate(
         limit=limit,
         device=device.value,
     )
-    run_evaluation(request, as_json=json)
+    with shown_progress() as progress:
+        found = pipelines.evaluate_network(request, progress)
+    print_evaluated(found, as_json=json)
+    if worst is not None and not json:
+        typer.echo(f"Wrote {worst[1]}")

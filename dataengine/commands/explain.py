@@ -33,12 +33,11 @@ def explain(
     and weights, scores, verdict and settings, what people decided, and the releases and training
     runs it went into. Files are known by their bytes, wherever they lie.
     """
+    import pipelines
     from dataengine.console.explain import print_explanation
     from dataengine.context import opened
-    from pipelines.lineage.explaining import explain as trace
-    from pipelines.lineage.explaining import parse
 
-    path, point = parse(file)
+    path, point = pipelines.parse_point(file)
     with opened(context) as workspace:
-        found = trace(workspace, path, point)
+        found = pipelines.explain_file(workspace, path, point)
     print_explanation(found, as_json=json)

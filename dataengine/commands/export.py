@@ -53,8 +53,17 @@ def export(
     The folder appears when it is complete, with card.md, manifest.jsonl and checksums.txt; nothing
     is ever overwritten, and the same state of the workspace makes the same bytes.
     """
-    from dataengine.console.export import run_export
+    import pipelines
+    from dataengine.console.export import print_exported
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
 
-    with opened(context) as workspace:
-        run_export(workspace, out, format_.value, min_source.value, round_, as_json=json)
+    request = pipelines.ExportRequest(
+        out=out,
+        format=pipelines.Format(format_.value),
+        min_source=pipelines.MinSource(min_source.value),
+        round=round_,
+    )
+    with opened(context) as workspace, shown_progress() as progress:
+        found = pipelines.export_release(workspace, request, progress)
+    print_exported(found, as_json=json)

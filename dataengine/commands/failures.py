@@ -31,11 +31,10 @@ def failures(
 
     Once the cause is gone, `dataengine ingest --retry-failed` does these again, and only these.
     """
+    import pipelines
     from dataengine.console.failures import print_failures
     from dataengine.context import opened
-    from db import Stage, reader
-    from pipelines.portraits.failures import failures
 
-    wanted = Stage(stage.value) if stage else None
-    with opened(context) as workspace, reader(workspace.engine).begin() as connection:
-        print_failures(list(failures(connection, wanted)), as_json=json)
+    wanted = pipelines.Stage(stage.value) if stage else None
+    with opened(context) as workspace:
+        print_failures(list(pipelines.list_failures(workspace, wanted)), as_json=json)

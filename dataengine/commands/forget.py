@@ -47,17 +47,31 @@ def forget(
     cannot be turned back into the picture. `--refused` lists what was taken for a forgotten photo;
     `--lift` lets files in after all, and `ingest --retry-failed` takes them.
     """
-    from dataengine.console.forget import run_forget, run_lift, run_refused
+    import pipelines
+    from dataengine.console.forget import (
+        confirm,
+        print_forgotten,
+        print_lifted,
+        print_plan,
+        print_refused,
+    )
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
 
     if not (images or refused) or (refused and (images or lift)):
         raise typer.BadParameter("give photos, or --refused alone", param_hint="IMAGE...")
     with opened(context) as workspace:
         if refused:
-            run_refused(workspace, as_json=json)
+            print_refused(pipelines.list_refused(workspace), as_json=json)
             return
-        assert images is not None
+        request = pipelines.ForgetRequest(photos=images or ())
         if lift:
-            run_lift(workspace, images, as_json=json)
+            print_lifted(pipelines.lift_refusals(workspace, request), as_json=json)
             return
-        run_forget(workspace, images, yes=yes, as_json=json)
+        planned = pipelines.plan_forget(workspace, request)
+        print_plan(planned, as_json=json)
+        if not yes:
+            confirm(planned)
+        with shown_progress() as progress:
+            done = pipelines.forget_photos(workspace, request, progress)
+    print_forgotten(done, as_json=json)

@@ -24,10 +24,12 @@ def gc(
     An ingest may run meanwhile: what a process at work has written and not named yet is spared,
     since it is about to be named. Who cannot be seen from here is listened for, some 15 seconds.
     """
+    import pipelines
     from dataengine.console.gc import print_collected
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
-    from pipelines.lineage.collecting import collect
 
-    with opened(context) as workspace:
-        found = collect(workspace, dry_run=dry_run)
+    request = pipelines.CollectRequest(dry_run=dry_run)
+    with opened(context) as workspace, shown_progress() as progress:
+        found = pipelines.collect_garbage(workspace, request, progress)
     print_collected(found, dry_run=dry_run, as_json=json)

@@ -128,17 +128,18 @@ def ingest(
     where it was, does nothing twice and loses nothing. Files that fail are counted with their
     reason and never become empty masks.
     """
-    from dataengine.console.ingest import report_plan, run_ingest
+    import pipelines
+    from dataengine.console.ingest import print_ingested, print_plan
+    from dataengine.console.shared.progress import shown_progress
+    from dataengine.console.shared.signals import INTERRUPTED
     from dataengine.context import root_of
-    from pipelines.ingest import IngestRequest
-    from pipelines.workspace.settings_sources import load_settings
 
     if mask_pattern is not None and masks is None:
         raise typer.BadParameter("says how masks are named: give --masks", param_hint="PATTERN")
     if not paths and not retry_failed:
         raise typer.BadParameter("give at least one PATH, or --retry-failed", param_hint="PATH")
     root = root_of(context)
-    settings = load_settings(
+    settings = pipelines.load_settings(
         root,
         {
             "masks": said_of_masks(mask_class, mask_channel, mask_invert),
@@ -155,8 +156,23 @@ def ingest(
             },
         },
     )
-    request = IngestRequest(paths or [], masks, limit, retry_failed, mask_pattern)
+    request = pipelines.IngestRequest(
+        paths=paths or (),
+        masks=masks,
+        mask_pattern=mask_pattern,
+        limit=limit,
+        retry_failed=retry_failed,
+    )
     if dry_run:
-        report_plan(root, settings, request, as_json=json)
-    elif run_ingest(root, settings, request, as_json=json):
-        raise typer.Exit(130)
+        print_plan(pipelines.plan_ingest(root, settings, request), as_json=json)
+        return
+    with shown_progress(stoppable=True) as progress:
+        workspace = pipelines.open_for_ingest(root, settings, request, progress)
+        try:
+            result = pipelines.ingest_photos(workspace, request, progress)
+            state = pipelines.workspace_status(workspace).funnel
+        finally:
+            workspace.close()
+    print_ingested(result, state, as_json=json)
+    if result.interrupted:
+        raise typer.Exit(INTERRUPTED)

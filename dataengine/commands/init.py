@@ -24,10 +24,10 @@ def init(
     The folder may exist and hold other things. `ingest` makes a workspace by itself; use this to
     change settings first.
     """
+    import pipelines
     from dataengine.console.init import print_made
     from dataengine.context import root_of
-    from pipelines.workspace.opening import init as make
 
     root = folder or root_of(context)
-    make(root)
+    pipelines.init_workspace(root)
     print_made(root)

@@ -28,12 +28,10 @@ def list_(
     mask_path, mask_source, verdict, reasons and scores. Boxes are [x0, y0, x1, y1] in pixels of
     the EXIF-upright image, right and bottom exclusive.
     """
+    import pipelines
     from dataengine.console.list_ import print_portraits
     from dataengine.context import opened
-    from db import Verdict, reader
-    from pipelines.portraits.listing import list_portraits
 
-    wanted = Verdict(verdict.value) if verdict else None
-    with opened(context) as workspace, reader(workspace.engine).begin() as connection:
-        lines = list_portraits(connection, workspace.store, wanted)
-        print_portraits(lines, as_json=jsonl)
+    wanted = pipelines.Verdict(verdict.value) if verdict else None
+    with opened(context) as workspace:
+        print_portraits(pipelines.list_portraits(workspace, wanted), as_json=jsonl)

@@ -53,10 +53,13 @@ def predict(
     below the out folder, and nothing is written elsewhere. A file that cannot be read is told and
     left out; the exit code is 1 only if there is no other.
     """
-    from dataengine.console.predict import PredictionRequest, run_prediction
+    import pipelines
+    from dataengine.console.predict import print_predicted
+    from dataengine.console.shared.progress import shown_progress
+    from dataengine.console.shared.signals import exit_on_interrupt
     from dataengine.context import network
 
-    request = PredictionRequest(
+    request = pipelines.PredictRequest(
         network=network(context, network_),
         paths=paths,
         out=out,
@@ -65,5 +68,7 @@ def predict(
         overwrite=overwrite,
         device=device.value,
     )
-    if run_prediction(request, as_json=json):
-        raise typer.Exit(130)
+    stopped = "Stopped; what is in the out folder is whole."
+    with exit_on_interrupt(stopped), shown_progress() as progress:
+        done = pipelines.predict_pictures(request, progress)
+    print_predicted(done, as_json=json)

@@ -10,7 +10,7 @@ EPILOG = """
 **Examples**
 
     dataengine relabel
-    dataengine relabel --round 2 --by student
+    dataengine relabel --round 2 --method student
 """
 
 
@@ -26,7 +26,7 @@ def relabel(
             show_default="the current student",
         ),
     ] = None,
-    by: Annotated[
+    method: Annotated[
         MethodChoice,
         typer.Option(
             help="mean: of the teacher's and the student's probability; student: its own."
@@ -41,8 +41,13 @@ def relabel(
     the next `review push` withdraws that question and asks about the new mask. What a person
     accepted or drew is never touched. Stop it, run it again: nothing is done twice.
     """
-    from dataengine.console.relabel import run_relabel
+    import pipelines
+    from dataengine.console.relabel import print_relabelled
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
 
-    with opened(context) as workspace:
-        run_relabel(workspace, round_, by.value, device.value, as_json=json)
+    request = pipelines.RelabelRequest(
+        round=round_, method=pipelines.Method(method.value), device=device.value
+    )
+    with opened(context) as workspace, shown_progress() as progress:
+        print_relabelled(pipelines.relabel_portraits(workspace, request, progress), as_json=json)

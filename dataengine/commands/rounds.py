@@ -21,8 +21,9 @@ def rounds(
     Scores are means over the round's frozen test split with 95 % intervals (bootstrap by groups of
     near-duplicates), in percent.
     """
-    from dataengine.console.rounds import report_rounds
+    import pipelines
+    from dataengine.console.rounds import print_rounds
     from dataengine.context import opened
 
     with opened(context) as workspace:
-        report_rounds(workspace, as_json=json)
+        print_rounds(pipelines.list_rounds(workspace), as_json=json)

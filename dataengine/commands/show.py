@@ -18,14 +18,10 @@ def show(
     out: Annotated[Path, typer.Argument(metavar="OUT.png", help="Picture to write.")],
 ) -> None:
     """Draw a portrait: image with boxes, crop, and mask, side by side."""
+    import pipelines
     from dataengine.console.show import print_drawn
     from dataengine.context import opened
-    from db import reader
-    from pipelines.portraits.listing import find_portrait
-    from pipelines.portraits.picture import save_picture
 
     with opened(context) as workspace:
-        with reader(workspace.engine).begin() as connection:
-            portrait = find_portrait(connection, workspace.store, portrait_id)
-        save_picture(portrait, out, workspace.settings)
+        pipelines.draw_portrait(workspace, portrait_id, out)
     print_drawn(out)

@@ -21,13 +21,9 @@ def status(
     With `--json` also the numbers of `review status`. May be asked at any time, also while an
     ingest runs.
     """
+    import pipelines
     from dataengine.console.status import print_status
     from dataengine.context import opened
-    from db import reader
-    from pipelines.portraits.funnel import funnel
-    from pipelines.review.status import review_counts
 
-    with opened(context) as workspace, reader(workspace.engine).begin() as connection:
-        found = funnel(connection)
-        review = review_counts(connection)
-    print_status(found, review, as_json=json)
+    with opened(context) as workspace:
+        print_status(pipelines.workspace_status(workspace), as_json=json)

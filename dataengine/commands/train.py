@@ -1,7 +1,7 @@
 """`dataengine train`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -164,54 +164,47 @@ def train(
         data=data, round_=round_, of_data=(out, held_out, resume or None),
         of_round=(min_source, force or None),
     )  # fmt: skip
-    overrides = {
+    import pipelines
+    from dataengine.console.shared.progress import shown_progress
+    from dataengine.console.train import print_round, print_trained
+    from dataengine.context import network, opened, root_of
+
+    def named(name: str | None) -> pipelines.NetworkRef | None:
+        if name is None:
+            return None
+        # A round opens its workspace anyway, and knows there what sinet:current is.
+        return network(context, name) if round_ is None else pipelines.parse_network(name)
+
+    student: dict[str, Any] = {
+        "config": config,
         "model": model,
-        "options": {
-            name: value
-            for name, value in (("backbone", backbone), ("output_stride", output_stride))
-            if value is not None
-        },
-        "pretrained": pretrained or None,
+        "backbone": backbone,
+        "output_stride": output_stride,
+        "pretrained": pretrained,
         "epochs": epochs,
-        "encoder_epochs": stage_epochs,
+        "stage_epochs": stage_epochs,
+        "init": named(init),
+        "teacher": named(teacher),
+        "device": device.value,
     }
-    if round_ is not None:
-        from dataengine.console.train_round import RoundOptions, run_round
-        from dataengine.context import opened
-        from pipelines.networks import parse_network
-
-        options = RoundOptions(
-            number=round_,
-            min_source=(min_source or MinSourceChoice.ANY).value,
-            recipe=config,
-            overrides=overrides,
-            init=None if init is None else parse_network(init),
-            teacher=None if teacher is None else parse_network(teacher),
-            device=device.value,
-            force=force,
-        )
-        with opened(context) as workspace:
-            stopped = run_round(workspace, options, as_json=json)
-    else:
-        from dataengine.console.train import TrainingRequest, run_training
-        from dataengine.context import network, root_of
-
-        assert data is not None  # by the check above
-        request = TrainingRequest(
+    if data is not None:
+        request = pipelines.TrainRequest(
             data=data,
             out=out,
-            root=root_of(context),
-            recipe=config,
-            overrides=overrides,
-            device=device.value,
-            init=None if init is None else network(context, init),
-            teacher=None if teacher is None else network(context, teacher),
+            runs=root_of(context) / "runs",
+            held_out=pipelines.HELD_OUT if held_out is None else held_out,
             resume=resume,
-            held_out=0.1 if held_out is None else held_out,
+            **student,
         )
-        stopped = run_training(request, as_json=json)
-    if stopped:
-        raise typer.Exit(130)
+        with shown_progress() as progress:
+            trained = pipelines.train_network(request, progress)
+        print_trained(request, trained, as_json=json)
+    elif round_ is not None:
+        needs = pipelines.MinSource((min_source or MinSourceChoice.ANY).value)
+        of_round = pipelines.RoundRequest(round=round_, min_source=needs, force=force, **student)
+        with opened(context) as workspace, shown_progress() as progress:
+            found = pipelines.train_round(workspace, of_round, progress)
+        print_round(found, as_json=json)
 
 
 def _check_usage(

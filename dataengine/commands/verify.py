@@ -1,5 +1,6 @@
 """`dataengine verify`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,7 +32,20 @@ def verify(
     the exit code is 1. A folder is checked against its checksums.txt and needs no workspace.
     Photos that were forgotten since a release was written are a note.
     """
-    from dataengine.console.verify import run_verify
+    import pipelines
+    from dataengine.console.shared.progress import shown_progress
+    from dataengine.console.verify import print_report
+    from dataengine.context import opened, opened_if_there
 
-    if not run_verify(context, release, as_json=json):
+    with shown_progress() as progress:
+        if release is not None and Path(release).is_dir():
+            # Whole or not wherever it is: a workspace only adds what it knows of it.
+            with opened_if_there(context) as known:
+                report = pipelines.verify_folder(Path(release), progress, workspace=known)
+        else:
+            request = pipelines.VerifyRequest(release=release)
+            with opened(context) as workspace:
+                report = pipelines.verify_workspace(workspace, request, progress)
+    print_report(report, as_json=json)
+    if not report.ok:
         raise typer.Exit(1)

@@ -5,40 +5,26 @@ from dataclasses import asdict
 import typer
 
 from dataengine.console.shared.text import print_json
-from pipelines.certify import certifying
-from pipelines.certify.attempts import Terms
+from pipelines.certify.attempts import Attempt
 from pipelines.certify.certificates import beside_text
 from pipelines.certify.certifying import Certification
 from pipelines.certify.findings import findings_of
-from pipelines.workspace.workspace import Workspace
 
 
-def run_certify(
-    workspace: Workspace,
-    terms: tuple[float, float, float],
-    audit: int | None,
-    seed: int | None,
-    *,
-    abandon: bool,
-    as_json: bool,
-) -> None:
-    """Begin, judge or give up, and say how it stands."""
-    if abandon:
-        _give_up(workspace)
-        return
-    found = certifying.certify(workspace, Terms(*terms), audit, seed)
+def print_certification(found: Certification, *, as_json: bool) -> None:
+    """How it stands."""
     if as_json:
         print_json({**asdict(found), "state": found.attempt.state})
     else:
-        _print(found)
+        _print_lines(found)
 
 
-def _give_up(workspace: Workspace) -> None:
-    attempt = certifying.abandon(workspace)
+def print_abandoned(attempt: Attempt) -> None:
+    """What was given up."""
     typer.echo(f"attempt {attempt.number} is given up; what it spent stays spent")
 
 
-def _print(found: Certification) -> None:
+def _print_lines(found: Certification) -> None:
     attempt, judgement = found.attempt, found.judgement
     for number in found.voided:
         typer.echo(f"attempt {number} is void: its masks or its score have changed")

@@ -1,31 +1,15 @@
 """`export` on a console."""
 
 from collections import Counter
-from pathlib import Path
 
 import typer
 
 from dataengine.console.shared.text import print_json, printable
-from pipelines.portraits.standing import MinSource
-from pipelines.releases.exporting import Exported, export, export_round
-from pipelines.releases.formats import Format
-from pipelines.workspace.workspace import Workspace
+from pipelines.releases.exporting import Exported
 
 
-def run_export(
-    workspace: Workspace,
-    out: Path,
-    form: str,
-    min_source: str,
-    round_number: int | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Export and say what was written."""
-    if round_number is None:
-        found = export(workspace, out, Format(form), MinSource(min_source))
-    else:
-        found = export_round(workspace, out, Format(form), round_number)
+def print_exported(found: Exported, *, as_json: bool) -> None:
+    """What was written."""
     if as_json:
         print_json(_as_dict(found))
         return

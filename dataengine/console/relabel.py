@@ -1,50 +1,34 @@
 """`relabel` on a console."""
 
-import os
-from collections import Counter
-from statistics import median
-
 import typer
 
-from dataengine.console.shared.progress import shown
 from dataengine.console.shared.text import print_json
-from pipelines.networks import load_network
-from pipelines.networks.current import require_student
-from pipelines.rounds.relabel import Method, outdated, relabel
-from pipelines.workspace.workspace import Workspace
+from pipelines.rounds.relabel import RelabelResult
 
 
-def run_relabel(
-    workspace: Workspace, round_number: int | None, method: str, device: str, *, as_json: bool
-) -> None:
-    """Relabel and say what changed."""
-    chosen = require_student(workspace, round_number)
-    student = load_network(chosen.network, device=device, threads=os.cpu_count() or 1)
-    todo = outdated(workspace, student.name, Method(method))
-    done = list(shown(relabel(workspace, student, todo), "relabelling", len(todo)))
-    verdicts = Counter(each.verdict for each in done)
-    change = median(each.change for each in done) if done else None
+def print_relabelled(done: RelabelResult, *, as_json: bool) -> None:
+    """What changed."""
     if as_json:
         print_json(
             {
-                "round": chosen.round,
-                "student": student.name,
-                "method": method,
-                "portraits": len(done),
-                "verdicts": verdicts,
-                "median_change": change,
+                "round": done.round,
+                "student": done.student,
+                "method": done.method,
+                "portraits": len(done.relabelled),
+                "verdicts": done.verdicts,
+                "median_change": done.median_change,
             }
         )
-        return
-    if not done:
+    elif done.median_change is None:
         typer.echo(
             f"Nothing to relabel: every mask is accepted, drawn by a person, or made by the "
-            f"student of round {chosen.round} already."
+            f"student of round {done.round} already."
         )
-        return
-    counts = ", ".join(f"{number:,} {verdict}" for verdict, number in sorted(verdicts.items()))
-    typer.echo(
-        f"Gave {len(done):,} portraits a new mask ({method}, student of round {chosen.round}): "
-        f"{counts}; the median mask changed by {change:.1%}"
-    )
-    typer.echo("Let people look: `dataengine review push`")
+    else:
+        verdicts = sorted(done.verdicts.items())
+        counts = ", ".join(f"{number:,} {verdict}" for verdict, number in verdicts)
+        typer.echo(
+            f"Gave {len(done.relabelled):,} portraits a new mask ({done.method}, student of round "
+            f"{done.round}): {counts}; the median mask changed by {done.median_change:.1%}"
+        )
+        typer.echo("Let people look: `dataengine review push`")

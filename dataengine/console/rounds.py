@@ -6,15 +6,12 @@ from typing import Any
 import typer
 
 from dataengine.console.shared.text import print_json
-from db import Split, reader
-from pipelines.rounds.history import RoundLine, rounds
-from pipelines.workspace.workspace import Workspace
+from db import Split
+from pipelines.rounds.history import RoundLine
 
 
-def report_rounds(workspace: Workspace, *, as_json: bool) -> None:
-    """Print all runs of all rounds."""
-    with reader(workspace.engine).begin() as connection:
-        found = rounds(connection)
+def print_rounds(found: Sequence[RoundLine], *, as_json: bool) -> None:
+    """All runs of all rounds."""
     if as_json:
         print_json([line.as_dict() for line in found])
     elif found:

@@ -8,15 +8,15 @@ from rich.table import Table
 from dataengine.console.shared.text import print_json
 from db import Stage
 from pipelines.portraits.funnel import Funnel
-from pipelines.review.status import ReviewCounts
+from pipelines.review.status import WorkspaceStatus
 
 
-def print_status(found: Funnel, review: ReviewCounts, *, as_json: bool) -> None:
+def print_status(found: WorkspaceStatus, *, as_json: bool) -> None:
     """The funnel; as JSON also how review stands."""
     if as_json:
-        print_json({**found.as_dict(), "review": review.as_dict()})
+        print_json(found.as_dict())
     else:
-        print_funnel(found)
+        print_funnel(found.funnel)
 
 
 def print_funnel(found: Funnel) -> None:

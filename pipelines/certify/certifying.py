@@ -29,12 +29,38 @@ from pipelines.certify.certificate import (
 )
 from pipelines.certify.findings import find
 from pipelines.certify.threshold import SAFETY
+from pipelines.doubt.default import DEFAULT_BAD_BELOW
 from pipelines.doubt.scoring import require_score, score_masks
 from pipelines.doubt.stored_traits import remember_traits
 from pipelines.portraits.splits import assign_splits
+from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
 
 _SEEDS = 2**31
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifyRequest:
+    """What is to be proven; an attempt that is open goes on with the same.
+
+    Attributes:
+        max_error: at most this share of the set is bad.
+        confidence: of all attempts together.
+        bad_below: IoU under which a fixed mask was bad.
+        audit: masks to audit; None: 80 % power at half the bound.
+        seed: of the draw; None: by chance.
+    """
+
+    max_error: float = 0.02
+    confidence: float = 0.95
+    bad_below: float = DEFAULT_BAD_BELOW
+    audit: int | None = None
+    seed: int | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """What the certificate says."""
+        return Terms(self.max_error, self.confidence, self.bad_below)
 
 
 @dataclass(frozen=True)
@@ -58,27 +84,28 @@ class Certification:
     voided: list[int]
 
 
-def certify(
-    workspace: Workspace, terms: Terms, audit: int | None = None, seed: int | None = None
+def certify_masks(
+    workspace: Workspace, request: CertifyRequest, progress: Progress = SILENT
 ) -> Certification:
     """Go on with the open attempt, or begin one.
 
     Args:
         workspace: opened.
-        terms: what is to be proven; those of the open attempt, if there is one.
-        audit: masks to audit; default: 80 % power at half the bound.
-        seed: of the draw; default: by chance.
+        request: what is to be proven, as the open attempt has it, if there is one.
+        progress: told what is under way.
 
     Raises:
         CertifyError: an attempt of other terms is open, there is no fitted score, no threshold
             is good enough, or there is nothing to accept.
         WorkspaceError: a blob is missing or damaged.
     """
+    terms = request.terms
+    progress.begin("certifying", None, "attempts")
     voided = void_changed(workspace)
     found = _open(workspace)
     begun = found is None
     if found is None:
-        _begin(workspace, terms, audit, seed)
+        _begin(workspace, terms, request.audit, request.seed)
         found = _open(workspace)
         assert found is not None  # just written
     elif found.terms != terms:
@@ -95,7 +122,7 @@ def certify(
     return Certification(attempt, begun, judgement, accepted, chance, voided)
 
 
-def abandon(workspace: Workspace) -> Attempt:
+def abandon_attempt(workspace: Workspace) -> Attempt:
     """Give the open attempt up; its share of alpha stays spent.
 
     Raises:

@@ -71,7 +71,7 @@ class KnownScore:
     created_at: datetime
 
 
-def fit_scores(workspace: Workspace, bad_below: float, seed: int = 0) -> KnownScore:
+def fit_combined_score(workspace: Workspace, bad_below: float, seed: int = 0) -> KnownScore:
     """Fit the combined score on all decisions so far, and score every network's latest mask.
 
     Args:

@@ -1,10 +1,9 @@
 """`ingest` as one function: register what is offered, then work until nothing is left."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from db import JobState, Stage, chunks, open_engine, queue, reader, schema
 from pipelines.ingest import records
@@ -18,30 +17,34 @@ from pipelines.networks.emptiness import emptiness
 from pipelines.work.crew import crew
 from pipelines.work.pool import work_through
 from pipelines.work.stage import Committed
+from pipelines.networks.current import resolve_settings
+from pipelines.networks.names import CURRENT
+from pipelines.workspace.opening import init_if_missing
+from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace, WorkspacePaths, database_url
 
 _REGISTER_BATCH = 2000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IngestRequest:
     """What to take in.
 
     Attributes:
         paths: folders, files, lists of paths, tars.
         masks: folder of people's masks.
+        mask_pattern: how masks are named after their photos; None: like them.
         limit: take at most this many new files.
         retry_failed: instead of looking for new files, do failed jobs again: all, or those of
             the given paths.
-        mask_pattern: how masks are named after their photos; None: like them.
     """
 
-    paths: Sequence[Path]
+    paths: Sequence[Path] = ()
     masks: Path | None = None
+    mask_pattern: str | None = None
     limit: int | None = None
     retry_failed: bool = False
-    mask_pattern: str | None = None
 
     @property
     def mask_folder(self) -> MaskFolder | None:
@@ -91,19 +94,6 @@ class IngestResult:
     warning: str | None = None
 
 
-class Observer(Protocol):
-    """Told what happens; a console, or nothing."""
-
-    def scanning(self, seen: int) -> None:
-        """So many files were found so far."""
-
-    def working(self, total_files: int, workers: int) -> None:
-        """The scan is over; so many files have work left."""
-
-    def progressed(self, tally: Tally) -> None:
-        """A batch was committed; the tally is the run's so far."""
-
-
 def check_request(settings: Settings, request: IngestRequest) -> None:
     """Find what is mistyped, before anything is made or written for it.
 
@@ -117,12 +107,33 @@ def check_request(settings: Settings, request: IngestRequest) -> None:
         check_masks(request.mask_folder, request.paths)
 
 
-def plan(root: Path, settings: Settings, request: IngestRequest) -> IngestPlan:
-    """Find out what `ingest` would do, writing nothing.
+def open_for_ingest(
+    root: Path, settings: Settings, request: IngestRequest, progress: Progress = SILENT
+) -> Workspace:
+    """Open the workspace that a request is about; where there is none it is made.
+
+    Nothing is made for a request that is mistyped.
+
+    Raises:
+        PipelineError: as `check_request`.
+        WorkspaceError: it cannot be made or opened, or there is none and `sinet:current` is wanted.
+    """
+    check_request(settings, request)
+    # Only a workspace that is there has a student.
+    wants_student = CURRENT in (settings.teacher.name, settings.teacher.second_opinion)
+    if not wants_student and init_if_missing(root):
+        progress.say(f"Made a workspace in {root.absolute()}")
+    return Workspace(root, settings)
+
+
+def plan_ingest(root: Path, settings: Settings, request: IngestRequest) -> IngestPlan:
+    """Find out what `ingest_photos` would do, writing nothing; there need be no workspace.
 
     Raises:
         ScanError: a path does not exist or cannot be read.
+        ModelError: there is no such teacher.
     """
+    check_request(settings, request)
     result = IngestPlan()
     paths = WorkspacePaths(root)
     engine = open_engine(database_url(paths, settings)) if paths.exists else None
@@ -146,16 +157,15 @@ def plan(root: Path, settings: Settings, request: IngestRequest) -> IngestPlan:
     return result
 
 
-def ingest(
-    workspace: Workspace, request: IngestRequest, observer: Observer, stop: Callable[[], bool]
+def ingest_photos(
+    workspace: Workspace, request: IngestRequest, progress: Progress = SILENT
 ) -> IngestResult:
     """Take in what is offered and finish whatever is unfinished in the workspace.
 
     Args:
         workspace: where to.
         request: what.
-        observer: told about progress.
-        stop: asked several times a second; True ends the run after the batches under way.
+        progress: told of every batch; stopped, the run ends after those under way.
 
     Raises:
         ScanError: a path does not exist or cannot be read.
@@ -163,6 +173,8 @@ def ingest(
         WorkerError: the workers cannot go on.
         WorkspaceError: the workspace cannot be written.
     """
+    # For the rest of the run `sinet:current` is who it is now.
+    workspace.settings = resolve_settings(workspace)
     check_teacher(workspace.settings.teacher)
     workspace.clear_up_after_the_dead()
     summary = ScanSummary()
@@ -170,21 +182,23 @@ def ingest(
     if request.retry_failed:
         retried = _retry(workspace, request.paths)
     else:
-        registered = _register(workspace, request, summary, observer, stop)
+        registered = _register(workspace, request, summary, progress)
     with workspace.engine.begin() as connection:
         todo = queue.counts(connection)
     tally = Tally()
     started = time.monotonic()
 
     def report(batch: Committed) -> None:
+        before = tally.files
         tally.note(batch)
-        observer.progressed(tally)
+        progress.advance(tally.files - before, str(tally))
 
     if any(todo[stage][state] for stage in STAGES for state in (JobState.TODO, JobState.DOING)):
         files = sum(todo[stage][JobState.TODO] for stage in (Stage.READ, Stage.DETECT))
         who = crew(workspace.settings.engine, sum(todo[stage][JobState.TODO] for stage in STAGES))
-        observer.working(files, who.workers)
-        work_through(workspace, ingest_stages, who, stop, report)
+        progress.say(f"ingesting {files:,} files with {who.workers or 'no further'} workers")
+        progress.begin("ingesting", files, "images")
+        work_through(workspace, ingest_stages, who, progress.stopping, report)
     seconds = time.monotonic() - started
     teacher = parse_network(workspace.settings.teacher.name)
     return IngestResult(
@@ -193,7 +207,7 @@ def ingest(
         retried,
         tally,
         seconds,
-        interrupted=stop(),
+        interrupted=progress.stopping(),
         warning=emptiness(teacher, tally.labelled, tally.empty),
     )
 
@@ -202,10 +216,10 @@ def _register(
     workspace: Workspace,
     request: IngestRequest,
     summary: ScanSummary,
-    observer: Observer,
-    stop: Callable[[], bool],
+    progress: Progress,
 ) -> Registered:
     total = Registered()
+    progress.begin("scanning", None, "files found")
     files, masks = scan(request.paths, summary), None
     if request.mask_folder:
         # Whether a name is unique is known once all are: they are held in memory.
@@ -219,8 +233,8 @@ def _register(
         total.new += added.new
         total.changed += added.changed
         total.known += added.known
-        observer.scanning(total.seen)
-        if stop() or (request.limit is not None and total.new >= request.limit):
+        progress.advance(added.seen)
+        if progress.stopping() or (request.limit is not None and total.new >= request.limit):
             break
     return total
 

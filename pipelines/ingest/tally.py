@@ -33,6 +33,12 @@ class Tally:
     masks_read: Counter[str] = field(default_factory=Counter)
     failures: Counter[str] = field(default_factory=Counter)
 
+    def __str__(self) -> str:
+        """In short, for people who wait."""
+        rejected = self.verdicts.get("rejected", 0)
+        failures = sum(self.failures.values())
+        return f"{self.portraits:,} portraits, {rejected:,} rejected, {failures:,} failures"
+
     def note(self, batch: Committed) -> None:
         """Add what a batch committed."""
         for told in batch.told:

@@ -9,8 +9,9 @@ import re
 from pathlib import Path
 
 from pipelines.lineage.hashing import hash_files
-from pipelines.lineage.report import Fault, Observer, Report
+from pipelines.lineage.report import Fault, Report
 from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.progress import Progress
 
 CHECKSUMS_FILE = "checksums.txt"
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
@@ -25,14 +26,14 @@ def checksum_of(folder: Path) -> str:
     return hashlib.sha256(_read(folder)).hexdigest()
 
 
-def check_release(folder: Path, report: Report, observer: Observer) -> None:
+def check_release(folder: Path, report: Report, progress: Progress) -> None:
     """Compare every file of a release with its checksum, and look for files without one.
 
     Raises:
         PipelineError: the folder has no checksums.txt, so it is no release.
     """
     listed = _listed(folder, _read(folder), report)
-    observer.checking(str(folder), len(listed))
+    progress.begin(f"checking {folder}", len(listed), "files")
     files = ((name, folder / name) for name in listed)
     for found in hash_files(files):
         path = str(folder / found.item)
@@ -44,7 +45,7 @@ def check_release(folder: Path, report: Report, observer: Observer) -> None:
             report.add(Fault.DAMAGED_FILE, path, message)
         report.files += 1
         report.bytes += found.size_bytes
-        observer.checked(1, found.size_bytes)
+        progress.advance(1, report.read)
     for name in sorted(_present(folder) - set(listed) - {CHECKSUMS_FILE}):
         path = str(folder / name)
         report.add(

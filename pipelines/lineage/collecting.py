@@ -5,7 +5,19 @@ from dataclasses import dataclass, field
 
 from db import owners, reader
 from pipelines.lineage.blobs import digests, named_blobs, unnamed
+from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectRequest:
+    """What to do.
+
+    Attributes:
+        dry_run: count only.
+    """
+
+    dry_run: bool = False
 
 
 @dataclass
@@ -42,7 +54,9 @@ class Removed:
     spared: list[str] = field(default_factory=list)
 
 
-def collect(workspace: Workspace, *, dry_run: bool = False) -> Collected:
+def collect_garbage(
+    workspace: Workspace, request: CollectRequest, progress: Progress = SILENT
+) -> Collected:
     """Remove what no row names.
 
     An ingest may run meanwhile: it writes a blob before the row that names it, so what a process
@@ -50,19 +64,21 @@ def collect(workspace: Workspace, *, dry_run: bool = False) -> Collected:
 
     Args:
         workspace: opened to write.
-        dry_run: count only.
+        request: whether to remove anything.
+        progress: told of every blob that is looked at.
 
     Raises:
         WorkspaceError: a file cannot be removed.
     """
     with reader(workspace.engine).begin() as connection:
         named = digests(blob.key for blob in named_blobs(connection))
-    found = list(unnamed(workspace.store.keys(), named))
-    removed = remove_unnamed(workspace, found, dry_run=dry_run)
+    keys = tracked(progress, workspace.store.keys(), "collecting", "blobs")
+    found = list(unnamed(keys, named))
+    removed = remove_unnamed(workspace, found, dry_run=request.dry_run)
     result = Collected(
         blobs=removed.blobs, blob_bytes=removed.blob_bytes, spared=len(removed.spared)
     )
-    _collect_temporaries(workspace, result, dry_run=dry_run)
+    _collect_temporaries(workspace, result, dry_run=request.dry_run)
     return result
 
 

@@ -81,7 +81,7 @@ class Explanation:
     released: Sequence[ReleaseHistory]
 
 
-def parse(text: str) -> tuple[Path, Point | None]:
+def parse_point(text: str) -> tuple[Path, Point | None]:
     """Read ``FILE`` or ``FILE:x,y``; a file whose name ends like a point is that file."""
     match = _WITH_POINT.fullmatch(text)
     if match is None or Path(text).exists():
@@ -89,7 +89,7 @@ def parse(text: str) -> tuple[Path, Point | None]:
     return Path(match[1]), Point(int(match[2]), int(match[3]))
 
 
-def explain(workspace: Workspace, path: Path, point: Point | None = None) -> Explanation:
+def explain_file(workspace: Workspace, path: Path, point: Point | None = None) -> Explanation:
     """Say where a file came from.
 
     Args:

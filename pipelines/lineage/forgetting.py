@@ -92,7 +92,7 @@ class Plan:
 
 
 @dataclass
-class Forgot:
+class RemovedPhotos:
     """What was removed.
 
     Attributes:
@@ -150,7 +150,7 @@ class _Rows:
 
 
 def plan(connection: Connection, image_ids: Sequence[int]) -> Plan:
-    """Say what `forget` would remove, and which releases hold it."""
+    """Say what `remove_photos` would remove, and which releases hold it."""
     items: dict[int, list[str]] = {}
     photos = []
     for image_id in image_ids:
@@ -162,7 +162,7 @@ def plan(connection: Connection, image_ids: Sequence[int]) -> Plan:
     return Plan(photos, [_containing(connection, key, items[key]) for key in sorted(items)])
 
 
-def forget(workspace: Workspace, image_ids: Sequence[int]) -> Forgot:
+def remove_photos(workspace: Workspace, image_ids: Sequence[int]) -> RemovedPhotos:
     """Remove photos: sources, crops, masks, questions, decisions and jobs, and their blobs.
 
     Args:
@@ -174,6 +174,8 @@ def forget(workspace: Workspace, image_ids: Sequence[int]) -> Forgot:
         BusyError: a push is at work; nothing was removed.
         WorkspaceError: a blob cannot be removed; no row names it any more.
     """
+    if not image_ids:
+        return RemovedPhotos()
     workspace.clear_up_after_the_dead()
     keys: set[str] = set()
     tombstones = _tombstones(workspace, image_ids)
@@ -185,7 +187,7 @@ def forget(workspace: Workspace, image_ids: Sequence[int]) -> Forgot:
     overwrite_what_was_deleted(workspace.engine)
     known = sum(stone is not None for stone in tombstones.values())
     removed = remove_unnamed(workspace, sorted(keys))
-    return Forgot(
+    return RemovedPhotos(
         photos=len(image_ids),
         blobs=removed.blobs,
         spared=removed.spared,

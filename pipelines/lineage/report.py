@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 
 class Fault(StrEnum):
@@ -50,6 +50,7 @@ class Report:
         runs: runs whose weights were checked.
         bytes: that were read.
         unnamed: blobs that no row names: `gc` removes them.
+        seconds: that it took.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -61,6 +62,12 @@ class Report:
     runs: int = 0
     bytes: int = 0
     unnamed: int = 0
+    seconds: float = 0
+
+    @property
+    def read(self) -> str:
+        """What was read, for people."""
+        return f"{self.bytes / 1e6:,.1f} MB"
 
     @property
     def ok(self) -> bool:
@@ -74,14 +81,5 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         problems = [{**vars(each), "fault": str(each.fault)} for each in self.problems]
-        return {"ok": self.ok, **vars(self), "problems": problems}
-
-
-class Observer(Protocol):
-    """Told how far a verification is; a console, or nothing."""
-
-    def checking(self, what: str, total: int) -> None:
-        """So many things of a kind are about to be checked."""
-
-    def checked(self, number: int, read_bytes: int) -> None:
-        """So many more of them were, and so many bytes read for it."""
+        told = {"problems": problems, "seconds": round(self.seconds, 3)}
+        return {"ok": self.ok, **vars(self), **told}

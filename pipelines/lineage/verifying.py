@@ -1,7 +1,9 @@
 """Whether everything a workspace says is still so: blobs, references, releases, runs."""
 
 import hashlib
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +26,9 @@ from db import (
 from pipelines.lineage.blobs import NamedBlob, count_named, digests, named_blobs, unnamed
 from pipelines.lineage.checksums import CHECKSUMS_FILE, check_release, checksum_of
 from pipelines.lineage.hashing import hash_blobs
-from pipelines.lineage.report import Fault, Observer, Report
+from pipelines.lineage.report import Fault, Report
 from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.store import digest_of, is_key
 from pipelines.workspace.workspace import Workspace
 
@@ -33,68 +36,59 @@ CHECKPOINT_FILE = "last.safetensors"
 _NAMED_AT_MOST = 1000
 
 
-def verify_workspace(workspace: Workspace, observer: Observer) -> Report:
+@dataclass(frozen=True, kw_only=True)
+class VerifyRequest:
+    """What to check.
+
+    Attributes:
+        release: only this one, by its name; None: the whole workspace.
+    """
+
+    release: str | None = None
+
+
+def verify_workspace(
+    workspace: Workspace, request: VerifyRequest, progress: Progress = SILENT
+) -> Report:
     """Check every blob a row names, every reference, every sealed release and every run's weights.
 
-    May run beside an ingest: it sees the rows of one moment, whose blobs were written before.
-    """
-    report = Report()
-    with reader(workspace.engine).begin() as connection:
-        _check_references(connection, report)
-        _check_jobs(connection, report)
-        _check_tombstones(connection, report)
-        _check_blobs(connection, workspace, report, observer)
-        named = digests(blob.key for blob in named_blobs(connection))
-        report.unnamed = sum(1 for _ in unnamed(workspace.store.keys(), named))
-        releases = _releases(connection)
-        query = sa.select(Run.folder, Run.checkpoint_sha256).order_by(Run.id)
-        runs = [(row.folder, row.checkpoint_sha256) for row in connection.execute(query)]
-        tombstones = {row.id: _forgotten_items(connection, row.id) for row in releases}
-    for row in releases:
-        if row.sealed_at is None:
-            report.notes.append(f"{row.name}: was never finished; nothing was checked")
-            continue
-        _check_sealed(workspace, row, report, observer)
-        _note_forgotten(row.name, tombstones[row.id], report)
-    _check_runs(workspace, runs, report)
-    return report
+    Or only one release. May run beside an ingest: it sees the rows of one moment, whose blobs were
+    written before.
 
-
-def verify_release(workspace: Workspace, name: str, observer: Observer) -> Report:
-    """Check one release by its name.
+    Args:
+        workspace: opened.
+        request: what to check.
+        progress: told of every blob and every file.
 
     Raises:
         PipelineError: there is no release of this name, or it was never finished.
     """
-    report = Report()
-    with reader(workspace.engine).begin() as connection:
-        releases = {row.name: row for row in _releases(connection)}
-        row = releases.get(name)
-        if row is None:
-            known = ", ".join(releases) or "there are none"
-            raise PipelineError(f"{name}: no such release, and no such folder; releases: {known}")
-        forgotten = _forgotten_items(connection, row.id)
-    if row.sealed_at is None:
-        raise PipelineError(f"{name}: was never finished; run the command that makes it again")
-    _check_sealed(workspace, row, report, observer, must_exist=True)
-    _note_forgotten(name, forgotten, report)
+    started = time.monotonic()
+    if request.release is None:
+        report = _verify_all(workspace, progress)
+    else:
+        report = _verify_release(workspace, request.release, progress)
+    report.seconds = time.monotonic() - started
     return report
 
 
-def verify_folder(folder: Path, workspace: Workspace | None, observer: Observer) -> Report:
+def verify_folder(
+    folder: Path, progress: Progress = SILENT, *, workspace: Workspace | None = None
+) -> Report:
     """Check the folder of a release, wherever it was copied to.
 
     Args:
         folder: with its checksums.txt.
+        progress: told of every file.
         workspace: the one that may have made it: then it must be a release of it in name, too, if
             it lies where that one was written, and forgotten photos in it are noted.
-        observer: told about progress.
 
     Raises:
         PipelineError: the folder has no checksums.txt.
     """
-    report = Report()
-    check_release(folder, report, observer)
+    report, started = Report(), time.monotonic()
+    check_release(folder, report, progress)
+    report.seconds = time.monotonic() - started
     if workspace is None:
         return report
     checksum = checksum_of(folder)
@@ -108,8 +102,47 @@ def verify_folder(folder: Path, workspace: Workspace | None, observer: Observer)
     return report
 
 
+def _verify_all(workspace: Workspace, progress: Progress) -> Report:
+    report = Report()
+    with reader(workspace.engine).begin() as connection:
+        _check_references(connection, report)
+        _check_jobs(connection, report)
+        _check_tombstones(connection, report)
+        _check_blobs(connection, workspace, report, progress)
+        named = digests(blob.key for blob in named_blobs(connection))
+        report.unnamed = sum(1 for _ in unnamed(workspace.store.keys(), named))
+        releases = _releases(connection)
+        query = sa.select(Run.folder, Run.checkpoint_sha256).order_by(Run.id)
+        runs = [(row.folder, row.checkpoint_sha256) for row in connection.execute(query)]
+        tombstones = {row.id: _forgotten_items(connection, row.id) for row in releases}
+    for row in releases:
+        if row.sealed_at is None:
+            report.notes.append(f"{row.name}: was never finished; nothing was checked")
+            continue
+        _check_sealed(workspace, row, report, progress)
+        _note_forgotten(row.name, tombstones[row.id], report)
+    _check_runs(workspace, runs, report)
+    return report
+
+
+def _verify_release(workspace: Workspace, name: str, progress: Progress) -> Report:
+    report = Report()
+    with reader(workspace.engine).begin() as connection:
+        releases = {row.name: row for row in _releases(connection)}
+        row = releases.get(name)
+        if row is None:
+            known = ", ".join(releases) or "there are none"
+            raise PipelineError(f"{name}: no such release, and no such folder; releases: {known}")
+        forgotten = _forgotten_items(connection, row.id)
+    if row.sealed_at is None:
+        raise PipelineError(f"{name}: was never finished; run the command that makes it again")
+    _check_sealed(workspace, row, report, progress, must_exist=True)
+    _note_forgotten(name, forgotten, report)
+    return report
+
+
 def _check_blobs(
-    connection: Connection, workspace: Workspace, report: Report, observer: Observer
+    connection: Connection, workspace: Workspace, report: Report, progress: Progress
 ) -> None:
     store = workspace.store
 
@@ -121,7 +154,7 @@ def _check_blobs(
                 message = f"{blob.row}: names {blob.key!r}, which is no blob"
                 report.add(Fault.NO_KEY, blob.row, message)
 
-    observer.checking("blobs", count_named(connection))
+    progress.begin("checking blobs", count_named(connection), "blobs")
     for found in hash_blobs(keys(), store):
         blob = found.item
         where = store.where(blob.key)
@@ -133,7 +166,7 @@ def _check_blobs(
             report.add(Fault.DAMAGED_BLOB, blob.key, message)
         report.blobs += 1
         report.bytes += found.size_bytes
-        observer.checked(1, found.size_bytes)
+        progress.advance(1, report.read)
 
 
 def _check_references(connection: Connection, report: Report) -> None:
@@ -180,7 +213,7 @@ def _check_sealed(
     workspace: Workspace,
     row: Any,
     report: Report,
-    observer: Observer,
+    progress: Progress,
     *,
     must_exist: bool = False,
 ) -> None:
@@ -196,7 +229,7 @@ def _check_sealed(
         return
     try:
         is_same = checksum_of(folder) == row.checksum
-        check_release(folder, report, observer)
+        check_release(folder, report, progress)
     except PipelineError as error:
         report.add(Fault.CHECKSUMS, row.name, str(error))
         return

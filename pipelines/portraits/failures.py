@@ -7,8 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import JobRow, JobState, Portrait, Source, Stage
+from db import JobRow, JobState, Portrait, Source, reader
+from db import Stage as Stage
 from pipelines.workspace.uris import uri_path
+from pipelines.workspace.workspace import Workspace
 
 _OF_IMAGES = (Stage.DETECT, Stage.IMPORT)
 
@@ -37,7 +39,18 @@ class Failure:
         return asdict(self)
 
 
-def failures(connection: Connection, stage: Stage | None = None) -> Iterator[Failure]:
+def list_failures(workspace: Workspace, stage: Stage | None = None) -> Iterator[Failure]:
+    """All of them, in the order of the stages and of what they were about.
+
+    Args:
+        workspace: opened.
+        stage: only those of this one.
+    """
+    with reader(workspace.engine).begin() as connection:
+        yield from failure_lines(connection, stage)
+
+
+def failure_lines(connection: Connection, stage: Stage | None = None) -> Iterator[Failure]:
     """All of them, in the order of the stages and of what they were about.
 
     Args:

@@ -8,11 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import aliased
 
-from db import Image, Mask, Portrait, Source, Verdict
+from db import Image, Mask, Portrait, Source, reader
+from db import Verdict as Verdict
 from pipelines.portraits.rows import latest_masks
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.store import Store
 from pipelines.workspace.uris import uri_path
+from pipelines.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,18 @@ class PortraitLine:
         return asdict(self)
 
 
-def list_portraits(
+def list_portraits(workspace: Workspace, verdict: Verdict | None = None) -> Iterator[PortraitLine]:
+    """All portraits in the order of their ids, as they are at the first.
+
+    Args:
+        workspace: opened.
+        verdict: only those whose latest mask has it.
+    """
+    with reader(workspace.engine).begin() as connection:
+        yield from portrait_lines(connection, workspace.store, verdict)
+
+
+def portrait_lines(
     connection: Connection,
     store: Store,
     verdict: Verdict | None = None,
@@ -115,6 +128,6 @@ def find_portrait(connection: Connection, store: Store, portrait_id: int) -> Por
     Raises:
         PipelineError: there is none of this id.
     """
-    for line in list_portraits(connection, store, portrait_id=portrait_id):
+    for line in portrait_lines(connection, store, portrait_id=portrait_id):
         return line
     raise PipelineError(f"no portrait {portrait_id}; `dataengine list` shows their ids")

@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from db import reader
 from pipelines.pictures.decode import decode
-from pipelines.portraits.listing import PortraitLine
+from pipelines.portraits.listing import PortraitLine, find_portrait
 from pipelines.workspace.errors import ItemError, PipelineError
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.store import storage_message
 from pipelines.workspace.uris import read_bytes
+from pipelines.workspace.workspace import Workspace
 from sinet.pictures.decode import MAX_PIXELS
 from sinet.pictures.threshold import is_person
 
@@ -20,6 +22,23 @@ _CAPTION_PX = 64
 _GAP_PX = 12
 _INK, _PAPER = (235, 235, 235), (28, 30, 34)
 _FACE, _CROP, _OUTLINE = (255, 196, 0), (0, 200, 255), (60, 255, 90)
+
+
+def draw_portrait(workspace: Workspace, portrait_id: int, target: Path) -> None:
+    """Draw a portrait: image with boxes, crop, and mask, side by side.
+
+    Args:
+        workspace: opened.
+        portrait_id: as `list_portraits` has it.
+        target: a .png or .jpg file; overwritten.
+
+    Raises:
+        PipelineError: there is no such portrait, its crop or mask cannot be read, or the target
+            cannot be written.
+    """
+    with reader(workspace.engine).begin() as connection:
+        line = find_portrait(connection, workspace.store, portrait_id)
+    save_picture(line, target, workspace.settings)
 
 
 def save_picture(line: PortraitLine, target: Path, settings: Settings) -> None:

@@ -19,7 +19,25 @@ from pipelines.releases.formats import Format, check
 from pipelines.releases.selection import Selection, require_entries, select
 from pipelines.review.status import review_counts
 from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest:
+    """What to write.
+
+    Attributes:
+        out: folder to make.
+        format: of the release.
+        min_source: what a mask needs.
+        round: the frozen set of this round, whatever its masks need; None: what is trusted now.
+    """
+
+    out: Path
+    format: Format = Format.FOLDER
+    min_source: MinSource = MinSource.ANY
+    round: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,34 +57,41 @@ class Exported:
     forgotten: int = 0
 
 
-def export(workspace: Workspace, target: Path, form: Format, min_source: MinSource) -> Exported:
+def export_release(
+    workspace: Workspace, request: ExportRequest, progress: Progress = SILENT
+) -> Exported:
     """Write the trusted portraits as they are now.
 
+    Or, of a round, its frozen set once more, without what was forgotten since.
+
+    Args:
+        workspace: opened.
+        request: what to write, and where.
+        progress: told what is under way.
+
     Raises:
-        PipelineError: there are none, there is something at the target, or what the format needs is
-            not installed.
+        PipelineError: there are none, no such round, it is damaged, there is something at the
+            target, or what the format needs is not installed.
         WorkspaceError: a blob is missing or damaged, or the disk is full.
     """
-    check_target(target)
-    check(form)
+    check_target(request.out)
+    check(request.format)
+    progress.begin("exporting", None, "releases")
+    if request.round is not None:
+        return _export_round(workspace, request.out, request.format, request.round)
+    form, min_source = request.format, request.min_source
+    command = ["dataengine", "export", "OUT", "--format", form, "--min-source", min_source]
     with alone(workspace):
-        command = ["dataengine", "export", "OUT", "--format", form, "--min-source", min_source]
         selection, facts = _current(workspace, min_source, shlex.join(command))
-        row = build(
-            workspace, target, selection.entries, form, lambda folder: write_card(folder, facts)
-        )
-    return Exported(row, target, selection.entries)
+
+        def card(folder: Path) -> None:
+            write_card(folder, facts)
+
+        row = build(workspace, request.out, selection.entries, form, card)
+    return Exported(row, request.out, selection.entries)
 
 
-def export_round(workspace: Workspace, target: Path, form: Format, number: int) -> Exported:
-    """Write a frozen round once more, maybe in another format, without what was forgotten since.
-
-    Raises:
-        PipelineError: no such round, it is damaged, or there is something at the target.
-        WorkspaceError: as `export`.
-    """
-    check_target(target)
-    check(form)
+def _export_round(workspace: Workspace, target: Path, form: Format, number: int) -> Exported:
     with alone(workspace):
         frozen = frozen_round(workspace, number)
         if frozen is None:

@@ -5,6 +5,7 @@ added, those that are gone are marked withdrawn, and nothing is overwritten. So 
 repeated, interrupted, or run beside another.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from db import Purpose, RequestState, ReviewProject, reader
+from pipelines.label_studio import connecting
+from pipelines.label_studio.errors import AnswerLostError, NotAllowedError, UnreachableError
 from pipelines.label_studio.gateway import Annotation, Gateway, UpdatedTask
 from pipelines.masks.agreement import difference
 from pipelines.pictures.stored_masks import read_mask
@@ -24,6 +27,7 @@ from pipelines.review.ledger import Project, Question
 from pipelines.review.projects import check_project, recognise
 from pipelines.review.records import NewReview
 from pipelines.review.removals import delete_forgotten
+from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
 
 _PAGE_SIZE = 200
@@ -59,8 +63,15 @@ class PullResult:
         return bool(self.decisions or self.withdrawn or self.problems or self.removed)
 
 
-def pull(workspace: Workspace, gateway: Gateway) -> PullResult:
+def pull_answers(
+    workspace: Workspace, progress: Progress = SILENT, *, gateway: Gateway | None = None
+) -> PullResult:
     """Fetch what reviewers did since the last pull.
+
+    Args:
+        workspace: opened.
+        progress: told of every page of tasks.
+        gateway: the server; None: the one that environment and settings name.
 
     Raises:
         ProjectChangedError: a project's answers could not be read; its tasks are pulled once it is
@@ -68,6 +79,7 @@ def pull(workspace: Workspace, gateway: Gateway) -> PullResult:
         ReviewError: see `Gateway`. What was pulled is committed.
         WorkspaceError: a blob is missing or damaged, or cannot be written.
     """
+    gateway = gateway or connecting.connect(workspace)
     result = PullResult()
     on_server = recognise(workspace, gateway)
     delete_forgotten(workspace, gateway)
@@ -76,6 +88,7 @@ def pull(workspace: Workspace, gateway: Gateway) -> PullResult:
     for known in on_server.ours:
         project = known.project
         check_project(gateway, known.on_server)
+        progress.begin(f"pulling {project.title}", None, "tasks")
         for page in _updated(workspace, gateway, project):
             with reader(workspace.engine).begin() as connection:
                 found = ledger.questions(connection, keys=[task.key for task in page if task.key])
@@ -94,7 +107,44 @@ def pull(workspace: Workspace, gateway: Gateway) -> PullResult:
             # Tasks of others may have any time: a clock that is wrong must not skip ours.
             if ours:
                 _advance(workspace, project, max(task.updated_at for task in ours))
+            progress.advance(len(page))
     return result
+
+
+def watch_answers(
+    workspace: Workspace,
+    seconds: float,
+    progress: Progress = SILENT,
+    *,
+    gateway: Gateway | None = None,
+) -> Iterator[PullResult]:
+    """Pull again and again; a server that is away for a while is waited for.
+
+    Args:
+        workspace: opened.
+        seconds: between two pulls.
+        progress: asked whether to stop after each; told when the server does not answer.
+        gateway: as for `pull_answers`.
+
+    Yields:
+        What changed, of each pull that brought something.
+
+    Raises:
+        NotAllowedError: the server does not take the token any more.
+        ReviewError: as `pull_answers`, but for a server that cannot be reached.
+    """
+    gateway = gateway or connecting.connect(workspace)
+    while not progress.stopping():
+        try:
+            result = pull_answers(workspace, progress, gateway=gateway)
+        except NotAllowedError:
+            raise
+        except (UnreachableError, AnswerLostError) as error:
+            progress.say(f"warning: {error}; trying again")
+        else:
+            if result.changed:
+                yield result
+        time.sleep(seconds)
 
 
 def _updated(

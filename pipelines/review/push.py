@@ -6,14 +6,15 @@ not find it after any earlier attempt had time to end. A lost answer is settled 
 sending again on a guess.
 """
 
+import time
 from collections.abc import Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
 
 from db import Purpose, Verdict, chunks, reader
 from pipelines.certify.attempts import being_audited, unasked_audits
 from pipelines.doubt.scoring import score_masks
+from pipelines.label_studio import connecting
 from pipelines.label_studio.gateway import Gateway
 from pipelines.portraits.proposals import proposals
 from pipelines.portraits.splits import assign_splits
@@ -26,26 +27,27 @@ from pipelines.review.projects import open_project, recognise
 from pipelines.review.removals import delete_forgotten
 from pipelines.review.sending import Sender, read_ahead
 from pipelines.workspace.exclusive import exclusive
+from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PushRequest:
     """What to push.
 
     Attributes:
-        title: of the project.
         verdicts: of the automatic checks, on the masks to ask about.
         order: which come first.
         limit: new requests at most.
-        batch: tasks a request to the server.
+        project: title of the project; None: that of the settings.
+        batch: tasks a request to the server; None: that of the settings.
     """
 
-    title: str
-    verdicts: Collection[Verdict]
-    order: Order
-    limit: int | None
-    batch: int
+    verdicts: Collection[Verdict] = (Verdict.CANDIDATE, Verdict.REVIEW)
+    order: Order = Order.UNCERTAIN
+    limit: int | None = None
+    project: str | None = None
+    batch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class PushResult:
         withdrawn: tasks taken back because their portrait has a newer mask.
         lost: tasks that somebody had deleted on the server; they were sent again.
         left: masks that nobody is being asked about yet.
+        url: where people answer.
+        seconds: that it took.
     """
 
     project: Project
@@ -71,51 +75,52 @@ class PushResult:
     withdrawn: int = 0
     lost: int = 0
     left: int = 0
+    url: str = ""
+    seconds: float = 0
 
 
-class PushObserver(Protocol):
-    """Hears of progress."""
-
-    def pushing(self, total: int) -> None:
-        """So many tasks are about to be sent."""
-        ...
-
-    def pushed(self, done: int) -> None:
-        """So many of them are on the server."""
-        ...
-
-
-def push(
-    workspace: Workspace, gateway: Gateway, request: PushRequest, observer: PushObserver
+def push_questions(
+    workspace: Workspace,
+    request: PushRequest,
+    progress: Progress = SILENT,
+    *,
+    gateway: Gateway | None = None,
 ) -> PushResult:
     """Ask people about masks.
 
     What an interrupted push left is finished first, and nothing new is asked by the same run: the
     same command, run again, ends where it would have ended.
 
+    Args:
+        workspace: opened.
+        request: what to ask, and where.
+        progress: told of every batch.
+        gateway: the server; None: the one that environment and settings name.
+
     Raises:
         ReviewError: see `Gateway`. What was sent is in the ledger, and the same command goes on.
         BusyError: another push is at work.
         WorkspaceError: a blob is missing or damaged.
     """
+    gateway = gateway or connecting.connect(workspace)
+    settings, started = workspace.settings.review, time.monotonic()
+    title, batch_size = request.project or settings.project, request.batch or settings.batch
     with alone(workspace):
         on_server = recognise(workspace, gateway)
         delete_forgotten(workspace, gateway)
-        project = open_project(workspace, gateway, request.title, on_server)
-        withdrawn = _withdraw(workspace, gateway, project, request.batch)
+        project = open_project(workspace, gateway, title, on_server)
+        withdrawn = _withdraw(workspace, gateway, project, batch_size)
         with workspace.engine.begin() as connection:
             interrupted = ledger.open_ids(connection, project)
         lost = _reopen_lost(workspace, gateway, project)
         waiting = [*lost, *interrupted]
         new = [] if interrupted else _ask(workspace, project, request)
         sender = Sender(workspace, gateway, project)
-        observer.pushing(len(waiting) + len(new))
-        done = 0
+        progress.begin("pushing", len(waiting) + len(new), "tasks")
         for ids, is_new in ((waiting, False), (new, True)):
-            for batch in read_ahead(workspace, gateway.url, ids, request.batch):
+            for batch in read_ahead(workspace, gateway.url, ids, batch_size):
                 sender.send(batch, never_sent=is_new)
-                done += len(batch)
-                observer.pushed(done)
+                progress.advance(len(batch))
         with reader(workspace.engine).begin() as connection:
             left = len(proposals(connection, request.verdicts))
     return PushResult(
@@ -127,6 +132,8 @@ def push(
         withdrawn=withdrawn,
         lost=len(lost),
         left=left,
+        url=f"{gateway.url}/projects/{project.server_id}/data?labeling=1",
+        seconds=time.monotonic() - started,
     )
 
 

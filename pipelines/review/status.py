@@ -9,16 +9,18 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Decision, Purpose, RequestState, Review, ReviewRequest
+from db import Decision, Purpose, RequestState, Review, ReviewRequest, reader
 from pipelines.doubt.default import DEFAULT_BAD_BELOW
 from pipelines.doubt.scoring import current_score
 from pipelines.portraits.decisions import decided
+from pipelines.portraits.funnel import Funnel, funnel
 from pipelines.portraits.reviewer_errors import (
     Rechecked,
     ReviewerErrors,
     rechecked,
     reviewer_errors,
 )
+from pipelines.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,30 @@ class ReviewCounts:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class WorkspaceStatus:
+    """How a workspace stands: what became of its files, and of the questions to people."""
+
+    funnel: Funnel
+    review: ReviewCounts
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {**self.funnel.as_dict(), "review": self.review.as_dict()}
+
+
+def workspace_status(workspace: Workspace) -> WorkspaceStatus:
+    """Count everything, in one consistent read."""
+    with reader(workspace.engine).begin() as connection:
+        return WorkspaceStatus(funnel(connection), review_counts(connection))
+
+
+def review_status(workspace: Workspace) -> ReviewCounts:
+    """How review stands, as of the last pull."""
+    with reader(workspace.engine).begin() as connection:
+        return review_counts(connection)
 
 
 def review_counts(connection: Connection) -> ReviewCounts:

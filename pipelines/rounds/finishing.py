@@ -1,7 +1,7 @@
 """After a round was trained: measured on the frozen test split, compared, recorded, promoted."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +15,9 @@ from pipelines.releases.building import read_manifest
 from pipelines.rounds.gate import MEASURES, Gate, compare
 from pipelines.rounds.preparing import RoundRun
 from pipelines.rounds.promoting import current_run, promote
+from pipelines.workspace.progress import Progress, tracked
 from pipelines.workspace.workspace import Workspace
 from sinet.checkpoint import Model, load_model
-from sinet.data import Sample
 from sinet.data.listing import find_samples
 from sinet.evaluate import Scores, evaluate
 from sinet.json_text import to_json
@@ -27,9 +27,6 @@ from sinet.run_files import WEIGHTS_FILE
 from sinet.training.records import read_log
 
 SCORES_FILE = "test.json"
-
-Shown = Callable[[Sequence[Sample], str], Iterable[Sample]]
-"""Passes samples through, showing how far it is under a name."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,9 @@ class Measured:
     forced: bool
 
 
-def finish_round(workspace: Workspace, run: RoundRun, shown: Shown, *, force: bool) -> Measured:
+def finish_round(
+    workspace: Workspace, run: RoundRun, progress: Progress, *, force: bool
+) -> Measured:
     """Score the student and its rival on the round's test images, and record what follows.
 
     The rival is the current student, scored again on the same images; for the first round an
@@ -60,7 +59,7 @@ def finish_round(workspace: Workspace, run: RoundRun, shown: Shown, *, force: bo
     Args:
         workspace: opened.
         run: trained to its end.
-        shown: of progress.
+        progress: told of every image.
         force: promote it whatever the comparison says.
 
     Raises:
@@ -73,11 +72,12 @@ def finish_round(workspace: Workspace, run: RoundRun, shown: Shown, *, force: bo
     samples = find_samples(run.data, Split.TEST)
     group_of = {entry.name: entry.group_id for entry in read_manifest(run.data)}
     groups = [group_of[sample.name] for sample in samples]
-    own = evaluate(student, shown(samples, "test, new student")).images
+    own = evaluate(student, tracked(progress, samples, "testing the new student", "images")).images
     metrics = _metrics(list(own.values()), groups)
     while True:
         rival = _rival(workspace, student)
-        other = evaluate(rival.model, shown(samples, f"test, {rival.name}")).images
+        others = tracked(progress, samples, f"testing {rival.name}", "images")
+        other = evaluate(rival.model, others).images
         gate = compare(
             list(own.values()),
             list(other.values()),

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Portrait, Release, ReleaseItem, Run, Split
+from db import Portrait, Release, ReleaseItem, Run, Split, reader
 from pipelines.portraits.splits import places
 from pipelines.rounds.promoting import current_run
+from pipelines.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,13 @@ class RoundLine:
         return asdict(self)
 
 
-def rounds(connection: Connection) -> list[RoundLine]:
+def list_rounds(workspace: Workspace) -> list[RoundLine]:
+    """All runs of all rounds, by round and age."""
+    with reader(workspace.engine).begin() as connection:
+        return round_lines(connection)
+
+
+def round_lines(connection: Connection) -> list[RoundLine]:
     """All runs, by round and age."""
     query = (
         sa.select(Run, Release.round)

@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection
 
 from db import Release, Run, Split
 from pipelines.networks import NetworkRef
-from pipelines.portraits.standing import MinSource
 from pipelines.releases.building import release_path
 from pipelines.releases.exporting import freeze_round
 from pipelines.releases.selection import Selection
+from pipelines.rounds.requests import HELD_OUT, RoundRequest
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace
 from sinet.data import Sample, has_split, hold_out, training_samples
@@ -26,27 +26,6 @@ from sinet.run_files import RESUME_FILE, WEIGHTS_FILE
 from sinet.training import TrainingConfig
 
 _ONE_SIDED = 0.001
-# Of `train`, where no portrait falls to `val`: something has to be scored while it learns.
-_HELD_OUT = 0.1
-
-
-@dataclass(frozen=True)
-class RoundRequest:
-    """What a round is trained on and how.
-
-    Attributes:
-        number: of the round, from 1.
-        min_source: what a mask needs; only looked at when the round is frozen.
-        config: of the training.
-        init: network to start from, resolved; None: random weights.
-        teacher: network to distil from, resolved; None: none.
-    """
-
-    number: int
-    min_source: MinSource
-    config: TrainingConfig
-    init: NetworkRef | None = None
-    teacher: NetworkRef | None = None
 
 
 @dataclass(frozen=True)
@@ -82,22 +61,28 @@ class RoundRun:
         samples = training_samples(self.data)
         if has_split(self.data, Split.VAL):
             return samples, find_samples(self.data, Split.VAL)
-        return hold_out(samples, _HELD_OUT)
+        # No portrait falls to `val`: something has to be scored while it learns.
+        return hold_out(samples, HELD_OUT)
 
 
-def prepare_round(workspace: Workspace, request: RoundRequest) -> RoundRun:
+def prepare_round(workspace: Workspace, request: RoundRequest, config: TrainingConfig) -> RoundRun:
     """Freeze the round if it is not, and find the run of this request or begin one.
 
     The same request of the same round is the same run: interrupted, it goes on.
+
+    Args:
+        workspace: opened.
+        request: its networks are resolved.
+        config: as the request describes it.
 
     Raises:
         PipelineError: there is nothing to learn from or to measure on.
         WorkspaceError: a blob is missing or damaged, or the disk is full.
     """
     release, frozen_now = freeze_round(
-        workspace, request.number, request.min_source, check_trainable
+        workspace, request.round, request.min_source, check_trainable
     )
-    wanted = _identity(request)
+    wanted = _identity(request, config)
     with workspace.engine.begin() as connection:
         runs = connection.execute(
             sa.select(Run.id, Run.folder, Run.request, Run.finished_at)
@@ -109,14 +94,14 @@ def prepare_round(workspace: Workspace, request: RoundRequest) -> RoundRun:
             run_id, folder, finished = same[-1].id, same[-1].folder, same[-1].finished_at
         else:
             folder, finished = (
-                _free_folder(workspace, request.number, [r.folder for r in runs]),
+                _free_folder(workspace, request.round, [r.folder for r in runs]),
                 None,
             )
             run_id = _begin(connection, release.id, folder, wanted)
     out = workspace.paths.root / folder
     return RoundRun(
         run_id=run_id,
-        number=request.number,
+        number=request.round,
         release=release,
         frozen_now=frozen_now,
         data=release_path(workspace, release),
@@ -198,11 +183,11 @@ def machine(device: str) -> str:
     return f"{processor}, {os.cpu_count()} cores, {platform.system()}, torch {torch.__version__}"
 
 
-def _identity(request: RoundRequest) -> dict[str, Any]:
+def _identity(request: RoundRequest, config: TrainingConfig) -> dict[str, Any]:
     """What decides the result of a run, as JSON."""
     return {
-        "config": request.config.model_dump(mode="json"),
-        "initial": request.init and network_id(request.init),
+        "config": config.model_dump(mode="json"),
+        "init": request.init and network_id(request.init),
         "teacher": request.teacher and network_id(request.teacher),
     }
 

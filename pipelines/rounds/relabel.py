@@ -1,8 +1,11 @@
 """New masks by a student for portraits that still need one: rejected, or never reviewed."""
 
+import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median
 
 import numpy as np
 import sqlalchemy as sa
@@ -11,13 +14,15 @@ from numpy.typing import NDArray
 from db import Decision, Mask, MaskSource, reader
 from pipelines.masks.agreement import difference
 from pipelines.masks.judging import Look, judge_probability, looks
-from pipelines.networks import Teacher
+from pipelines.networks import NetworkRef, Teacher, load_network
+from pipelines.networks.current import require_student
 from pipelines.pictures.decode import decode
 from pipelines.pictures.stored_masks import read_grey, read_mask
 from pipelines.portraits.decisions import majority, votes
 from pipelines.portraits.revisions import portrait_input, stored_mask
 from pipelines.portraits.rows import latest_masks, portraits, save_mask
 from pipelines.portraits.standing import MinSource, standings
+from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.settings_used import settings_id
 from pipelines.workspace.workspace import Workspace
 
@@ -27,6 +32,23 @@ class Method(StrEnum):
 
     STUDENT = "student"  # the student's alone
     MEAN = "mean"  # the mean of the teacher's and the student's
+
+
+@dataclass(frozen=True, kw_only=True)
+class RelabelRequest:
+    """Whom to ask.
+
+    Attributes:
+        round: its student, promoted or not; None: the current student.
+        network: instead of a student; None: a student.
+        method: whose probability the new masks are made from.
+        device: `auto`, `cpu` or `cuda`.
+    """
+
+    round: int | None = None
+    network: NetworkRef | None = None
+    method: Method = Method.MEAN
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -160,3 +182,56 @@ def _is_latest(connection: sa.Connection, mask_id: int) -> bool:
     return (
         connection.scalar(sa.select(Mask.id).where(Mask.id == mask_id, latest_masks())) is not None
     )
+
+
+@dataclass(frozen=True)
+class RelabelResult:
+    """What was done.
+
+    Attributes:
+        round: of the student; None: it was another network.
+        student: who was asked, as a producer of masks.
+        method: whose probability the new masks are made from.
+        relabelled: portraits with a new mask.
+    """
+
+    round: int | None
+    student: str
+    method: Method
+    relabelled: list[Relabelled]
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """On the new masks."""
+        return Counter(each.verdict for each in self.relabelled)
+
+    @property
+    def median_change(self) -> float | None:
+        """Of the masks; None where nothing was done."""
+        changes = [each.change for each in self.relabelled]
+        return median(changes) if changes else None
+
+
+def relabel_portraits(
+    workspace: Workspace, request: RelabelRequest, progress: Progress = SILENT
+) -> RelabelResult:
+    """Let a student propose new masks where the old one was rejected or never reviewed.
+
+    Args:
+        workspace: opened.
+        request: whom to ask.
+        progress: told of every portrait.
+
+    Raises:
+        ModelError: there is no such student, or it cannot be loaded.
+        WorkspaceError: a blob is missing or damaged, or cannot be written.
+    """
+    number, network = None, request.network
+    if network is None:
+        found = require_student(workspace, request.round)
+        number, network = found.round, found.network
+    student = load_network(network, device=request.device, threads=os.cpu_count() or 1)
+    todo = outdated(workspace, student.name, request.method)
+    new = relabel(workspace, student, todo)
+    done = list(tracked(progress, new, "relabelling", "portraits", len(todo)))
+    return RelabelResult(number, student.name, request.method, done)

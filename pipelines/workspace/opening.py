@@ -8,7 +8,7 @@ from pipelines.workspace.settings_sources import load_settings, settings_templat
 from pipelines.workspace.workspace import Workspace, WorkspacePaths, make_workspace
 
 
-def init(root: Path | str) -> None:
+def init_workspace(root: Path | str) -> None:
     """Make a workspace with its database.
 
     Raises:
@@ -23,7 +23,7 @@ def init_if_missing(root: Path | str) -> bool:
     """Make a workspace where there is none; True if it was made."""
     if WorkspacePaths(Path(root)).exists:
         return False
-    init(root)
+    init_workspace(root)
     return True
 
 

@@ -21,7 +21,7 @@ from sinet.network_ref import NetworkRef
 from sinet.networks import build_network
 from sinet.run_files import CONFIG_FILE, OVERLAY_FOLDER, RESUME_FILE, WEIGHTS_FILE
 from sinet.training.config import TrainingConfig
-from sinet.training.initial import read_initial
+from sinet.training.init_weights import read_init_weights
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
 from sinet.training.records import EpochRecord, TensorBoard, write_log, write_overlays
 from sinet.training.state import load_state, save_state
@@ -47,7 +47,7 @@ def train(
     *,
     held_out: Sequence[Sample] = (),
     soft_masks: Path | None = None,
-    initial: NetworkRef | Path | str | None = None,
+    init: NetworkRef | Path | str | None = None,
     resume: bool = False,
     device: str = "auto",
     stop_after: int | None = None,
@@ -65,7 +65,7 @@ def train(
         out: folder of the run; made if it is missing.
         held_out: scored after every epoch, never learnt from.
         soft_masks: folder of a teacher's masks to distil from, as `write_soft_masks` makes it.
-        initial: checkpoint to start from instead of random weights.
+        init: checkpoint to start from instead of random weights.
         resume: go on with the run in `out`, to the same numbers as without the interruption.
         device: `cpu`, `cuda`, …, or `auto`: the GPU if there is one.
         stop_after: end early after this epoch; the schedule is that of the whole run.
@@ -77,7 +77,7 @@ def train(
     Raises:
         DataError: no samples, or one that cannot be read.
         ConfigError: `out` holds a run already, or one of another configuration or data.
-        CheckpointError: there is no run to resume, or it is damaged; or `initial` is, or holds
+        CheckpointError: there is no run to resume, or it is damaged; or `init` is, or holds
             another network.
         NetworkError: pretrained weights cannot be downloaded, or there are none.
         TrainingError: the loss is not a number; the message names the files of the batch.
@@ -86,7 +86,7 @@ def train(
         raise DataError("there is no sample to train on.")
     if config.losses.distillation and soft_masks is None:
         raise ConfigError("the distillation weight is above 0, but there are no soft masks.")
-    run = _Run(config, samples, Path(out), held_out, soft_masks, initial, resume, device)
+    run = _Run(config, samples, Path(out), held_out, soft_masks, init, resume, device)
     return run.go(stop_after, progress)
 
 
@@ -100,7 +100,7 @@ class _Run:
         out: Path,
         held_out: Sequence[Sample],
         soft_masks: Path | None,
-        initial: NetworkRef | Path | str | None,
+        init: NetworkRef | Path | str | None,
         resume: bool,
         device: str,
     ) -> None:
@@ -122,9 +122,9 @@ class _Run:
         network = build_network(config.model, options=config.options)
         if min(config.batch, len(samples)) < network.smallest_training_batch:
             raise DataError(f"{config.model} normalises over the batch: one sample is too few.")
-        self.initial: str | None = None
-        if initial is not None and state is None:
-            self.initial, tensors = read_initial(initial, network)
+        self.init: str | None = None
+        if init is not None and state is None:
+            self.init, tensors = read_init_weights(init, network)
             network.load_state_dict(tensors)
         elif config.pretrained and state is None:
             network.load_pretrained()
@@ -275,7 +275,7 @@ class _Run:
             **self.identity,
             "samples": len(self.identity["samples"]),
             "epoch": self.epoch,
-            "initial": self.initial,
+            "init": self.init,
         }
         save_checkpoint(self.out / WEIGHTS_FILE, Model(self.judge, self.config.input, training))
         save_state(self.out, self._state())
@@ -285,7 +285,7 @@ class _Run:
         return {
             **self.identity,
             "epoch": self.epoch,
-            "initial": self.initial,
+            "init": self.init,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": None if average is None else average.values,
@@ -296,7 +296,7 @@ class _Run:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.epoch = state["epoch"]
-        self.initial = state.get("initial")  # not in the states of older versions
+        self.init = state.get("init")  # not in the states of older versions
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:

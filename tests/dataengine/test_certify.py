@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from pipelines.review.choosing import Order
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.workspace.workspace import Workspace
 from tests.dataengine.conftest import Run
 from tests.pipelines.review.conftest import push_all
@@ -39,7 +39,7 @@ def test_from_a_drawn_audit_to_accepted_masks(run: Run, scored: Prepared, tmp_pa
     assert "`dataengine review push` asks about the audit" in begun.out
     push_all(workspace, gateway, order=Order.RANDOM, limit=1)
     answer_all(workspace, gateway)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     ended = json.loads(run("-w", root, *OPTIONS, "--json").out)
     assert ended["state"] == "certified"
     assert ended["judgement"]["certified"] is True

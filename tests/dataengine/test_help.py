@@ -40,7 +40,7 @@ DOCUMENTED = {
         "<human|certified|any>", "--round", "--json", "checksums.txt",
     ],
     "rounds": ["--json", "95 %"],
-    "relabel": ["--round", "--by", "--device", "<student|mean>", "--json", "never touched"],
+    "relabel": ["--round", "--method", "--device", "<student|mean>", "--json", "never touched"],
     "evaluate": [
         "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit",
         "--json",        ".safetensors", ".pth", ".onnx", "boundary_iou",

@@ -147,7 +147,7 @@ def test_the_summary_for_people(run: Run, raw: Path) -> None:
 def test_lines_of_progress_tell_no_time_before_there_is_one(
     run: Run, raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dataengine.console.ingest._PLAIN_LINE_SECONDS", -1)
+    monkeypatch.setattr("dataengine.console.shared.progress._PLAIN_LINE_SECONDS", -1)
     answer = run("ingest", raw, "--batch-size", "2")
     progress = [line for line in answer.err.splitlines() if "/6 images" in line]
     assert progress[0].startswith("0/6 images, 0.0/s, 0 portraits")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.label_studio import connecting
 from pipelines.label_studio.fake import FakeGateway, Fault
 from pipelines.label_studio.server import default_data_dir
 from pipelines.review.choosing import Order
@@ -30,8 +31,7 @@ def root(ingested: Crawl, tmp_path: Path) -> Path:
 @pytest.fixture
 def gateway(monkeypatch: pytest.MonkeyPatch) -> FakeGateway:
     fake = FakeGateway()
-    for name in ("push", "pull"):
-        monkeypatch.setattr(f"dataengine.console.review.{name}.connect", lambda _workspace: fake)
+    monkeypatch.setattr(connecting, "connect", lambda _workspace: fake)
     return fake
 
 
@@ -83,7 +83,7 @@ def test_watching_survives_a_server_that_is_away(
             raise KeyboardInterrupt
         nap()
 
-    monkeypatch.setattr("dataengine.console.review.pull.time.sleep", sleep)
+    monkeypatch.setattr("pipelines.review.pull.time.sleep", sleep)
     answer = run("-w", root, "review", "pull", "--watch", "30")
     assert answer.code == 0
     assert "cannot be reached" in answer.err

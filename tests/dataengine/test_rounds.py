@@ -13,8 +13,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from dataengine.cli import app
-from dataengine.console import train as training
 from pipelines.rounds import finishing, gate
+from pipelines.rounds import learning as training
 from sinet.checkpoint import load_checkpoint
 from tests.conftest import FAST_INGEST
 from tests.dataengine.conftest import Answer, Run
@@ -226,7 +226,7 @@ def test_every_command_takes_the_current_student(
     small = ("--config", config, "--epochs", "1")
     trained(run, workspace, "--round", "2", "--init", "sinet:current", *small)
     trained(run, workspace, "--round", "2", "--teacher", "sinet:current", *small)
-    started = load_checkpoint(workspace / "runs/round-2/last.safetensors").training["initial"]
+    started = load_checkpoint(workspace / "runs/round-2/last.safetensors").training["init"]
     assert started.startswith("last.safetensors@sha256:")
     for arguments in (
         ("train", "--data", data, "--out", "run", *small, "--init", "sinet:current",

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from dataengine.console import train as training
-from dataengine.console.shared import training_progress
+from dataengine.console.shared.progress import _PlainLines
+from pipelines.rounds import learning as training
 from sinet.checkpoint import load_checkpoint
 from sinet.training import compiling
 from tests.dataengine.conftest import Run
@@ -70,14 +70,14 @@ def test_resumed_after_ctrl_c_it_ends_at_the_same_numbers(
     assert outcome["held_out_iou"] is None
     assert outcome["weights"] == "straight/last.safetensors"
 
-    plain_line = training_progress._plain_line
-    monkeypatch.setattr(training_progress, "_plain_line", interrupt)
+    advance = _PlainLines.advance
+    monkeypatch.setattr(_PlainLines, "advance", interrupt)
     broken = run("train", "--data", data, "--config", config, "--out", "b r", "--held-out", "0")
     assert broken.code == 130
     _, command = broken.err.splitlines()[-1].split("to go on: ")
     assert "Stopped. 1 epochs are kept" in broken.err
 
-    monkeypatch.setattr(training_progress, "_plain_line", plain_line)
+    monkeypatch.setattr(_PlainLines, "advance", advance)
     resumed = run(*shlex.split(command)[1:])  # without --config: the run knows its own
     assert resumed.code == 0, resumed.err
     assert losses(Path("b r")) == losses(Path("straight"))
@@ -111,7 +111,6 @@ def test_options_override_the_recipe(
 ) -> None:
     seen = []
     monkeypatch.setattr(training, "train", lambda config, *_, **__: seen.append(config))
-    monkeypatch.setattr(training, "_outcome", lambda _: {})
     options = ["--epochs", "7", "--stage-epochs", "3", "--json"]
     assert run("train", "--data", data, "--config", config, *options).code == 0
     assert (seen[0].epochs, seen[0].encoder_epochs, seen[0].model) == (7, 3, "sinet")
@@ -138,7 +137,7 @@ def test_distilled_from_a_teacher_and_started_from_weights(
     assert answer.code == 0, answer.err
     training = load_checkpoint("runs/sinet/last.safetensors").training
     assert training["config"]["losses"]["distillation"] == 0.5
-    assert training["initial"].startswith("teacher.safetensors@sha256:")
+    assert training["init"].startswith("teacher.safetensors@sha256:")
     masks = [path.stem for path in Path("runs/sinet/soft_masks").glob("*.png")]
     assert sorted(masks) == [f"p{number:02}" for number in range(8)]
     # Going on needs no teacher: its masks and the recipe are in the run's folder.

@@ -14,17 +14,17 @@ import pytest
 import sqlalchemy as sa
 
 from db import Image, Mask, Portrait, ReviewRequest
-from pipelines.doubt.scoring import fit_scores
+from pipelines.doubt.scoring import fit_combined_score
 from pipelines.label_studio.fake import FakeGateway
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.review.choosing import Order
-from pipelines.review.pull import pull
-from pipelines.review.push import PushRequest, push
+from pipelines.review.pull import pull_answers
+from pipelines.review.push import PushRequest, push_questions
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
-from tests.pipelines.review.conftest import ALL, Silent
+from tests.pipelines.review.conftest import ALL
 
 NUMBER = 60
 
@@ -76,7 +76,7 @@ def scored(reviewed: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Prep
     with pytest.MonkeyPatch.context() as patch:
         set_environment(patch)
         opened = Workspace(root, load_settings(root))
-        fit_scores(opened, 0.9)
+        fit_combined_score(opened, 0.9)
         multiply(opened, 2 * NUMBER)
         opened.close()
     return Prepared(root, reviewed.gateway)
@@ -149,12 +149,12 @@ def is_bad(index: int) -> bool:
 def decide(workspace: Workspace, gateway: FakeGateway, **changes: Any) -> None:
     """Push, answer everything as the truth is, pull."""
     options = {
-        "title": "portraits", "verdicts": ALL, "order": Order.RANDOM, "limit": None, "batch": 100,
+        "project": "portraits", "verdicts": ALL, "order": Order.RANDOM, "limit": None, "batch": 100,
         **changes,
     }  # fmt: skip
-    push(workspace, gateway, PushRequest(**options), Silent())
+    push_questions(workspace, PushRequest(**options), gateway=gateway)
     answer_all(workspace, gateway)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
 
 
 def answer_all(workspace: Workspace, gateway: FakeGateway) -> None:

@@ -248,21 +248,21 @@ def test_a_run_starts_from_given_weights(portraits, tmp_path):
     )
     first = train(SMALL, portraits, tmp_path / "first")
     out = tmp_path / "second"
-    train(config, portraits, out, initial=first, stop_after=1)
-    second = load_checkpoint(train(config, portraits, out, initial=first, resume=True))
+    train(config, portraits, out, init=first, stop_after=1)
+    second = load_checkpoint(train(config, portraits, out, init=first, resume=True))
     expected = tensors(first)
     for name, value in second.network.state_dict().items():
         if "running" not in name and "num_batches" not in name:
             torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=0)
-    assert re.fullmatch(r"last\.safetensors@sha256:[0-9a-f]{16}", second.training["initial"])
-    assert load_checkpoint(first).training["initial"] is None
+    assert re.fullmatch(r"last\.safetensors@sha256:[0-9a-f]{16}", second.training["init"])
+    assert load_checkpoint(first).training["init"] is None
 
 
 def test_a_run_does_not_start_from_another_network(portraits, tmp_path):
     sinet = train(SMALL, portraits, tmp_path / "sinet", stop_after=1)
     config = SMALL.model_copy(update={"model": "deeplab", "encoder_epochs": 0})
     with pytest.raises(CheckpointError, match=r"last\.safetensors: holds `sinet`, not `deeplab`"):
-        train(config, portraits, tmp_path / "deeplab", initial=sinet)
+        train(config, portraits, tmp_path / "deeplab", init=sinet)
     with pytest.raises(CheckpointError, match=r"gone\.safetensors: no such file"):
-        train(SMALL, portraits, tmp_path / "other", initial=tmp_path / "gone.safetensors")
+        train(SMALL, portraits, tmp_path / "other", init=tmp_path / "gone.safetensors")
     assert not (tmp_path / "deeplab").exists()

@@ -47,6 +47,18 @@ def models(
     and, if something was trained, models.png. Networks of more than 2 G MACs are trained on a GPU
     only. The same command goes on with trainings that were interrupted.
     """
-    from dataengine.console.bench.models import BenchRequest, run_bench
+    import pipelines
+    from dataengine.console.bench.models import print_benched
+    from dataengine.console.shared.progress import shown_progress
 
-    run_bench(BenchRequest(names or [], data, epochs, side, rounds, out, device.value))
+    request = pipelines.BenchRequest(
+        models=names or (),
+        data=data,
+        epochs=epochs,
+        side=side,
+        runs=rounds,
+        out=out,
+        device=device.value,
+    )
+    with shown_progress() as progress:
+        print_benched(pipelines.bench_networks(request, progress))

@@ -30,8 +30,13 @@ def pull(
     contradicts itself is reported and not used. What is edited or deleted on the server later is
     followed. Pulling twice changes nothing.
     """
-    from dataengine.console.review.pull import report_pull
+    import pipelines
+    from dataengine.console.review.pull import print_pull, print_pulls
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
 
-    with opened(context) as workspace:
-        report_pull(workspace, watch, as_json=json)
+    with opened(context) as workspace, shown_progress() as progress:
+        if watch is None:
+            print_pull(pipelines.pull_answers(workspace, progress), as_json=json)
+        else:
+            print_pulls(pipelines.watch_answers(workspace, watch, progress), as_json=json)

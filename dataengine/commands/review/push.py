@@ -58,10 +58,17 @@ def push(
 
     Stop it, kill it, run it again: it goes on where it was, and no task is there twice.
     """
-    from dataengine.console.review.push import report_push, verdicts
+    import pipelines
+    from dataengine.console.review.push import print_push, verdicts
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
 
-    wanted = verdicts(verdict)
-    options = {"review": {"project": project, "batch": batch}}
-    with opened(context, options) as workspace:
-        report_push(workspace, wanted, order.value, limit, as_json=json)
+    request = pipelines.PushRequest(
+        verdicts=verdicts(verdict),
+        order=pipelines.Order(order.value),
+        limit=limit,
+        project=project,
+        batch=batch,
+    )
+    with opened(context) as workspace, shown_progress() as progress:
+        print_push(pipelines.push_questions(workspace, request, progress), as_json=json)

@@ -21,11 +21,9 @@ def status(
     Agreement: of the decisions of others on the same masks, how many are the same. Errors, with
     their 95 % intervals, on masks whose answer is known and on accepted ones shown again.
     """
+    import pipelines
     from dataengine.console.review.status import print_review
     from dataengine.context import opened
-    from db import reader
-    from pipelines.review.status import review_counts
 
-    with opened(context) as workspace, reader(workspace.engine).begin() as connection:
-        found = review_counts(connection)
-    print_review(found, as_json=json)
+    with opened(context) as workspace:
+        print_review(pipelines.review_status(workspace), as_json=json)

@@ -24,8 +24,9 @@ def drift(
     rate of 5 % over all signals. A signal has drifted if that is significant and the distance is
     at least 0.1.
     """
-    from dataengine.console.scores.drift import report_drift
+    import pipelines
+    from dataengine.console.scores.drift import print_drift
     from dataengine.context import opened
 
     with opened(context) as workspace:
-        report_drift(workspace, as_json=json)
+        print_drift(pipelines.drift_between_rounds(workspace), as_json=json)

@@ -32,8 +32,11 @@ def fit(
     on, and voids the certificates of the score before it. `review push --order doubtful` asks about
     the most doubtful masks first.
     """
-    from dataengine.console.scores.fit import run_fit
+    import pipelines
+    from dataengine.console.scores.fit import print_fitted
+    from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
 
-    with opened(context) as workspace:
-        run_fit(workspace, bad_below, seed, as_json=json)
+    request = pipelines.FitRequest(bad_below=bad_below, seed=seed)
+    with opened(context) as workspace, shown_progress() as progress:
+        print_fitted(pipelines.fit_scores(workspace, request, progress), as_json=json)

@@ -30,12 +30,12 @@ def show(
     Before the first `scores fit` it is a default: the IoU that the network's own probabilities
     promise.
     """
-    from dataengine.console.scores.show import print_score, write_pictures
+    import pipelines
+    from dataengine.console.scores.show import print_score
     from dataengine.context import opened
-    from pipelines.doubt.scoring import require_score
 
     with opened(context) as workspace:
-        score = require_score(workspace)
-        if pictures is not None:
-            write_pictures(score, pictures)
-        print_score(score, as_json=json)
+        score = pipelines.require_score(workspace)
+    if pictures is not None:
+        pipelines.write_diagrams(score, pictures)
+    print_score(score, as_json=json)

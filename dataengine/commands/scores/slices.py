@@ -23,8 +23,9 @@ def slices(
     those a trusted mask, and how many of the masks that chance chose people found bad, with 95 %
     intervals.
     """
-    from dataengine.console.scores.slices import report_slices
+    import pipelines
+    from dataengine.console.scores.slices import print_slices
     from dataengine.context import opened
 
     with opened(context) as workspace:
-        report_slices(workspace, as_json=json)
+        print_slices(pipelines.slice_lines(workspace), as_json=json)

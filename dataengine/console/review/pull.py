@@ -1,48 +1,27 @@
 """`review pull` on a console."""
 
-import time
+from collections.abc import Iterable
 
 import typer
 
 from dataengine.console.shared.signals import ended_by_signals
 from dataengine.console.shared.text import printable
-from pipelines.label_studio.connecting import connect
-from pipelines.label_studio.errors import AnswerLostError, NotAllowedError, UnreachableError
-from pipelines.label_studio.gateway import Gateway
-from pipelines.review.pull import PullResult, pull
-from pipelines.workspace.workspace import Workspace
+from pipelines.review.pull import PullResult
 from sinet.json_text import to_json
 
 
-def report_pull(workspace: Workspace, watch: float | None, *, as_json: bool) -> None:
-    """Pull once, or again and again, and say what came."""
-    gateway = connect(workspace)
-    if watch is None:
-        _print_pull(pull(workspace, gateway), as_json=as_json)
-        return
+def print_pulls(results: Iterable[PullResult], *, as_json: bool) -> None:
+    """What each of them brought, as it comes, until Ctrl-C."""
     with ended_by_signals():
         try:
-            while True:
-                _pull_again(workspace, gateway, as_json=as_json)
-                time.sleep(watch)
+            for result in results:
+                print_pull(result, as_json=as_json)
         except KeyboardInterrupt:
             typer.echo("Stopped.", err=True)
 
 
-def _pull_again(workspace: Workspace, gateway: Gateway, *, as_json: bool) -> None:
-    """One round of watching: a server that is away for a while is waited for."""
-    try:
-        result = pull(workspace, gateway)
-    except NotAllowedError:
-        raise
-    except (UnreachableError, AnswerLostError) as error:
-        typer.echo(f"warning: {error}; trying again", err=True)
-        return
-    if result.changed:
-        _print_pull(result, as_json=as_json)
-
-
-def _print_pull(result: PullResult, *, as_json: bool) -> None:
+def print_pull(result: PullResult, *, as_json: bool) -> None:
+    """What it brought."""
     if as_json:
         print(to_json(vars(result)))  # noqa: T201
         return

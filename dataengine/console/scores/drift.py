@@ -1,18 +1,18 @@
 """`scores drift` on a console."""
 
+from collections.abc import Sequence
+
 import typer
 
 from dataengine.console.shared.text import number_of, print_json
-from pipelines.doubt.drift import LEAST, RoundDrift, drift_between_rounds
-from pipelines.workspace.workspace import Workspace
+from pipelines.doubt.drift import LEAST, RoundDrift
 
 _SHOWN = 5
 """Signals a line names at most."""
 
 
-def report_drift(workspace: Workspace, *, as_json: bool) -> None:
+def print_drift(found: Sequence[RoundDrift], *, as_json: bool) -> None:
     """Whether masks of each round look like those of the round before."""
-    found = drift_between_rounds(workspace)
     if as_json:
         print_json(found)
         return

@@ -1,18 +1,18 @@
 """`scores slices` on a console."""
 
+from collections.abc import Sequence
+
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from dataengine.console.shared.text import print_json
-from pipelines.doubt.slices import SliceLine, least_accepted, most_bad, slice_lines
+from pipelines.doubt.slices import SliceLine, least_accepted, most_bad
 from pipelines.doubt.traits import TITLES, described, interval
-from pipelines.workspace.workspace import Workspace
 
 
-def report_slices(workspace: Workspace, *, as_json: bool) -> None:
+def print_slices(lines: Sequence[SliceLine], *, as_json: bool) -> None:
     """How portraits stand by what they are like."""
-    lines = slice_lines(workspace)
     if as_json:
         print_json(lines)
         return

@@ -6,6 +6,11 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
+import typer
+
+INTERRUPTED = 130
+"""Exit code of what Ctrl-C has ended."""
+
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
@@ -24,3 +29,13 @@ def ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def exit_on_interrupt(text: str) -> Iterator[None]:
+    """Ctrl-C ends the command with a line that says what is left."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(text, err=True)
+        raise typer.Exit(INTERRUPTED) from None

@@ -2,28 +2,39 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from db import AttemptState, Decision, MaskSource, Purpose, Trust
 from pipelines.certify.attempts import Terms, attempts, ever_audited
-from pipelines.certify.certifying import CertifyError, abandon, certify, void_changed
+from pipelines.certify.certifying import (
+    Certification,
+    CertifyError,
+    CertifyRequest,
+    abandon_attempt,
+    certify_masks,
+    void_changed,
+)
 from pipelines.certify.findings import findings_of
-from pipelines.doubt.scoring import fit_scores
+from pipelines.doubt.scoring import fit_combined_score
 from pipelines.label_studio.fake import FakeGateway
 from pipelines.portraits.proposals import proposals
-from pipelines.portraits.standing import MinSource
 from pipelines.releases.building import read_manifest
-from pipelines.releases.exporting import export
-from pipelines.releases.formats import Format
+from pipelines.releases.exporting import ExportRequest, export_release
 from pipelines.review.choosing import Order
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.workspace.workspace import Workspace
 from tests.pipelines.review.conftest import ALL, add_revision, masks, push_all, requests, reviews
 from tests.pipelines.reviewed_workspaces import Prepared, answer_all, opened_copy
 
 TERMS = Terms(max_error=0.1, confidence=0.9, bad_below=0.9)
+
+
+def certify(workspace: Workspace, terms: Terms, **more: Any) -> Certification:
+    return certify_masks(workspace, CertifyRequest(**asdict(terms), **more))
 
 
 @pytest.fixture
@@ -76,7 +87,7 @@ def test_an_audit_is_asked_blind_and_its_answers_accept_the_rest(
     shown = {row.mask_id for row in new if row.purpose == Purpose.REVIEW}
     assert shown.isdisjoint(row.mask_id for row in asked)
     answer_all(ready, gateway)
-    pull(ready, gateway)
+    pull_answers(ready, gateway=gateway)
 
     end = certify(ready, TERMS)
     assert end.judgement.certified
@@ -97,7 +108,7 @@ def test_too_many_bad_masks_end_it_and_the_next_attempt_has_half_the_alpha(
     for task in gateway.tasks.values():
         if not task.annotations:
             gateway.answer(task.id, "reject")
-    pull(ready, gateway)
+    pull_answers(ready, gateway=gateway)
     failed = certify(ready, TERMS)
     assert failed.attempt.state is AttemptState.FAILED
     assert "cannot be certified" in (failed.attempt.reason or "")
@@ -116,9 +127,9 @@ def test_giving_up_spends_the_attempt_and_its_audit(ready: Workspace) -> None:
     first = certify(ready, TERMS, audit=30, seed=1)
     with pytest.raises(CertifyError, match="attempt 1 is open"):
         certify(ready, Terms(0.2, 0.9, 0.9))
-    abandon(ready)
+    abandon_attempt(ready)
     with pytest.raises(CertifyError, match="no attempt is open"):
-        abandon(ready)
+        abandon_attempt(ready)
     second = certify(ready, Terms(0.2, 0.9, 0.9), seed=1)
     assert second.attempt.number == 2
     assert second.attempt.alpha == first.attempt.alpha / 2
@@ -129,7 +140,7 @@ def test_a_new_score_or_a_replaced_mask_voids(ready: Workspace, gateway: FakeGat
     certify(ready, TERMS, seed=7)
     push_all(ready, gateway, order=Order.RANDOM, limit=1)
     answer_all(ready, gateway)
-    pull(ready, gateway)
+    pull_answers(ready, gateway=gateway)
     assert certify(ready, TERMS).judgement.certified
     assert void_changed(ready) == []
     of_mask = {row.id: row.portrait_id for row in masks(ready)}
@@ -144,7 +155,7 @@ def test_a_new_score_or_a_replaced_mask_voids(ready: Workspace, gateway: FakeGat
 
 def test_a_refit_voids_an_open_attempt(ready: Workspace) -> None:
     certify(ready, TERMS)
-    fit_scores(ready, 0.9)
+    fit_combined_score(ready, 0.9)
     assert void_changed(ready) == [1]
 
 
@@ -154,11 +165,14 @@ def test_a_release_holds_nothing_of_a_void_certificate(
     certify(ready, TERMS, seed=7)
     push_all(ready, gateway, order=Order.RANDOM, limit=1)
     answer_all(ready, gateway)
-    pull(ready, gateway)
+    pull_answers(ready, gateway=gateway)
     certify(ready, TERMS)
 
     def released(name: str) -> int:
-        found = export(ready, tmp_path / name, Format.FOLDER, MinSource.ANY)
+        found = export_release(
+            ready,
+            ExportRequest(out=tmp_path / name),
+        )
         return sum(entry.trust is Trust.CERTIFIED for entry in found.entries)
 
     # One of them may have been asked about, too: then a person's word counts.
@@ -174,7 +188,7 @@ def test_what_stands_beside_the_bound_goes_wherever_the_masks_go(
     certify(ready, TERMS, seed=7)
     push_all(ready, gateway, order=Order.RANDOM, limit=40)
     answer_all(ready, gateway)
-    pull(ready, gateway)
+    pull_answers(ready, gateway=gateway)
     ended = certify(ready, TERMS).attempt
     assert ended.findings is not None
     beside = findings_of(ended.findings)
@@ -184,7 +198,7 @@ def test_what_stands_beside_the_bound_goes_wherever_the_masks_go(
     assert sum(each.bad.shown for each in turn) == ended.audit_size
     assert sum(each.listed for each in turn) == ended.population
 
-    found = export(ready, tmp_path / "out", Format.FOLDER, MinSource.ANY)
+    found = export_release(ready, ExportRequest(out=tmp_path / "out"))
     unseen = [each for each in found.entries if each.trust is Trust.CERTIFIED]
     seen = [each for each in found.entries if each.trust is not Trust.CERTIFIED]
     assert unseen

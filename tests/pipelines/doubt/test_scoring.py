@@ -9,7 +9,13 @@ import sqlalchemy as sa
 from db import MaskSignals, Purpose, ReviewRequest
 from pipelines.doubt import stored_signals as stored
 from pipelines.doubt.decided import decided_masks
-from pipelines.doubt.scoring import ScoresError, doubts, fit_scores, require_score, score_masks
+from pipelines.doubt.scoring import (
+    ScoresError,
+    doubts,
+    fit_combined_score,
+    require_score,
+    score_masks,
+)
 from pipelines.portraits.proposals import proposals
 from pipelines.review.choosing import Order, ranking
 from pipelines.workspace.workspace import Workspace
@@ -19,7 +25,7 @@ from tests.pipelines.reviewed_workspaces import NUMBER, Prepared, is_bad, opened
 
 def test_before_reviews_the_default_holds_and_ranks(workspace: Workspace) -> None:
     with pytest.raises(ScoresError, match="0 masks bad and 0 good, and a fit takes 10 of each"):
-        fit_scores(workspace, 0.9)
+        fit_combined_score(workspace, 0.9)
     assert require_score(workspace).kind == "default"
     assert require_score(workspace).id == require_score(workspace).id
     assert score_masks(workspace) == NUMBER
@@ -43,7 +49,7 @@ def decided(reviewed: Prepared, tmp_path: Path) -> Iterator[Workspace]:
 
 def test_a_fit_knows_its_decisions_and_finds_what_is_bad(decided: Workspace) -> None:
     workspace = decided
-    score = fit_scores(workspace, 0.9)
+    score = fit_combined_score(workspace, 0.9)
     assert score.kind in ("logistic", "boosting", "both")
     assert score.review_ids == sorted(row.id for row in reviews(workspace))
     assert sum(score.evidence.bad) == NUMBER // 3
@@ -55,7 +61,7 @@ def test_a_fit_knows_its_decisions_and_finds_what_is_bad(decided: Workspace) -> 
     good = [found[mask_id] for index, mask_id in enumerate(ids) if not is_bad(index)]
     bad = [found[mask_id] for index, mask_id in enumerate(ids) if is_bad(index)]
     assert sorted(bad)[2] > sorted(good)[-3]
-    again = fit_scores(workspace, 0.9)
+    again = fit_combined_score(workspace, 0.9)
     assert (again.model, again.id) == (score.model, score.id + 1)
 
 
@@ -68,7 +74,7 @@ def test_what_measures_does_not_teach(decided: Workspace, purpose: Purpose) -> N
         assert decided_masks(connection, workspace.store, 0.9) == []
         assert len(decided_masks(connection, workspace.store, 0.9, purpose)) == NUMBER
     with pytest.raises(ScoresError):
-        fit_scores(workspace, 0.9)
+        fit_combined_score(workspace, 0.9)
 
 
 def test_withdrawn_decisions_do_not_count(decided: Workspace) -> None:

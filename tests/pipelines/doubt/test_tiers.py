@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from db import Mask
 from pipelines.doubt.measures import auroc
 from pipelines.doubt.model import read_model
-from pipelines.doubt.scoring import doubts, fit_scores, score_masks
+from pipelines.doubt.scoring import doubts, fit_combined_score, score_masks
 from pipelines.doubt.tiers import Tiered, fit_tiers
 from tests.pipelines.reviewed_workspaces import NUMBER, Prepared, opened_copy
 
@@ -80,7 +80,7 @@ def test_in_a_workspace_nothing_is_without_a_doubt(reviewed: Prepared, tmp_path:
         for row in rows[: 2 * NUMBER // 3]:
             scores = {**row.scores, "view_flip": 0.9 + row.id / 1000}
             connection.execute(sa.update(Mask).where(Mask.id == row.id).values(scores=scores))
-    score = fit_scores(workspace, 0.9)
+    score = fit_combined_score(workspace, 0.9)
     assert score.evidence.richer == {"views": 2 * NUMBER // 3}
     assert score_masks(workspace) == 0, "all are scored"
     with workspace.engine.begin() as connection:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from db import Mask, MaskSource, Verdict, open_engine
 from pipelines.portraits.funnel import funnel
-from pipelines.portraits.listing import PortraitLine, find_portrait, list_portraits
+from pipelines.portraits.listing import PortraitLine, find_portrait, portrait_lines
 from pipelines.portraits.picture import save_picture
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.folder_store import FolderStore
@@ -40,7 +40,7 @@ def store(ingested: Crawl) -> FolderStore:
 
 
 def by_name(connection: Connection, store: FolderStore) -> dict[str, PortraitLine]:
-    return {Path(line.image_path).name: line for line in list_portraits(connection, store)}
+    return {Path(line.image_path).name: line for line in portrait_lines(connection, store)}
 
 
 def add_revision(connection: Connection, line: PortraitLine, verdict: Verdict, blob: str) -> None:
@@ -91,14 +91,14 @@ def test_only_the_latest_mask_of_a_portrait_counts(
     now = find_portrait(connection, store, flat.portrait_id)
     assert (now.verdict, now.mask_source, now.reasons) == ("candidate", "human", [])
     assert now.mask_path == str(store.root / "masks/00/00.png")
-    rejected = list_portraits(connection, store, Verdict.REJECTED)
+    rejected = portrait_lines(connection, store, Verdict.REJECTED)
     assert flat.portrait_id not in {line.portrait_id for line in rejected}
 
 
 def test_a_line_says_where_everything_is(
     connection: Connection, store: FolderStore, ingested: Crawl
 ) -> None:
-    lines = list(list_portraits(connection, store))
+    lines = list(portrait_lines(connection, store))
     assert [line.portrait_id for line in lines] == sorted(line.portrait_id for line in lines)
     named = by_name(connection, store)
     # Of two equal files the first in the order of names stands for both.
@@ -132,11 +132,11 @@ def test_a_portrait_without_a_mask_is_listed_as_pending(
 
 
 def test_verdicts_part_the_portraits(connection: Connection, store: FolderStore) -> None:
-    everything = {line.portrait_id: line.verdict for line in list_portraits(connection, store)}
+    everything = {line.portrait_id: line.verdict for line in portrait_lines(connection, store)}
     parts = {
         line.portrait_id: verdict
         for verdict in Verdict
-        for line in list_portraits(connection, store, verdict)
+        for line in portrait_lines(connection, store, verdict)
     }
     assert parts == everything
 

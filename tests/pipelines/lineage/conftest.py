@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from db import Image, Mask, MaskSource, Portrait, Release, ReleaseItem, Run, Split, Trust
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, write
+from pipelines.workspace.progress import Silent
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
@@ -20,18 +21,17 @@ from tests.conftest import Crawl
 WEIGHTS = b"weights of a student"
 
 
-class Quiet:
-    """Hears of progress."""
+class Counting(Silent):
+    """Counts what it hears."""
 
     def __init__(self) -> None:
         self.total = self.done = 0
 
-    def checking(self, what: str, total: int) -> None:
-        del what
-        self.total += total
+    def begin(self, what: str, total: int | None, unit: str = "", *, done: int = 0) -> None:
+        self.total += total or 0
 
-    def checked(self, number: int, read_bytes: int) -> None:
-        assert read_bytes >= 0
+    def advance(self, number: int = 1, note: str = "") -> None:
+        assert note.endswith(" MB")
         self.done += number
 
 

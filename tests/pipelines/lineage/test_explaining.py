@@ -15,11 +15,11 @@ from PIL import Image as Pillow
 
 from db import Image, Mask, Portrait, Review, SettingsUsed
 from pipelines.label_studio.fake import FakeGateway
-from pipelines.lineage.explaining import Explanation, Point, explain, parse
+from pipelines.lineage.explaining import Explanation, Point, explain_file, parse_point
 from pipelines.lineage.finding import Kind
 from pipelines.pictures.decode import decode
 from pipelines.pictures.stored_masks import read_grey
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.settings_used import deciding
 from pipelines.workspace.workspace import Workspace
@@ -45,7 +45,7 @@ def item(released: Path, raw: Path, kind: Kind = Kind.IMAGE) -> Path:
 
 def test_a_released_image(workspace: Workspace, released: Path, raw: Path, tmp_path: Path) -> None:
     image = item(released, raw)
-    found = explain(workspace, image)
+    found = explain_file(workspace, image)
     assert (found.kind, found.sha256, found.photo) == (Kind.IMAGE, digest(image), None)
     ((portrait, pixel),) = [(each.history, each.pixel) for each in found.portraits]
     assert pixel is None
@@ -67,7 +67,7 @@ def test_a_released_image(workspace: Workspace, released: Path, raw: Path, tmp_p
 
     copy = Path(shutil.copy(image, tmp_path / "under another name.jpeg"))
     shutil.rmtree(released)
-    assert explain(workspace, copy).portraits == found.portraits
+    assert explain_file(workspace, copy).portraits == found.portraits
 
 
 def test_settings_are_those_of_then(workspace: Workspace, released: Path, raw: Path) -> None:
@@ -78,18 +78,18 @@ def test_settings_are_those_of_then(workspace: Workspace, released: Path, raw: P
     workspace.close()
     again = open_workspace(workspace.paths.root)
     assert again.settings.portrait.headroom_in_faces == 0.1
-    (portrait,) = explain(again, item(released, raw)).portraits
+    (portrait,) = explain_file(again, item(released, raw)).portraits
     assert portrait.history.settings == used
     with again.engine.begin() as connection:
         connection.execute(sa.update(Portrait).values(settings_id=None))
-    (portrait,) = explain(again, item(released, raw)).portraits
+    (portrait,) = explain_file(again, item(released, raw)).portraits
     assert portrait.history.settings is None
     again.close()
 
 
 def test_a_pixel_is_that_of_the_photo(workspace: Workspace, released: Path, raw: Path) -> None:
     x, y = 61, 104
-    found = explain(workspace, item(released, raw), Point(x, y))
+    found = explain_file(workspace, item(released, raw), Point(x, y))
     (portrait,) = found.portraits
     assert portrait.pixel is not None
     photo = decode(raw.read_bytes(), max_pixels=10**9).rgb
@@ -101,9 +101,9 @@ def test_a_pixel_is_that_of_the_photo(workspace: Workspace, released: Path, raw:
     released_mask = np.asarray(Pillow.open(item(released, raw, Kind.MASK)).convert("L"))
     assert portrait.pixel.masks == {mask.mask_id: int(released_mask[y, x])}
     # The same from the mask's file, and backwards from the photo.
-    of_mask = explain(workspace, item(released, raw, Kind.MASK), Point(x, y))
+    of_mask = explain_file(workspace, item(released, raw, Kind.MASK), Point(x, y))
     assert [each.pixel for each in of_mask.portraits] == [portrait.pixel]
-    back = explain(workspace, raw, there)
+    back = explain_file(workspace, raw, there)
     assert (back.kind, back.photo) == (Kind.PHOTO, portrait.history.photo)
     assert [each.pixel for each in back.portraits] == [portrait.pixel]
 
@@ -121,13 +121,15 @@ def test_a_rotated_photo_is_meant_upright(tmp_path: Path, ingest_here: Ingest) -
     with workspace.engine.begin() as connection:
         blob = connection.scalar(sa.select(Portrait.blob))
     crop = np.asarray(Pillow.open(io.BytesIO(workspace.store.get(str(blob)))))
-    (portrait,) = explain(workspace, workspace.store.local_path(str(blob)), Point(30, 40)).portraits
+    (portrait,) = explain_file(
+        workspace, workspace.store.local_path(str(blob)), Point(30, 40)
+    ).portraits
     assert portrait.pixel is not None
     there = portrait.pixel.in_photo
     upright = np.rot90(noise, -1)
     assert np.abs(upright[there.y, there.x].astype(int) - crop[40, 30]).max() < 25
     with pytest.raises(PipelineError, match="it is 300 × 420 pixels"):
-        explain(workspace, photo, Point(300, 0))
+        explain_file(workspace, photo, Point(300, 0))
     workspace.close()
 
 
@@ -135,11 +137,11 @@ def test_a_rotated_photo_is_meant_upright(tmp_path: Path, ingest_here: Ingest) -
 def test_pixels_outside(workspace: Workspace, released: Path, raw: Path, kind: Kind) -> None:
     file = item(released, raw, kind)
     width, height = Pillow.open(file).size
-    explain(workspace, file, Point(width - 1, height - 1))
+    explain_file(workspace, file, Point(width - 1, height - 1))
     for point in (Point(width, 0), Point(0, height), Point(-1, 0)):
         with pytest.raises(PipelineError, match=f"no pixel {point.x},{point.y}.*0 to {width - 1}"):
-            explain(workspace, file, point)
-    (portrait,) = explain(workspace, raw, Point(0, 0)).portraits
+            explain_file(workspace, file, point)
+    (portrait,) = explain_file(workspace, raw, Point(0, 0)).portraits
     assert portrait.pixel is not None
     assert (portrait.pixel.in_portrait, portrait.pixel.masks) == (None, {})
 
@@ -152,16 +154,16 @@ def test_every_revision_and_every_decision(workspace: Workspace, raw: Path) -> N
         portrait_id = connection.scalar(query.where(Image.sha256 == digest(raw)))
     (asked,) = (each for each in requests(workspace) if each.portrait_id == portrait_id)
     gateway.answer(asked.task_id, "reject", reasons=["rough_edge"], seconds=2.5)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     task = gateway.tasks[asked.task_id]
     task.annotations.clear()
     assert task.mask is not None
     extra = stroke(task.mask.width, task.mask.height)
     gateway.answer(asked.task_id, "fix", regions=[extra], reviewer="bob@example.org")
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     folder = release(workspace)
     file = item(folder, raw, Kind.MASK)
-    (portrait,) = explain(workspace, file, Point(0, 0)).portraits
+    (portrait,) = explain_file(workspace, file, Point(0, 0)).portraits
     first, second = portrait.history.masks
     assert (second.source, second.producer, second.reviews) == ("human", "bob@example.org", [])
     assert second.settings == deciding(workspace.settings) != first.settings
@@ -180,7 +182,7 @@ def test_every_revision_and_every_decision(workspace: Workspace, raw: Path) -> N
         mask.mask_id: int(read_grey(workspace.store, mask.blob)[0, 0]) for mask in (first, second)
     }
     workspace.store.local_path(first.blob).unlink()
-    (portrait,) = explain(workspace, file, Point(0, 0)).portraits
+    (portrait,) = explain_file(workspace, file, Point(0, 0)).portraits
     assert portrait.pixel is not None
     assert portrait.pixel.masks[first.mask_id] is None, "the rest can be told"
 
@@ -193,13 +195,13 @@ def test_a_mask_that_several_portraits_share(workspace: Workspace, raw: Path) ->
     names = {path.stem for path in (folder / "masks").iterdir()}
     assert len(names) == 3
     for name in names:
-        (portrait,) = explain(workspace, folder / f"masks/{name}.png").portraits
+        (portrait,) = explain_file(workspace, folder / f"masks/{name}.png").portraits
         assert portrait.history.releases[0].item == name
-    assert len(explain(workspace, workspace.store.local_path(str(blob))).portraits) == 3
+    assert len(explain_file(workspace, workspace.store.local_path(str(blob))).portraits) == 3
 
 
 def test_a_photo_without_a_portrait(workspace: Workspace, ingested: Crawl) -> None:
-    found = explain(workspace, ingested.raw / "black.png")
+    found = explain_file(workspace, ingested.raw / "black.png")
     assert found.photo is not None
     assert (found.photo.outcome, found.photo.reasons) == ("no_face", ["no_face"])
     assert found.portraits == []
@@ -218,7 +220,7 @@ def test_what_cannot_be_explained(
 ) -> None:
     make(tmp_path / "x.jpg")
     with pytest.raises(PipelineError, match=message):
-        explain(workspace, tmp_path / "x.jpg")
+        explain_file(workspace, tmp_path / "x.jpg")
 
 
 @pytest.mark.parametrize(
@@ -231,15 +233,15 @@ def test_what_cannot_be_explained(
     ],
 )
 def test_points_are_read(text: str, expected: tuple[str, Point | None]) -> None:
-    path, point = parse(text)
+    path, point = parse_point(text)
     assert (str(path), point) == expected
 
 
 def test_a_file_may_look_like_a_point(tmp_path: Path) -> None:
     file = tmp_path / "a:1,2"
     file.write_bytes(b"")
-    assert parse(str(file)) == (file, None)
-    assert parse(f"{file}:3,4") == (file, Point(3, 4))
+    assert parse_point(str(file)) == (file, None)
+    assert parse_point(f"{file}:3,4") == (file, Point(3, 4))
 
 
 def test_the_command(workspace: Workspace, released: Path, raw: Path, run: Command) -> None:
@@ -296,5 +298,5 @@ def test_it_is_quick_among_many(workspace: Workspace, released: Path, raw: Path)
             connection.exec_driver_sql(f"{NUMBERS} {statement}")
     for file in (item(released, raw), item(released, raw, Kind.MASK), raw):
         started = time.monotonic()
-        assert isinstance(explain(workspace, file, Point(90, 90)), Explanation)
+        assert isinstance(explain_file(workspace, file, Point(90, 90)), Explanation)
         assert time.monotonic() - started < 0.9

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from dataengine.console import forget as forgetting
 from db import Image, JobRow, Source
+from pipelines.label_studio import connecting
 from pipelines.label_studio.fake import FakeGateway
-from pipelines.lineage.verifying import verify_workspace
+from pipelines.lineage.verifying import VerifyRequest, verify_workspace
 from pipelines.workspace.workspace import Workspace
 from tests.dataengine.conftest import Run as Command
 from tests.dataengine.conftest import run as run
 from tests.pipelines.ingest.conftest import Ingest
 from tests.pipelines.ingest.conftest import ingest_here as ingest_here
-from tests.pipelines.lineage.conftest import Quiet, digest, open_workspace
+from tests.pipelines.lineage.conftest import digest, open_workspace
 from tests.pipelines.lineage.test_forgetting import PHOTO, rows
 from tests.pipelines.lineage.test_forgetting import gateway as gateway
 from tests.pipelines.lineage.test_forgetting import raw as raw
@@ -82,7 +82,7 @@ def test_the_command(
     assert digest(raw) not in sha256s
     (error,) = errors
     assert error.startswith("this photo was forgotten on 20")
-    assert verify_workspace(opened, Quiet()).ok
+    assert verify_workspace(opened, VerifyRequest()).ok
     opened.close()
     again = ingest_here(closed, "--retry-failed")
     assert again["run"]["failures"]["forgotten"] == 2, "and stays refused"
@@ -97,7 +97,7 @@ def test_the_command_deletes_tasks(
     answer = run("-w", root, "forget", raw, "--yes", "--json")
     assert "warning: 1 task on http://fake may still be there (which Label Studio?" in answer.err
     assert json.loads(answer.out)["tasks_waiting"] == {"http://fake": 1}
-    monkeypatch.setattr(forgetting, "connect", lambda _: gateway)
+    monkeypatch.setattr(connecting, "connect", lambda _: gateway)
     answer = run("-w", root, "forget", raw, "--yes")
     assert answer.out.endswith("Deleted 1 task on http://fake\n")
     assert len(gateway.tasks) == 2

@@ -26,10 +26,10 @@ from db import (
 from pipelines.label_studio.errors import ReviewError
 from pipelines.label_studio.fake import FakeGateway, Fault
 from pipelines.lineage.choosing import choose
-from pipelines.lineage.collecting import collect
-from pipelines.lineage.forgetting import forget, plan
-from pipelines.lineage.verifying import verify_release, verify_workspace
-from pipelines.review.pull import pull
+from pipelines.lineage.collecting import CollectRequest, collect_garbage
+from pipelines.lineage.forgetting import plan, remove_photos
+from pipelines.lineage.verifying import VerifyRequest, verify_workspace
+from pipelines.review.pull import pull_answers
 from pipelines.review.push import alone
 from pipelines.review.removals import delete_forgotten, waiting
 from pipelines.workspace.errors import BusyError, PipelineError
@@ -39,7 +39,7 @@ from tests.conftest import Crawl
 from tests.dataengine.conftest import run as run
 from tests.pipelines.ingest.conftest import Ingest
 from tests.pipelines.ingest.conftest import ingest_here as ingest_here
-from tests.pipelines.lineage.conftest import Quiet, digest, open_workspace
+from tests.pipelines.lineage.conftest import digest, open_workspace
 from tests.pipelines.review.conftest import add_revision, push_all, requests
 
 PHOTO = "sharp.jpg"  # there is a copy of it
@@ -87,7 +87,7 @@ def test_everything_of_a_photo_goes_and_nothing_else(
     push_all(workspace, gateway)
     (asked,) = (each for each in requests(workspace) if each.portrait_id == portrait_id)
     gateway.answer(asked.task_id, "accept")
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     fixed = add_revision(workspace, portrait_id, MaskSource.HUMAN)
     with workspace.engine.begin() as connection:
         connection.execute(sa.update(Review).values(fixed_mask_id=fixed))
@@ -103,7 +103,7 @@ def test_everything_of_a_photo_goes_and_nothing_else(
     assert (containing.name, containing.runs) == ("round-1", ["runs/round-1"])
     assert containing.items == [f"{digest(raw)[:12]}-0"]
 
-    done = forget(workspace, [image_id])
+    done = remove_photos(workspace, [image_id])
     # The probability of the fake teacher is everybody's: it stays.
     assert (done.photos, done.blobs, done.spared) == (1, 3, [])
     after = rows(workspace)
@@ -121,10 +121,10 @@ def test_everything_of_a_photo_goes_and_nothing_else(
         ).one()
     assert (item.portrait_id, item.mask_id, item.name) == (None, None, containing.items[0])
     assert raw.exists()
-    report = verify_workspace(workspace, Quiet())
+    report = verify_workspace(workspace, VerifyRequest())
     assert report.ok
     assert report.notes == [f"round-1: contains 1 forgotten since: {item.name}"]
-    assert verify_release(workspace, "round-1", Quiet()).notes == report.notes
+    assert verify_workspace(workspace, VerifyRequest(release="round-1")).notes == report.notes
 
     assert len(gateway.tasks) == 3
     assert delete_forgotten(workspace, gateway) == 1
@@ -156,7 +156,7 @@ def test_what_was_computed_about_a_photo_goes_with_it(workspace: Workspace, raw:
         mask_id = connection.scalar(sa.select(Mask.id).where(Mask.portrait_id == portrait_id))
         values = {"mask_id": mask_id, "version": 1, "values": {"confidence": 0.9}}
         connection.execute(sa.insert(MaskSignals).values(values))
-    forget(workspace, [image_id])
+    remove_photos(workspace, [image_id])
     with workspace.engine.begin() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(MaskSignals)) == 0
 
@@ -226,15 +226,15 @@ def test_an_ingest_at_work_is_not_disturbed(workspace: Workspace, raw: Path) -> 
         values = {"state": JobState.DOING, "owner": other.owner, "lease_until": 1e12}
         connection.execute(sa.update(JobRow).where(of_portrait).values(values))
     with pytest.raises(PipelineError, match="an ingest is at work on the photo"):
-        forget(workspace, [image_id])
+        remove_photos(workspace, [image_id])
     assert rows(workspace) == before
     other.presence._file.close()  # as the kernel does when it dies
-    assert forget(workspace, [image_id]).photos == 1
+    assert remove_photos(workspace, [image_id]).photos == 1
 
 
 def test_a_push_at_work_is_waited_for(workspace: Workspace) -> None:
     with alone(workspace), pytest.raises(BusyError, match="a push is at work"):
-        forget(workspace, [1])
+        remove_photos(workspace, [1])
 
 
 def test_blobs_that_somebody_at_work_may_name_are_left_to_gc(
@@ -246,11 +246,11 @@ def test_blobs_that_somebody_at_work_may_name_are_left_to_gc(
         key = connection.scalar(sa.select(Portrait.blob).where(Portrait.id == portrait_id))
     path = workspace.store.local_path(str(key))
     other.store.put(BlobKind.PORTRAIT, path.read_bytes())  # of another photo's crop
-    done = forget(workspace, [image_id])
+    done = remove_photos(workspace, [image_id])
     assert (done.blobs, done.spared) == (1, [key])
     assert path.exists()
     other.close()
-    assert collect(workspace).blobs == 1
+    assert collect_garbage(workspace, CollectRequest()).blobs == 1
     assert not path.exists()
 
 
@@ -272,12 +272,12 @@ def test_a_kill_before_the_blobs_are_removed_leaves_them_to_gc(
     assert subprocess.run(command, check=False, capture_output=True).returncode == 9
     again = open_workspace(workspace.paths.root)
     assert len(files(again) & stored) == len(stored), "nothing of the store is gone yet"
-    report = verify_workspace(again, Quiet())
+    report = verify_workspace(again, VerifyRequest())
     assert (report.ok, report.unnamed) == (True, 2)
     with again.engine.begin() as connection:
         assert connection.scalar(sa.select(Forgotten.sha256)) == digest(raw)
-    assert collect(again).blobs == 2
-    assert verify_workspace(again, Quiet()).unnamed == 0
+    assert collect_garbage(again, CollectRequest()).blobs == 2
+    assert verify_workspace(again, VerifyRequest()).unnamed == 0
     again.close()
 
 
@@ -286,14 +286,14 @@ def test_a_server_that_is_away_loses_nothing(
 ) -> None:
     image_id, _ = of_photo(workspace, raw)
     push_all(workspace, gateway)
-    forget(workspace, [image_id])
+    remove_photos(workspace, [image_id])
     gateway.fail("find_tasks", Fault.UNREACHABLE)
     with pytest.raises(ReviewError, match="cannot be reached"):
         delete_forgotten(workspace, gateway)
     assert waiting(workspace) == {gateway.url: 1}
     assert delete_forgotten(workspace, FakeGateway("http://another")) == 0
     assert waiting(workspace) == {gateway.url: 1}
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     assert (len(gateway.tasks), waiting(workspace)) == (2, {})
 
 
@@ -309,7 +309,7 @@ def test_a_task_that_comes_late_is_deleted_too(
     (key,) = (each.key for each in requests(workspace) if each.portrait_id == portrait_id)
     (late,) = (task for task in gateway.tasks.values() if task.key == key)
     del gateway.tasks[late.id]
-    forget(workspace, [image_id])
+    remove_photos(workspace, [image_id])
     assert delete_forgotten(workspace, gateway) == 0
     assert waiting(workspace) == {gateway.url: 1}
     gateway.tasks[late.id] = late
@@ -321,7 +321,7 @@ def test_a_project_that_is_gone_took_its_tasks_along(
     workspace: Workspace, raw: Path, gateway: FakeGateway
 ) -> None:
     push_all(workspace, gateway)
-    forget(workspace, [of_photo(workspace, raw)[0]])
+    remove_photos(workspace, [of_photo(workspace, raw)[0]])
     gateway.projects.clear()
     assert delete_forgotten(workspace, gateway) == 0
     assert waiting(workspace) == {}

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from PIL import Image as PillowImage
 
 from db import Image, Portrait
-from pipelines.lineage.verifying import verify_workspace
+from pipelines.lineage.verifying import VerifyRequest, verify_workspace
 from tests.dataengine.conftest import Run
 from tests.dataengine.conftest import run as run
 from tests.pipelines.ingest.conftest import Ingest
 from tests.pipelines.ingest.conftest import ingest_here as ingest_here
-from tests.pipelines.lineage.conftest import Quiet, digest, open_workspace
+from tests.pipelines.lineage.conftest import digest, open_workspace
 
 Rgb = npt.NDArray[np.uint8]
 
@@ -61,7 +61,7 @@ def test_copies_are_refused_shown_and_let_in(
         assert len(list(connection.scalars(sa.select(Portrait.id)))) == 1
     crops = list((opened.paths.store / "portraits").rglob("*.jpg"))
     assert len(crops) == 1, "nothing of a copy was stored"
-    assert verify_workspace(opened, Quiet()).ok
+    assert verify_workspace(opened, VerifyRequest()).ok
     opened.close()
 
     shown = run("-w", root, "forget", "--refused")
@@ -93,7 +93,7 @@ def test_the_photo_itself_may_be_let_in_and_forgotten_again(
     assert run("-w", root, "forget", "--lift", digest(photo)).code == 0
     assert ingest_here(root, "--retry-failed")["status"]["failures"] == {}
     opened = open_workspace(root)
-    assert verify_workspace(opened, Quiet()).ok, "it is here by the operator's will"
+    assert verify_workspace(opened, VerifyRequest()).ok, "it is here by the operator's will"
     opened.close()
     assert run("-w", root, "forget", photo, "--yes").code == 0
     assert ingest_here(root, crawl)["status"]["failures"] == {"forgotten": 1}

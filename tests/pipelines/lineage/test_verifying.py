@@ -13,14 +13,14 @@ import sqlalchemy as sa
 from db import Forgotten, Image, Mask, Portrait, Release, Run
 from pipelines.lineage.blobs import blob_columns
 from pipelines.lineage.report import Fault, Report
-from pipelines.lineage.verifying import verify_folder, verify_release, verify_workspace
+from pipelines.lineage.verifying import VerifyRequest, verify_folder, verify_workspace
 from pipelines.releases.formats import Format
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
 from tests.dataengine.conftest import Run as Command
 from tests.dataengine.conftest import run as run
-from tests.pipelines.lineage.conftest import Quiet, flip, release
+from tests.pipelines.lineage.conftest import Counting, flip, release
 
 
 def faults(report: Report) -> list[tuple[Fault, str]]:
@@ -43,8 +43,8 @@ def change(workspace: Workspace, *statements: str) -> None:
 
 
 def test_a_whole_workspace(workspace: Workspace, released: Path) -> None:
-    observer = Quiet()
-    report = verify_workspace(workspace, observer)
+    observer = Counting()
+    report = verify_workspace(workspace, VerifyRequest(), observer)
     assert (report.problems, report.notes, report.ok) == ([], [], True)
     assert (report.blobs, report.releases, report.runs, report.unnamed) == (9, 1, 1, 0)
     assert report.files == sum(path.is_file() for path in released.rglob("*")) - 1
@@ -63,14 +63,14 @@ def test_each_damaged_and_each_missing_blob_is_named(workspace: Workspace, which
     key = blobs(workspace)[which]
     row = f"{'mask' if which else 'portrait'} 1"
     flip(workspace.store.local_path(key))
-    report = verify_workspace(workspace, Quiet())
+    report = verify_workspace(workspace, VerifyRequest())
     # The fake teacher is equally sure of all three: they share this blob, and each row is named.
     rows = 3 if which == 2 else 1
     assert faults(report) == [(Fault.DAMAGED_BLOB, key)] * rows
     assert f"{workspace.store.local_path(key)}: " in report.problems[0].message
     assert report.problems[0].message.endswith(f"{row} names it")
     workspace.store.local_path(key).unlink()
-    report = verify_workspace(workspace, Quiet())
+    report = verify_workspace(workspace, VerifyRequest())
     assert faults(report) == [(Fault.MISSING_BLOB, key)] * rows
     assert f"is missing; {row} names it" in report.problems[0].message
 
@@ -83,7 +83,7 @@ def test_rows_that_name_nothing_are_named(workspace: Workspace) -> None:
         "UPDATE mask SET probability_blob = '../../etc/passwd' WHERE id = 2",
         f"UPDATE mask SET blob = '{nobody}' WHERE id = 3",
     )
-    found = faults(verify_workspace(workspace, Quiet()))
+    found = faults(verify_workspace(workspace, VerifyRequest()))
     assert sorted(found) == [
         (Fault.MISSING_BLOB, nobody), (Fault.NO_KEY, "mask 1"), (Fault.NO_KEY, "mask 2"),
     ]  # fmt: skip
@@ -97,7 +97,7 @@ def test_references_to_nothing_are_named(workspace: Workspace, released: Path) -
         "UPDATE job SET item_id = 99 WHERE id = 1",
         "DELETE FROM portrait WHERE id = 3",
     )
-    report = verify_workspace(workspace, Quiet())
+    report = verify_workspace(workspace, VerifyRequest())
     rows = {what for fault, what in faults(report) if fault == Fault.DANGLING}
     assert rows >= {"image 1", "release_item 2", "job 1", "mask 3", "release_item 3"}
     messages = [problem.message for problem in report.problems]
@@ -109,13 +109,13 @@ def test_a_forgotten_photo_that_is_here_again_is_named(workspace: Workspace) -> 
     with workspace.engine.begin() as connection:
         sha256 = connection.scalar(sa.select(Image.sha256).where(Image.id == 2))
         connection.execute(sa.insert(Forgotten).values(sha256=sha256))
-    assert faults(verify_workspace(workspace, Quiet())) == [(Fault.REMEMBERED, "image 2")]
+    assert faults(verify_workspace(workspace, VerifyRequest())) == [(Fault.REMEMBERED, "image 2")]
 
 
 def test_blobs_without_a_row_are_only_counted(workspace: Workspace) -> None:
     workspace.store.put(BlobKind.MASK, b"nobody's")
     (workspace.paths.store / "masks/notes.txt").write_text("not a blob")
-    report = verify_workspace(workspace, Quiet())
+    report = verify_workspace(workspace, VerifyRequest())
     assert (report.ok, report.unnamed) == (True, 1)
 
 
@@ -127,13 +127,13 @@ def test_any_byte_of_any_file_of_a_release(workspace: Workspace, form: Format) -
         before = path.read_bytes()
         flip(path)
         for report in (
-            verify_workspace(workspace, Quiet()),
-            verify_release(workspace, "round-1", Quiet()),
-            verify_folder(folder, workspace, Quiet()),
+            verify_workspace(workspace, VerifyRequest()),
+            verify_workspace(workspace, VerifyRequest(release="round-1")),
+            verify_folder(folder, workspace=workspace),
         ):
             assert str(path) in {what for _, what in faults(report)}, path
         path.write_bytes(before)
-    assert verify_release(workspace, "round-1", Quiet()).ok
+    assert verify_workspace(workspace, VerifyRequest(release="round-1")).ok
 
 
 def test_files_that_are_gone_or_do_not_belong(workspace: Workspace, released: Path) -> None:
@@ -141,7 +141,7 @@ def test_files_that_are_gone_or_do_not_belong(workspace: Workspace, released: Pa
     gone.unlink()
     (released / "images/extra.jpg").write_bytes(b"x")
     (released / "link").symlink_to("nowhere")
-    report = verify_folder(released, None, Quiet())
+    report = verify_folder(released)
     assert faults(report) == [
         (Fault.MISSING_FILE, str(gone)),
         (Fault.UNLISTED_FILE, str(released / "images/extra.jpg")),
@@ -162,10 +162,10 @@ def test_a_release_with_other_checksums_is_another_one(
         hashlib.sha256(old).hexdigest(), hashlib.sha256(path.read_bytes()).hexdigest()
     )
     checksums.write_text(text)
-    assert verify_folder(released, None, Quiet()).ok
+    assert verify_folder(released).ok
     for report in (
-        verify_workspace(workspace, Quiet()),
-        verify_folder(released, workspace, Quiet()),
+        verify_workspace(workspace, VerifyRequest()),
+        verify_folder(released, workspace=workspace),
     ):
         assert faults(report) == [(Fault.CHECKSUMS, str(checksums))]
 
@@ -173,7 +173,7 @@ def test_a_release_with_other_checksums_is_another_one(
 def test_lines_that_lead_out_of_the_folder_are_refused(released: Path) -> None:
     with (released / "checksums.txt").open("a") as file:
         file.write(f"{'0' * 64}  ../../dataengine.db\n{'0' * 64}  /etc/passwd\nnonsense\n")
-    report = verify_folder(released, None, Quiet())
+    report = verify_folder(released)
     assert [fault for fault, _ in faults(report)] == [Fault.CHECKSUMS] * 3
 
 
@@ -181,43 +181,47 @@ def test_releases_that_are_gone(workspace: Workspace, released: Path) -> None:
     release(workspace, "export-2", None, "elsewhere/export")
     shutil.rmtree(released)
     shutil.rmtree(workspace.paths.root / "elsewhere")
-    report = verify_workspace(workspace, Quiet())
+    report = verify_workspace(workspace, VerifyRequest())
     assert faults(report) == [(Fault.MISSING_RELEASE, "round-1")]
     (note,) = report.notes
     assert note.startswith("export-2: is not at ")
-    assert faults(verify_release(workspace, "export-2", Quiet())) == [
+    assert faults(verify_workspace(workspace, VerifyRequest(release="export-2"))) == [
         (Fault.MISSING_RELEASE, "export-2")
     ]
 
 
 def test_a_release_without_checksums_is_none(workspace: Workspace, released: Path) -> None:
     (released / "checksums.txt").unlink()
-    assert faults(verify_workspace(workspace, Quiet())) == [(Fault.CHECKSUMS, "round-1")]
+    assert faults(verify_workspace(workspace, VerifyRequest())) == [(Fault.CHECKSUMS, "round-1")]
     with pytest.raises(PipelineError, match=r"has no checksums\.txt"):
-        verify_folder(released, None, Quiet())
+        verify_folder(released)
 
 
 def test_an_unfinished_release_is_a_note(workspace: Workspace, released: Path) -> None:
     with workspace.engine.begin() as connection:
         connection.execute(sa.update(Release).values(sealed_at=None))
-    report = verify_workspace(workspace, Quiet())
+    report = verify_workspace(workspace, VerifyRequest())
     assert report.ok
     assert report.notes == ["round-1: was never finished; nothing was checked"]
     with pytest.raises(PipelineError, match="never finished"):
-        verify_release(workspace, "round-1", Quiet())
+        verify_workspace(workspace, VerifyRequest(release="round-1"))
     with pytest.raises(PipelineError, match=r"no such release.* releases: round-1"):
-        verify_release(workspace, "round-2", Quiet())
+        verify_workspace(workspace, VerifyRequest(release="round-2"))
 
 
 def test_weights_of_runs(workspace: Workspace, released: Path) -> None:
     checkpoint = workspace.paths.root / "runs/round-1/last.safetensors"
     flip(checkpoint)
-    assert faults(verify_workspace(workspace, Quiet())) == [(Fault.CHECKPOINT, "runs/round-1")]
+    assert faults(verify_workspace(workspace, VerifyRequest())) == [
+        (Fault.CHECKPOINT, "runs/round-1")
+    ]
     checkpoint.unlink()
-    assert faults(verify_workspace(workspace, Quiet())) == [(Fault.CHECKPOINT, "runs/round-1")]
+    assert faults(verify_workspace(workspace, VerifyRequest())) == [
+        (Fault.CHECKPOINT, "runs/round-1")
+    ]
     with workspace.engine.begin() as connection:
         connection.execute(sa.update(Run).values(checkpoint_sha256=None))
-    assert verify_workspace(workspace, Quiet()).ok, "it is still being trained"
+    assert verify_workspace(workspace, VerifyRequest()).ok, "it is still being trained"
 
 
 def test_the_command(workspace: Workspace, released: Path, run: Command, tmp_path: Path) -> None:

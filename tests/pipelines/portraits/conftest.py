@@ -15,7 +15,7 @@ from dataengine.cli import app
 from db import Decision, Mask, Portrait, Review, Split, reader
 from db import Image as ImageRow
 from pipelines.label_studio.fake import FakeGateway
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import FAST_INGEST
@@ -64,7 +64,7 @@ def decide(workspace: Workspace) -> Decide:
             for portrait_id, decision in decisions.items():
                 if Path(blobs[portrait_id]).stem in task.image_url:
                     gateway.answer(task.id, decision, reviewer=reviewer, **more)
-        pull(workspace, gateway)
+        pull_answers(workspace, gateway=gateway)
 
     return call
 

@@ -11,7 +11,7 @@ from db import Forgotten, Mask, MaskSource, Release, ReleaseItem, Split, reader
 from pipelines.portraits.standing import MinSource
 from pipelines.releases import building
 from pipelines.releases.building import alone
-from pipelines.releases.exporting import export, export_round, freeze_round
+from pipelines.releases.exporting import ExportRequest, export_release, freeze_round
 from pipelines.releases.formats import Format
 from pipelines.workspace.errors import PipelineError, WorkspaceError
 from pipelines.workspace.workspace import Workspace
@@ -42,7 +42,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def write(workspace: Workspace, target: Path) -> None:
-    export(workspace, target, Format.FOLDER, MinSource.ANY)
+    export_release(workspace, ExportRequest(out=target))
 
 
 def releases(workspace: Workspace) -> list[tuple[str, bool, int]]:
@@ -161,12 +161,14 @@ def test_a_round_is_frozen_once(accepted: Workspace, decide: Decide) -> None:
 
 def test_a_frozen_round_is_exported_in_any_format(accepted: Workspace, tmp_path: Path) -> None:
     freeze(accepted, 3)
-    found = export_round(accepted, tmp_path / "coco", Format.COCO, 3)
+    found = export_release(
+        accepted, ExportRequest(out=tmp_path / "coco", format=Format.COCO, round=3)
+    )
     assert len(found.entries) == COUNT
     assert (tmp_path / "coco/annotations/train.json").is_file()
     frozen = accepted.paths.releases / "round-3"
     assert (tmp_path / "coco/card.md").read_bytes() == (frozen / "card.md").read_bytes()
-    export_round(accepted, tmp_path / "folder", Format.FOLDER, 3)
+    export_release(accepted, ExportRequest(out=tmp_path / "folder", round=3))
     assert files(tmp_path / "folder") == files(frozen)
 
 
@@ -179,13 +181,13 @@ def test_what_was_forgotten_since_is_left_out_of_an_export(
         gone = connection.scalars(row).one()
         item = sa.update(ReleaseItem).where(ReleaseItem.portrait_id == 9)
         connection.execute(item.values(portrait_id=None, mask_id=None, forgotten_id=gone))
-    found = export_round(accepted, tmp_path / "out", Format.FOLDER, 3)
+    found = export_release(accepted, ExportRequest(out=tmp_path / "out", round=3))
     assert (len(found.entries), found.forgotten) == (COUNT - 1, 1)
 
 
 def test_a_round_that_is_not_frozen_is_told(accepted: Workspace, tmp_path: Path) -> None:
     with pytest.raises(PipelineError, match="round 7 is not frozen; `dataengine train --round 7`"):
-        export_round(accepted, tmp_path / "out", Format.FOLDER, 7)
+        export_release(accepted, ExportRequest(out=tmp_path / "out", round=7))
 
 
 def test_nothing_trusted_is_told(workspace: Workspace, tmp_path: Path) -> None:

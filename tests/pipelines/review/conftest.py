@@ -19,7 +19,7 @@ from pipelines.label_studio.sdk_gateway import LabelStudioGateway
 from pipelines.pictures.stored_masks import read_grey
 from pipelines.portraits.rows import NewMask, save_mask
 from pipelines.review.choosing import Order
-from pipelines.review.push import PushRequest, PushResult, push
+from pipelines.review.push import PushRequest, PushResult, push_questions
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
@@ -27,14 +27,6 @@ from tests.conftest import Crawl
 from tests.label_studio import RealServer, start_server
 
 ALL = list(Verdict)
-
-
-class Silent:
-    """Hears of progress and says nothing."""
-
-    def pushing(self, total: int) -> None: ...
-
-    def pushed(self, done: int) -> None: ...
 
 
 @pytest.fixture
@@ -72,10 +64,10 @@ def ask(workspace: Workspace, gateway: FakeGateway) -> Ask:
 def push_all(workspace: Workspace, gateway: Gateway, **changes: Any) -> PushResult:
     """Push masks of every verdict, unless told otherwise."""
     options = {
-        "title": "portraits", "verdicts": ALL, "order": Order.ID, "limit": None, "batch": 100,
+        "project": "portraits", "verdicts": ALL, "order": Order.ID, "limit": None, "batch": 100,
         **changes,
     }  # fmt: skip
-    return push(workspace, gateway, PushRequest(**options), Silent())
+    return push_questions(workspace, PushRequest(**options), gateway=gateway)
 
 
 def requests(workspace: Workspace) -> list[sa.Row[Any]]:
@@ -156,7 +148,7 @@ def real(server: RealServer) -> LabelStudioGateway:
 
 def push_real(workspace: Workspace, gateway: Gateway, **changes: Any) -> PushResult:
     """Push to the real server, to the workspace's own project."""
-    return push_all(workspace, gateway, title=workspace.settings.review.project, **changes)
+    return push_all(workspace, gateway, project=workspace.settings.review.project, **changes)
 
 
 def multiply(workspace: Workspace, number: int) -> None:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from dataengine.cli import app
 from pipelines.label_studio.sdk_gateway import LabelStudioGateway
 from pipelines.pictures.stored_masks import read_mask
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
@@ -161,7 +161,7 @@ def test_three_decisions(
     submit(page)
     page.wait_for_timeout(500)
 
-    result = pull(astronauts, real)
+    result = pull_answers(astronauts, gateway=real)
     assert (result.problems, result.decisions) == ([], {"accept": 1, "reject": 1, "fix": 1})
     of_request = {review.request_id: review for review in reviews(astronauts)}
     assert of_request[first.id].decision == "accept"

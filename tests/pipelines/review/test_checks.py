@@ -13,15 +13,15 @@ from pipelines.doubt.decided import decided_masks
 from pipelines.label_studio.fake import FakeGateway
 from pipelines.label_studio.gateway import Brush
 from pipelines.label_studio.rle import decode_mask, encode_mask
-from pipelines.lineage.collecting import collect
-from pipelines.lineage.forgetting import forget
+from pipelines.lineage.collecting import CollectRequest, collect_garbage
+from pipelines.lineage.forgetting import remove_photos
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.decisions import decided
 from pipelines.portraits.proposals import proposals
 from pipelines.portraits.reviewer_errors import errors_of, rate, rechecked, reviewer_errors
 from pipelines.portraits.standing import MinSource, standings
 from pipelines.review.choosing import Order
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.review.status import review_counts
 from pipelines.workspace.workspace import Workspace
 from tests.pipelines.review.conftest import ALL, add_revision, masks, push_all, requests, reviews
@@ -122,7 +122,7 @@ def test_their_answers_measure_and_nothing_else(server: tuple[Workspace, FakeGat
             gateway.answer(task.id, "fix", reviewer=BOB, regions=[brush])
         else:
             gateway.answer(task.id, "reject", reviewer=BOB)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     assert beliefs(workspace) == before
     assert masks(workspace) == rows, "what was drawn over a spoilt mask is nobody's mask"
     with workspace.engine.begin() as connection:
@@ -146,7 +146,7 @@ def test_two_acceptances_make_a_mask_known_as_good(server: tuple[Workspace, Fake
         task = gateway.tasks[row.task_id]
         if task.annotations[0].choices["decision"] == ["accept"]:
             gateway.answer(task.id, "accept", reviewer=BOB)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     push_all(workspace, gateway, order=Order.RANDOM, limit=60)
     good = [each for each in honeypots(workspace).values() if each.damage is None]
     assert 2 <= len(good) <= 22, "about half of 24"
@@ -154,7 +154,7 @@ def test_two_acceptances_make_a_mask_known_as_good(server: tuple[Workspace, Fake
     by_id = {row.id: row for row in requests(workspace)}
     gateway.answer(by_id[good[0].request_id].task_id, "reject", reviewer=ANN)
     gateway.answer(by_id[good[1].request_id].task_id, "accept", reviewer=ANN)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     with workspace.engine.begin() as connection:
         assert reviewer_errors(connection, 0.9)[ANN].refused == rate(1, 2)
         decision = decided(connection)[by_id[good[0].request_id].mask_id]
@@ -179,13 +179,15 @@ def test_spoilt_masks_are_kept_and_forgotten_with_their_photo(
 ) -> None:
     workspace, gateway = server
     push_all(workspace, gateway, order=Order.RANDOM, limit=60)
-    assert collect(workspace, dry_run=True).blobs == 0, "their rows name them"
+    assert collect_garbage(workspace, CollectRequest(dry_run=True)).blobs == 0, (
+        "their rows name them"
+    )
     row = asked_for(workspace, Purpose.HONEYPOT)[0]
     blob = honeypots(workspace)[row.id].shown_blob
     query = sa.text("SELECT image_id FROM portrait WHERE id = :id")
     with workspace.engine.begin() as connection:
         image = connection.scalar(query, {"id": row.portrait_id})
-    forget(workspace, [image])
+    remove_photos(workspace, [image])
     assert row.id not in honeypots(workspace)
     assert not workspace.store.local_path(blob).exists()
 
@@ -216,13 +218,13 @@ def test_a_contradiction_asks_another_person(server: tuple[Workspace, FakeGatewa
         gateway.answer(row.task_id, "accept", reviewer=ANN)
     gateway.answer(again[0].task_id, "reject", reviewer=BOB)
     gateway.answer(again[0].task_id, "reject", reviewer=ANN)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     with workspace.engine.begin() as connection:
         assert rechecked(connection, 0.9).by_people == rate(1, 8)
         assert reviewer_errors(connection, 0.9)[ANN].changed == rate(1, 8)
         assert decided(connection)[again[0].mask_id] is Decision.REJECT, "both say so now"
     gateway.answer(again[1].task_id, "reject", reviewer=BOB)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     with workspace.engine.begin() as connection:
         assert decided(connection)[again[1].mask_id] is None
         assert again[1].mask_id in {each.mask_id for each in proposals(connection, ALL)}

@@ -9,7 +9,7 @@ from pipelines.label_studio.fake import FakeGateway
 from pipelines.portraits.decisions import majority
 from pipelines.portraits.proposals import Proposal, proposals
 from pipelines.review.choosing import Order, draw, ranking
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.workspace.workspace import Workspace
 from tests.pipelines.review.conftest import ALL, Ask, add_revision, masks, requests
 
@@ -99,7 +99,7 @@ def test_a_better_mask_of_a_rejected_portrait_is_asked_about(
     ask(limit=1)
     (request,) = requests(workspace)
     gateway.answer(request.task_id, decision, reasons=["rough_edge"])
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     newer = add_revision(workspace, request.portrait_id, MaskSource.STUDENT)
     with workspace.engine.begin() as connection:
         asked = [each.mask_id for each in proposals(connection, ALL)]

@@ -11,7 +11,7 @@ from pipelines.label_studio.gateway import Brush
 from pipelines.label_studio.rle import encode_mask
 from pipelines.pictures.stored_masks import read_grey
 from pipelines.portraits.proposals import proposals
-from pipelines.review.pull import PullResult, pull
+from pipelines.review.pull import PullResult, pull_answers
 from pipelines.review.status import ReviewerCounts, review_counts
 from pipelines.workspace.workspace import Workspace
 from tests.pipelines.review.conftest import (
@@ -40,7 +40,7 @@ def test_the_three_decisions(workspace: Workspace, gateway: FakeGateway, ask: As
     mask = shown(gateway, third.task_id)
     extra = stroke(mask.width, mask.height)
     gateway.answer(third.task_id, "fix", regions=[extra], reviewer="bob@example.org")
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     assert result.decisions == {"accept": 1, "reject": 1, "fix": 1}
     accepted, rejected, fixed = reviews(workspace)
     assert (accepted.mask_id, accepted.decision) == (first.mask_id, "accept")
@@ -61,13 +61,13 @@ def test_pulling_twice_changes_nothing(
 ) -> None:
     test_the_three_decisions(workspace, gateway, ask)
     before = contents(workspace)
-    assert pull(workspace, gateway) == PullResult()
+    assert pull_answers(workspace, gateway=gateway) == PullResult()
     assert contents(workspace) == before
 
 
 def test_predictions_are_no_decisions(workspace: Workspace, gateway: FakeGateway, ask: Ask) -> None:
     ask()
-    assert not pull(workspace, gateway).changed
+    assert not pull_answers(workspace, gateway=gateway).changed
     assert reviews(workspace) == []
 
 
@@ -76,8 +76,8 @@ def test_an_interrupted_pull_goes_on(workspace: Workspace, gateway: FakeGateway,
     gateway.answer(requests(workspace)[0].task_id, "accept")
     gateway.fail("updated_tasks", Fault.UNREACHABLE)
     with pytest.raises(Exception, match="cannot be reached"):
-        pull(workspace, gateway)
-    assert pull(workspace, gateway).decisions == {"accept": 1}
+        pull_answers(workspace, gateway=gateway)
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 1}
 
 
 @pytest.mark.parametrize("page_size", [1, 2])
@@ -94,7 +94,7 @@ def test_many_tasks_of_one_time_span_pages(
     for request in requests(workspace):
         gateway.answer(request.task_id, "accept")
         gateway.tasks[request.task_id].updated_at = moment
-    assert pull(workspace, gateway).decisions == {"accept": 3}
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 3}
 
 
 @pytest.mark.parametrize(
@@ -129,21 +129,21 @@ def test_an_answer_that_contradicts_itself_is_reported(
         "other size": [stroke(mask.width + 1, mask.height)],
     }[regions]  # fmt: skip
     gateway.answer(request.task_id, decision, regions=given)
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     (problem,) = result.problems
     assert message in problem
     assert f"portrait {request.portrait_id}: " in problem
     assert f"?task={request.task_id}" in problem
     assert reviews(workspace) == []
     assert requests(workspace)[0].state == RequestState.SENT
-    assert pull(workspace, gateway).problems == [], "said once"
+    assert pull_answers(workspace, gateway=gateway).problems == [], "said once"
     with workspace.engine.begin() as connection:
         assert review_counts(connection).problems == [problem]
     # The reviewer puts it right.
     annotation = gateway.tasks[request.task_id].annotations[0]
     better = {"choices": {"decision": ["accept"]}, "regions": [mask]}
     gateway.edit(request.task_id, annotation.id, **better)
-    assert pull(workspace, gateway).decisions == {"accept": 1}
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 1}
     assert requests(workspace)[0].problem is None
 
 
@@ -153,9 +153,9 @@ def test_an_answer_that_is_changed_replaces_the_decision(
     ask(limit=1)
     (request,) = requests(workspace)
     annotation = gateway.answer(request.task_id, "accept")
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     gateway.edit(request.task_id, annotation, choices={"decision": ["reject"]})
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     assert (result.decisions, result.withdrawn) == ({"reject": 1}, 1)
     assert [each.decision for each in reviews(workspace)] == ["reject"]
     assert len(reviews(workspace, standing=False)) == 2
@@ -168,12 +168,12 @@ def test_an_answer_that_is_taken_back_opens_the_question(
     ask(limit=1)
     (request,) = requests(workspace)
     annotation = gateway.answer(request.task_id, "accept")
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     if way == "deleted":
         gateway.delete_answer(request.task_id, annotation)
     else:
         gateway.edit(request.task_id, annotation, skipped=True)
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     assert (result.decisions, result.withdrawn) == ({}, 1)
     assert reviews(workspace) == []
     assert requests(workspace)[0].state == RequestState.SENT
@@ -184,10 +184,10 @@ def test_a_skipped_task_waits(workspace: Workspace, gateway: FakeGateway, ask: A
     ask(limit=1)
     (request,) = requests(workspace)
     gateway.answer(request.task_id, None, skipped=True)
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     assert (result.skipped, result.changed) == (1, False)
     gateway.answer(request.task_id, "accept", reviewer="bob@example.org")
-    assert pull(workspace, gateway).decisions == {"accept": 1}
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 1}
 
 
 def test_a_decision_is_about_the_mask_that_was_shown(
@@ -197,7 +197,7 @@ def test_a_decision_is_about_the_mask_that_was_shown(
     (request,) = requests(workspace)
     gateway.answer(request.task_id, "accept")
     newer = add_revision(workspace, request.portrait_id, MaskSource.STUDENT)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     (review,) = reviews(workspace)
     assert review.mask_id == request.mask_id != newer
 
@@ -210,9 +210,9 @@ def test_an_edited_comment_does_not_make_a_revision(
     mask = shown(gateway, request.task_id)
     drawn = [stroke(mask.width, mask.height)]
     annotation = gateway.answer(request.task_id, "fix", regions=drawn)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     gateway.edit(request.task_id, annotation, comment="the ear")
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     (review,) = reviews(workspace)
     assert review.comment == "the ear"
     (human,) = (each for each in masks(workspace) if each.source == MaskSource.HUMAN)
@@ -226,7 +226,7 @@ def test_people_who_disagree_are_asked_again(
     (request,) = requests(workspace)
     gateway.answer(request.task_id, "accept", reviewer="ann@example.org", seconds=1)
     gateway.answer(request.task_id, "reject", reviewer="bob@example.org", seconds=3)
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     with workspace.engine.begin() as connection:
         counts = review_counts(connection)
         again = [each for each in proposals(connection, ALL) if each.mask_id == request.mask_id]
@@ -237,7 +237,7 @@ def test_people_who_disagree_are_asked_again(
     (second,) = (each for each in requests(workspace) if each.replicate == 1)
     assert second.mask_id == request.mask_id
     gateway.answer(second.task_id, "accept", reviewer="eve@example.org")
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     with workspace.engine.begin() as connection:
         counts = review_counts(connection)
     assert (counts.accepted, counts.disagreed) == (1, 0)
@@ -251,7 +251,7 @@ def test_tasks_of_others_are_left_alone(
     ask()
     task = gateway.tasks[min(gateway.tasks)]
     gateway.tasks[999] = replace(task, id=999, key="theirs")
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     assert (result.foreign, result.changed) == (1, False)
     assert 999 in gateway.tasks
 
@@ -263,7 +263,7 @@ def test_a_double_that_somebody_worked_on_is_reported(
     ask(limit=1)
     double = max(gateway.tasks)
     gateway.answer(double, "accept")
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     assert result.removed == 0
     assert "delete one of them" in result.problems[0]
 
@@ -277,7 +277,7 @@ def test_an_answer_may_come_before_the_push_knows_of_its_task(
         ask(limit=1)
     (task_id,) = gateway.tasks
     gateway.answer(task_id, "accept")
-    assert pull(workspace, gateway).decisions == {"accept": 1}
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 1}
     (request,) = requests(workspace)
     assert (request.state, request.task_id) == (RequestState.ANSWERED, task_id)
     assert ask(limit=1).resumed == 0

@@ -15,12 +15,12 @@ from pipelines.label_studio.errors import (
 )
 from pipelines.label_studio.fake import FakeGateway, Fault
 from pipelines.review.asking import NewQuestion, add
-from pipelines.review.choosing import Order
-from pipelines.review.pull import pull
-from pipelines.review.push import PushRequest, push
+from pipelines.review.pull import pull_answers
+from pipelines.review.push import PushRequest, push_questions
 from pipelines.workspace.errors import BusyError
+from pipelines.workspace.progress import Silent
 from pipelines.workspace.workspace import Workspace
-from tests.pipelines.review.conftest import Ask, Silent, add_revision, contents, masks, requests
+from tests.pipelines.review.conftest import Ask, add_revision, contents, masks, requests
 
 
 def keys(gateway: FakeGateway) -> Counter[str]:
@@ -101,7 +101,7 @@ def test_a_request_done_twice_leaves_one_task(
     gateway.fail("import_tasks", Fault.TWICE)
     ask()
     assert set(keys(gateway).values()) == {2}
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     assert result.removed == 3
     assert exactly_once(workspace, gateway)
 
@@ -200,7 +200,7 @@ def test_an_answer_that_was_not_pulled_is_not_withdrawn(
     gateway.answer(first.task_id, "accept")
     add_revision(workspace, first.portrait_id, MaskSource.STUDENT)
     assert ask().withdrawn == 0
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     assert requests(workspace)[0].state == RequestState.ANSWERED
 
 
@@ -218,7 +218,7 @@ def test_a_late_task_of_a_withdrawn_question_is_removed(
     gateway.lookups_until_late = 0
     gateway.find_tasks(1, [])
     assert request.key in keys(gateway)
-    assert pull(workspace, gateway).removed == 1
+    assert pull_answers(workspace, gateway=gateway).removed == 1
     assert request.key not in keys(gateway)
 
 
@@ -238,10 +238,10 @@ def test_a_project_deleted_by_hand_is_made_again_with_what_was_not_answered(
     ask()
     answered = min(gateway.tasks)
     gateway.answer(answered, "accept")
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     gateway.projects.clear()
     gateway.tasks.clear()
-    assert pull(workspace, gateway).gone == ["portraits"]
+    assert pull_answers(workspace, gateway=gateway).gone == ["portraits"]
     result = ask()
     assert (result.resumed, result.sent, result.new) == (2, 2, 0)
     assert len(gateway.tasks) == 2
@@ -267,7 +267,7 @@ def test_a_labeling_config_changed_by_hand_is_refused(
     ask(limit=1)
     ((number, project),) = gateway.projects.items()
     gateway.projects[number] = replace(project, config=project.config.replace(before, after))
-    for act in (ask, lambda: pull(workspace, gateway)):
+    for act in (ask, lambda: pull_answers(workspace, gateway=gateway)):
         with pytest.raises(ProjectChangedError, match=message):
             act()
 
@@ -292,11 +292,12 @@ def test_images_that_nobody_could_see_are_not_pushed(
 
 def test_one_push_at_a_time(workspace: Workspace, gateway: FakeGateway, ask: Ask) -> None:
     class Nosy(Silent):
-        def pushing(self, total: int) -> None:
+        def begin(self, *_: object, **__: object) -> None:
             with pytest.raises(BusyError, match="a push is at work"):
                 ask()
 
-    push(workspace, gateway, PushRequest("portraits", list(Verdict), Order.ID, 1, 10), Nosy())
+    request = PushRequest(verdicts=list(Verdict), limit=1, batch=10)
+    push_questions(workspace, request, Nosy(), gateway=gateway)
     assert len(gateway.tasks) == 1
 
 

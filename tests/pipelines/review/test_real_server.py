@@ -19,7 +19,7 @@ from pipelines.label_studio.server import local_server
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.reviewer_errors import rate, reviewer_errors
 from pipelines.review.projects import recognise
-from pipelines.review.pull import PullResult, pull
+from pipelines.review.pull import PullResult, pull_answers
 from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
 from tests.pipelines.review.conftest import contents, masks, push_real, requests, reviews, stroke
@@ -63,7 +63,7 @@ def test_the_round_trip(served: Workspace, real: LabelStudioGateway, client: Any
     extended = {**region, "id": "new", "value": {**region["value"], "rle": list(extra.rle)}}
     submit(client, fixed.task_id, choice("decision", "fix"), region, extended)
 
-    result = pull(served, real)
+    result = pull_answers(served, gateway=real)
     assert (result.decisions, result.problems) == ({"accept": 1, "reject": 1, "fix": 1}, [])
     one, two, three = sorted(reviews(served), key=lambda review: review.request_id)
     assert (one.mask_id, one.decision, one.seconds) == (accepted.mask_id, "accept", 2.5)
@@ -74,7 +74,7 @@ def test_the_round_trip(served: Workspace, real: LabelStudioGateway, client: Any
     np.testing.assert_array_equal(read_mask(served.store, drawn.blob), expected)
 
     before = contents(served)
-    assert pull(served, real) == PullResult()
+    assert pull_answers(served, gateway=real) == PullResult()
     assert push_real(served, real).sent == 0
     assert contents(served) == before
 
@@ -92,7 +92,7 @@ def test_a_honeypot_looks_like_any_task_and_is_judged(
     for request in requests(served):
         mask = shown(client, request.task_id)
         submit(client, request.task_id, choice("decision", "accept"), *mask)
-    pull(served, real)
+    pull_answers(served, gateway=real)
     before = masks(served)
     push_real(served, real)
     (honeypot,) = (row for row in requests(served) if row.purpose is Purpose.HONEYPOT)
@@ -106,7 +106,7 @@ def test_a_honeypot_looks_like_any_task_and_is_judged(
     assert 0.70 <= iou <= 0.85, "the spoilt mask is shown"
     repaired = {**region, "value": {**region["value"], "rle": encode_mask(pixels)}}
     submit(client, honeypot.task_id, choice("decision", "fix"), repaired)
-    assert pull(served, real).problems == []
+    assert pull_answers(served, gateway=real).problems == []
     with served.engine.begin() as connection:
         assert reviewer_errors(connection, 0.9)[real.user].missed == rate(0, 1)
     assert masks(served) == before
@@ -138,16 +138,16 @@ def test_answers_that_are_edited_deleted_and_skipped(
     (request,) = requests(served)
     mask = shown(client, request.task_id)
     annotation = submit(client, request.task_id, choice("decision", "accept"), *mask)
-    assert pull(served, real).decisions == {"accept": 1}
+    assert pull_answers(served, gateway=real).decisions == {"accept": 1}
     client.annotations.update(annotation.id, result=[choice("decision", "reject")])
-    result = pull(served, real)
+    result = pull_answers(served, gateway=real)
     assert (result.decisions, result.withdrawn) == ({"reject": 1}, 1)
     client.annotations.delete(annotation.id)
-    result = pull(served, real)
+    result = pull_answers(served, gateway=real)
     assert (result.decisions, result.withdrawn) == ({}, 1)
     assert requests(served)[0].state == RequestState.SENT
     client.annotations.create(request.task_id, result=[], was_cancelled=True)
-    result = pull(served, real)
+    result = pull_answers(served, gateway=real)
     assert (result.skipped, result.changed) == (1, False)
 
 
@@ -177,7 +177,7 @@ def test_labels_renamed_by_hand(served: Workspace, real: LabelStudioGateway, cli
     with pytest.raises(ProjectChangedError, match="no 'portrait' of 'mask'"):
         push_real(served, real)
     with pytest.raises(ProjectChangedError, match=f"projects/{number}"):
-        pull(served, real)
+        pull_answers(served, gateway=real)
 
 
 def test_a_project_deleted_by_hand(
@@ -185,7 +185,7 @@ def test_a_project_deleted_by_hand(
 ) -> None:
     pushed = push_real(served, real)
     client.projects.delete(pushed.project.server_id)
-    assert pull(served, real).gone == [served.settings.review.project]
+    assert pull_answers(served, gateway=real).gone == [served.settings.review.project]
     again = push_real(served, real)
     assert (again.sent, again.new) == (3, 0)
     assert len(real.task_ids(again.project.server_id)) == 3
@@ -222,7 +222,7 @@ def test_two_people_on_one_task(served: Workspace, real: LabelStudioGateway, cli
         result=[choice("decision", "reject"), choice("reason", "rough_edge")],
         completed_by=other.id,
     )
-    pull(served, real)
+    pull_answers(served, gateway=real)
     assert {review.reviewer for review in reviews(served)} == {real.user, other.email}
     assert [each.state for each in requests(served)] == [RequestState.ANSWERED]
     again = push_real(served, real, limit=1)

@@ -17,7 +17,7 @@ from db import RequestState, ReviewRequest
 from pipelines.label_studio.errors import AnswerLostError, UnreachableError
 from pipelines.label_studio.sdk_gateway import LabelStudioGateway
 from pipelines.review.projects import recognise
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
@@ -96,7 +96,8 @@ def require_exactly_once(workspace: Workspace, real: LabelStudioGateway, number:
     assert len(asked) == len({each.portrait_id for each in asked}) == number
     assert {each.state for each in asked} == {RequestState.SENT}
     project = recognise(workspace, real).ours[0].project.server_id
-    pull(workspace, real)  # takes back what a dead pusher's last request brought late
+    # Takes back what a dead pusher's last request brought late.
+    pull_answers(workspace, gateway=real)
     found = [
         task
         for start in range(0, number, 50)

@@ -12,7 +12,7 @@ from sinet.network_ref import NetworkRef, as_ref
 from sinet.networks import SegmentationNetwork
 
 
-class InitialWeights(NamedTuple):
+class InitWeights(NamedTuple):
     """A checkpoint's tensors.
 
     Attributes:
@@ -24,9 +24,9 @@ class InitialWeights(NamedTuple):
     tensors: dict[str, Tensor]
 
 
-def read_initial(
+def read_init_weights(
     checkpoint: NetworkRef | Path | str, network: SegmentationNetwork
-) -> InitialWeights:
+) -> InitWeights:
     """Read a checkpoint for a network to start from.
 
     Args:
@@ -47,7 +47,7 @@ def read_initial(
         )
     path = as_ref(checkpoint).weights()
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-    return InitialWeights(f"{path.name}@sha256:{digest}", model.network.state_dict())
+    return InitWeights(f"{path.name}@sha256:{digest}", model.network.state_dict())
 
 
 def _described(network: SegmentationNetwork) -> str:

@@ -1,0 +1,105 @@
+"""A network scored on images with masks, alone or beside another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.networks.loading import load_person_model
+from pipelines.workspace.progress import SILENT, Progress, tracked
+from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
+from sinet.data import evaluation_samples
+from sinet.evaluate import Evaluation, evaluate_all
+from sinet.metrics import Interval, paired_bootstrap
+from sinet.models import Cost, cost
+from sinet.network_ref import NetworkRef
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateRequest:
+    """What to score.
+
+    Attributes:
+        network: resolved.
+        data: folder of the data set.
+        split: of it; None: `val` if there is one, else everything.
+        compare: to score beside it, resolved.
+        worst: how many of the worst images to draw, and where.
+        limit: score only so many images, from the beginning.
+        device: `auto`, `cpu` or `cuda`.
+    """
+
+    network: NetworkRef
+    data: Path
+    split: str | None = None
+    compare: NetworkRef | None = None
+    worst: tuple[int, Path] | None = None
+    limit: int | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One network's scores."""
+
+    network: NetworkRef
+    cost: Cost
+    evaluation: Evaluation
+
+    @property
+    def ious(self) -> list[float]:
+        """Image by image."""
+        return [scores.iou for scores in self.evaluation.images.values()]
+
+    @property
+    def interval(self) -> Interval:
+        """Of the mean iou: the difference to a network that finds nothing."""
+        return paired_bootstrap(self.ious, [0.0] * len(self.ious))
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What came out.
+
+    Attributes:
+        data: folder of the data set.
+        split: of it that was scored.
+        scored: the network, and the one beside it.
+        difference: of the mean iou of the first and the second, image by image.
+    """
+
+    data: Path
+    split: str
+    scored: Sequence[Scored]
+    difference: Interval | None
+
+
+def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluated:
+    """Score a network, and draw what it does worst if that is wanted.
+
+    Raises:
+        ModelError: a network cannot be had.
+        DataError: no such data or split, an image that cannot be read, or a picture that cannot be
+            written.
+    """
+    # What is mistyped is told before the time is spent.
+    networks = [each for each in (request.network, request.compare) if each]
+    models = [load_person_model(each, device=request.device) for each in networks]
+    if request.worst:
+        check_picture_path(request.worst[1])
+    split, samples = evaluation_samples(request.data, request.split)
+    samples = samples[: request.limit]
+    labels = ", ".join(network.label for network in networks)
+    evaluations = evaluate_all(models, tracked(progress, samples, f"scoring {labels}", "images"))
+    scored = [
+        Scored(network, cost(model), evaluation)
+        for network, model, evaluation in zip(networks, models, evaluations, strict=True)
+    ]
+    if request.worst:
+        count, picture = request.worst
+        found = scored[0].evaluation
+        chosen = worst_samples(samples, found, count)
+        write_contact_sheet(picture, models[0], chosen, found)
+    difference = None
+    if len(scored) > 1:
+        difference = paired_bootstrap(scored[0].ious, scored[1].ious)
+    return Evaluated(request.data, split, scored, difference)

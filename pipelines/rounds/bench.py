@@ -1,0 +1,195 @@
+"""Networks measured side by side: rows one by one, then the table and the plot."""
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+
+from pipelines.workspace.progress import SILENT, Progress
+from sinet.benchmark import Row, measure_scores, measure_speed
+from sinet.errors import ConfigError
+from sinet.json_text import to_json
+from sinet.models import ListedNetwork, list_networks
+from sinet.networks import network_class
+from sinet.training import EpochRecord
+
+TABLE_FILE = "models.md"
+PLOT_FILE = "models.png"
+ROWS_FILE = "models.json"
+_NOTHING = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchRequest:
+    """What to compare.
+
+    Attributes:
+        models: names of networks; none: all.
+        data: folder of the data set; None: nothing is trained.
+        epochs: of every training.
+        side: of the images, in pixels; a multiple of 32.
+        runs: timed runs of each kind.
+        out: folder of the results.
+        device: that trains: `auto`, `cpu` or `cuda`.
+    """
+
+    models: Sequence[str] = ()
+    data: Path | None = None
+    epochs: int = 20
+    side: int = 224
+    runs: int = 20
+    out: Path = Path("bench")
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Benched:
+    """What came out.
+
+    Attributes:
+        table: in Markdown, a line a network.
+        files: table, numbers and, if something was trained, a plot.
+    """
+
+    table: str
+    files: list[Path]
+
+
+def bench_networks(request: BenchRequest, progress: Progress = SILENT) -> Benched:
+    """Measure networks side by side, and write table, numbers and plot.
+
+    Raises:
+        SINetError: no such network, a side that does not suit, or data that cannot be read.
+    """
+    for name in request.models:
+        network_class(name)
+    if request.side < 32 or request.side % 32:
+        raise ConfigError(f"--side is {request.side}: a multiple of 32 is needed.")
+    listed = list_networks(request.side, request.models)
+    request.out.mkdir(parents=True, exist_ok=True)
+    # OpenCV's threads and the processes that augment, forked from this one, do not mix.
+    cv2.setNumThreads(0)
+    rows = []
+    for each in listed:
+        if each.parameters is None:
+            progress.say(f"{_label(each)}: left out, a package that it needs is not installed")
+            continue
+        progress.say(f"{_label(each)} …")
+        rows.append(_measure(each, request, progress))
+    protocol = _protocol(request)
+    table = markdown(rows)
+    files = [request.out / TABLE_FILE, request.out / ROWS_FILE]
+    files[0].write_text(f"{protocol}\n\n{table}")
+    found = {"protocol": protocol, "rows": [asdict(row) for row in rows]}
+    files[1].write_text(to_json(found, indent=2) + "\n")
+    if any(row.trained for row in rows):
+        files.append(request.out / PLOT_FILE)
+        _plot(rows, files[-1])
+    return Benched(table, files)
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """Return the table, a line a network."""
+    titles = (
+        "network",
+        "parameters",
+        "MACs (M)",
+        "eager ms, 1 / 2 threads",
+        "exported ms, 1 / 2 threads",
+        "memory (MB)",
+        "IoU",
+        "boundary F1",
+    )
+    lines = [titles, ("---", *["---:"] * (len(titles) - 1))]
+    for row in rows:
+        speed, trained, macs = row.speed, row.trained, row.network.macs
+        lines.append(
+            (
+                _label(row.network),
+                f"{row.network.parameters:,}",
+                _NOTHING if macs is None else f"{macs / 1e6:,.1f}",
+                " / ".join(f"{value:.1f}" for value in speed.eager_ms.values()),
+                " / ".join(f"{value:.1f}" for value in speed.exported_ms.values()),
+                f"{speed.memory_mb:.0f}",
+                "not trained" if trained is None else f"{trained.iou:.4f}",
+                _NOTHING if trained is None else f"{trained.boundary_f1:.4f}",
+            )
+        )
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _measure(network: ListedNetwork, request: BenchRequest, progress: Progress) -> Row:
+    trained = None
+    if request.data is not None:
+        run = request.out / "runs" / _label(network).replace(", ", "-")
+        progress.begin(f"training {_label(network)}", request.epochs)
+
+        def told(record: EpochRecord, _total: int) -> None:
+            progress.advance(1, f"loss {record.loss:.4f}")
+
+        trained = measure_scores(
+            network, request.data, request.epochs, request.side, run, request.device, told
+        )
+    return Row(network, measure_speed(network, request.side, request.runs), trained)
+
+
+def _protocol(request: BenchRequest) -> str:
+    """What the numbers mean: in the file, so that a copy of the table cannot lose it."""
+    said = (
+        f"Images of {request.side} × {request.side}, one at a time, median of {request.runs} runs"
+        f" on {platform.machine()}, {os.cpu_count()} CPU cores; exported to ONNX Runtime; memory: "
+        "growth of a process's peak in PyTorch."
+    )
+    if request.data is None:
+        return f"{said} Nothing was trained."
+    return (
+        f"{said} Trained for {request.epochs} epochs from random weights by each network's portrait"
+        f" recipe, on the split `train` of {request.data.name}, scored on `val` at 224 × 224."
+    )
+
+
+def _plot(rows: Sequence[Row], path: Path) -> None:
+    """IoU against latency; a dot's area grows with the root of the number of parameters."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    figure, axes = pyplot.subplots(figsize=(8, 4.6), dpi=120)
+    for row in rows:
+        if row.trained is None:
+            continue
+        x, y = row.speed.exported_ms[1], 100 * row.trained.iou
+        size = (row.network.parameters or 0) ** 0.5
+        axes.scatter(x, y, s=size / 2, color="#3b6ea5", alpha=0.45, linewidth=0)
+        axes.scatter(x, y, s=6, color="#3b6ea5")
+        # Beside the dot, whose radius in points is the root of its area over pi.
+        beside = 4 + (size / 2 / 3.14) ** 0.5
+        label = f"{_label(row.network)}\n{_short(row.network.parameters or 0)}"
+        axes.annotate(
+            label, (x, y), xytext=(beside, 0), textcoords="offset points", fontsize=8, va="center"
+        )
+    axes.set(xscale="log", xlabel="ms an image, exported, one thread", ylabel="IoU, %")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.margins(0.16, 0.12)
+    axes.grid(alpha=0.25, linewidth=0.5, which="both")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def _short(number: int) -> str:
+    """A number of parameters for a picture: `86.9 K`, `2.08 M`."""
+    return f"{number / 1e6:.2f} M" if number >= 1e6 else f"{number / 1e3:.1f} K"
+
+
+def _label(network: ListedNetwork) -> str:
+    return network.name if network.backbone is None else f"{network.name}, {network.backbone}"
