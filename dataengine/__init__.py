@@ -1,1 +1,1 @@
-"""What a person touches: Typer commands, settings, console."""
+"""What a person touches: Typer commands and what they print."""

@@ -88,6 +88,33 @@ def test_rooms_import_downwards(room: str) -> None:
     assert upwards == []
 
 
+def first_line(package: Path) -> str:
+    """Of a package's docstring: what it is for."""
+    docstring = ast.get_docstring(ast.parse((package / "__init__.py").read_text(encoding="utf-8")))
+    return (docstring or "").partition("\n")[0]
+
+
+def house() -> list[str]:
+    """The picture of the house: packages, and their rooms, those of `pipelines` from the ground."""
+    lines = []
+    for package in MAY_IMPORT:
+        root = CHECKOUT / package
+        rooms = (
+            ROOMS
+            if package == "pipelines"
+            else sorted(folder.parent.name for folder in root.glob("*/__init__.py"))
+        )
+        lines.append(f"{package + '/':<20}{first_line(root)}")
+        lines += [f"  {room + '/':<18}{first_line(root / room)}" for room in rooms]
+    return lines
+
+
+def test_the_picture_of_the_house_is_the_real_one() -> None:
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    picture = text.partition("## The house\n\n```\n")[2].partition("\n```\n")[0]
+    assert picture.splitlines() == house()
+
+
 def test_a_relative_import_cannot_leave_its_package() -> None:
     escaping = [
         f"{file.relative_to(CHECKOUT)}:{node.lineno}"

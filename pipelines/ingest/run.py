@@ -13,12 +13,12 @@ from pipelines.ingest.scan import ScanSummary, scan
 from pipelines.ingest.stage_table import STAGES, ingest_stages
 from pipelines.ingest.tally import Tally
 from pipelines.networks import check_teacher, parse_network
+from pipelines.networks.current import resolve_settings
 from pipelines.networks.emptiness import emptiness
+from pipelines.networks.names import CURRENT
 from pipelines.work.crew import crew
 from pipelines.work.pool import work_through
 from pipelines.work.stage import Committed
-from pipelines.networks.current import resolve_settings
-from pipelines.networks.names import CURRENT
 from pipelines.workspace.opening import init_if_missing
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.settings import Settings

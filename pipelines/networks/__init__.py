@@ -1,4 +1,4 @@
-"""Networks: named, found, loaded, and asked where there is a person."""
+"""Networks by name: found, loaded, asked where there is a person, scored, exported."""
 
 from pipelines.networks.base import Teacher
 from pipelines.networks.loading import check_teacher, load_network, load_person_model, load_teacher

@@ -1,1 +1,1 @@
-"""Rounds: freeze the trusted set, train a student on it, promote it only if it is better."""
+"""Students trained on a folder, or round after round: promoted only if they are better."""
