@@ -76,7 +76,6 @@ from .rounds.relabel import Method as Method
 from .rounds.relabel import RelabelRequest as RelabelRequest
 from .rounds.relabel import RelabelResult as RelabelResult
 from .rounds.relabel import relabel_portraits as relabel_portraits
-from .rounds.requests import HELD_OUT as HELD_OUT
 from .rounds.requests import RoundRequest as RoundRequest
 from .rounds.requests import TrainRequest as TrainRequest
 from .rounds.train_round import RoundTrained as RoundTrained

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.workspace.defaults import BAD_BELOW, CONFIDENCE, MAX_ERROR
+
 EPILOG = """
 **Examples**
 
@@ -21,17 +23,17 @@ def certify(
         typer.Option(
             min=0.0001, max=0.5, metavar="SHARE", help="At most this share of the set is bad."
         ),
-    ] = 0.02,
+    ] = MAX_ERROR,
     confidence: Annotated[
         float,
         typer.Option(min=0.5, max=0.9999, help="Of all attempts together."),
-    ] = 0.95,
+    ] = CONFIDENCE,
     bad_below: Annotated[
         float,
         typer.Option(
             min=0.01, max=1, metavar="IOU", help="A fixed mask was bad if its IoU is below this."
         ),
-    ] = 0.90,
+    ] = BAD_BELOW,
     audit: Annotated[
         int | None,
         typer.Option(

@@ -6,7 +6,12 @@ from typing import Annotated
 import typer
 
 from dataengine.choices import NETWORK_HELP, Device
-from dataengine.mask_options import MaskChannelOption, MaskClass, MaskInvert, said_of_masks
+from dataengine.commands.shared.mask_options import (
+    MaskChannelOption,
+    MaskClass,
+    MaskInvert,
+    said_of_masks,
+)
 
 EPILOG = """
 **Examples**

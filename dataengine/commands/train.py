@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from dataengine.choices import Device, MinSourceChoice
+from pipelines.workspace.defaults import HELD_OUT
 
 EPILOG = """
 **Examples**
@@ -142,7 +143,7 @@ def train(
             max=0.9,
             help="Part of the training images never learnt from and scored after every epoch; "
             "always the same ones.",
-            show_default="0.1; with --round its split val",
+            show_default=f"{HELD_OUT}; with --round its split val",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
@@ -192,7 +193,7 @@ def train(
             data=data,
             out=out,
             runs=root_of(context) / "runs",
-            held_out=pipelines.HELD_OUT if held_out is None else held_out,
+            held_out=HELD_OUT if held_out is None else held_out,
             resume=resume,
             **student,
         )

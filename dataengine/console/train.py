@@ -9,9 +9,10 @@ from dataengine.console.rounds import fate, score_text
 from dataengine.console.shared.signals import INTERRUPTED
 from dataengine.console.shared.text import print_json
 from pipelines.rounds.history import RoundLine
-from pipelines.rounds.requests import HELD_OUT, TrainRequest
+from pipelines.rounds.requests import TrainRequest
 from pipelines.rounds.train_round import RoundTrained
 from pipelines.rounds.training import Trained
+from pipelines.workspace.defaults import HELD_OUT
 
 _FILES = ("weights", "curves", "tensorboard", "overlays")
 

@@ -29,10 +29,10 @@ from pipelines.certify.certificate import (
 )
 from pipelines.certify.findings import find
 from pipelines.certify.threshold import SAFETY
-from pipelines.doubt.default import DEFAULT_BAD_BELOW
 from pipelines.doubt.scoring import require_score, score_masks
 from pipelines.doubt.stored_traits import remember_traits
 from pipelines.portraits.splits import assign_splits
+from pipelines.workspace.defaults import BAD_BELOW, CONFIDENCE, MAX_ERROR
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
 
@@ -51,9 +51,9 @@ class CertifyRequest:
         seed: of the draw; None: by chance.
     """
 
-    max_error: float = 0.02
-    confidence: float = 0.95
-    bad_below: float = DEFAULT_BAD_BELOW
+    max_error: float = MAX_ERROR
+    confidence: float = CONFIDENCE
+    bad_below: float = BAD_BELOW
     audit: int | None = None
     seed: int | None = None
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from pipelines.certify.certifying import void_changed
-from pipelines.doubt.default import DEFAULT_BAD_BELOW
 from pipelines.doubt.scoring import KnownScore, fit_combined_score
+from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
 
@@ -18,7 +18,7 @@ class FitRequest:
         seed: of the cross-validation's folds.
     """
 
-    bad_below: float = DEFAULT_BAD_BELOW
+    bad_below: float = BAD_BELOW
     seed: int = 0
 
 

@@ -11,7 +11,6 @@ from typing import Final
 
 from pipelines.doubt.model import Logistic, ScoreModel
 
-DEFAULT_BAD_BELOW: Final = 0.90
 DEFAULT: Final = ScoreModel(
     columns=["expected_iou"],
     # A power of 1 leaves the signal as it is.

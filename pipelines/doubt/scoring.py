@@ -11,12 +11,13 @@ from sqlalchemy.engine import Connection
 
 from db import Mask, MaskDoubt, ScoreModelRow, insert_new, reader
 from pipelines.doubt.decided import PROPOSED, Decided, decided_masks
-from pipelines.doubt.default import DEFAULT, DEFAULT_BAD_BELOW
+from pipelines.doubt.default import DEFAULT
 from pipelines.doubt.fitting import FOLDS, LEAST_OF_EACH
 from pipelines.doubt.model import ScoreModel, read_model
 from pipelines.doubt.stored_signals import stored_signals
 from pipelines.doubt.tiers import fit_tiers
 from pipelines.portraits.rows import latest_masks
+from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace
 
@@ -150,7 +151,7 @@ def require_score(workspace: Workspace) -> KnownScore:
     row = {
         "kind": "default",
         "parameters": DEFAULT.to_json(),
-        "bad_below": DEFAULT_BAD_BELOW,
+        "bad_below": BAD_BELOW,
         "seed": 0,
         "review_ids": [],
         "evidence": asdict(Evidence([], [], [], [], {}, 0)),

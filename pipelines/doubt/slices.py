@@ -12,12 +12,12 @@ import numpy as np
 
 from db import reader
 from pipelines.doubt.decided import decided_masks
-from pipelines.doubt.default import DEFAULT_BAD_BELOW
 from pipelines.doubt.scoring import current_score
 from pipelines.doubt.stored_traits import known_traits, remember_traits
 from pipelines.doubt.traits import TITLES
 from pipelines.portraits.reviewer_errors import Rate, rate
 from pipelines.portraits.standing import MinSource, standings
+from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.workspace import Workspace
 
 PARTS = 3
@@ -109,7 +109,7 @@ def slice_lines(workspace: Workspace) -> list[SliceLine]:
     remember_traits(workspace)
     with reader(workspace.engine).begin() as connection:
         score = current_score(connection)
-        bad_below = score.bad_below if score else DEFAULT_BAD_BELOW
+        bad_below = score.bad_below if score else BAD_BELOW
         standing = standings(connection, MinSource.ANY)
         drawn = {
             each.portrait_id: each.bad

@@ -12,8 +12,8 @@ from pipelines.lineage.hashing import hash_files
 from pipelines.lineage.report import Fault, Report
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.progress import Progress
+from sinet.files.releases import CHECKSUMS_FILE
 
-CHECKSUMS_FILE = "checksums.txt"
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 

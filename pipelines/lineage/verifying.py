@@ -24,15 +24,16 @@ from db import (
     reader,
 )
 from pipelines.lineage.blobs import NamedBlob, count_named, digests, named_blobs, unnamed
-from pipelines.lineage.checksums import CHECKSUMS_FILE, check_release, checksum_of
+from pipelines.lineage.checksums import check_release, checksum_of
 from pipelines.lineage.hashing import hash_blobs
 from pipelines.lineage.report import Fault, Report
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.store import digest_of, is_key
 from pipelines.workspace.workspace import Workspace
+from sinet.files.releases import CHECKSUMS_FILE
+from sinet.run_files import WEIGHTS_FILE
 
-CHECKPOINT_FILE = "last.safetensors"
 _NAMED_AT_MOST = 1000
 
 
@@ -260,7 +261,7 @@ def _check_runs(workspace: Workspace, runs: list[tuple[str, str | None]], report
     for folder, expected in runs:
         if expected is None:
             continue
-        path = workspace.paths.root / folder / CHECKPOINT_FILE
+        path = workspace.paths.root / folder / WEIGHTS_FILE
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -24,10 +24,8 @@ from pipelines.workspace.errors import PipelineError, WorkspaceError
 from pipelines.workspace.exclusive import exclusive
 from pipelines.workspace.store import storage_message
 from pipelines.workspace.workspace import Workspace
+from sinet.files.releases import CHECKSUMS_FILE, MANIFEST_FILE
 from sinet.json_text import to_json
-
-MANIFEST_FILE = "manifest.jsonl"
-CHECKSUMS_FILE = "checksums.txt"
 
 WriteCard = Callable[[Path], None]
 """Writes card.md and its pictures into a folder."""

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Decision, Purpose, RequestState, Review, ReviewRequest, reader
-from pipelines.doubt.default import DEFAULT_BAD_BELOW
 from pipelines.doubt.scoring import current_score
 from pipelines.portraits.decisions import decided
 from pipelines.portraits.funnel import Funnel, funnel
@@ -20,6 +19,7 @@ from pipelines.portraits.reviewer_errors import (
     rechecked,
     reviewer_errors,
 )
+from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.workspace import Workspace
 
 
@@ -104,7 +104,7 @@ def review_status(workspace: Workspace) -> ReviewCounts:
 def review_counts(connection: Connection) -> ReviewCounts:
     """Count everything, in one consistent read."""
     score = current_score(connection)
-    bad_below = score.bad_below if score else DEFAULT_BAD_BELOW
+    bad_below = score.bad_below if score else BAD_BELOW
     by_state = sa.select(ReviewRequest.state, sa.func.count()).group_by(ReviewRequest.state)
     states: Counter[RequestState] = Counter()
     for state, number in connection.execute(by_state):

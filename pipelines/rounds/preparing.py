@@ -17,7 +17,8 @@ from pipelines.networks import NetworkRef
 from pipelines.releases.building import release_path
 from pipelines.releases.exporting import freeze_round
 from pipelines.releases.selection import Selection
-from pipelines.rounds.requests import HELD_OUT, RoundRequest
+from pipelines.rounds.requests import RoundRequest
+from pipelines.workspace.defaults import HELD_OUT
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace
 from sinet.data import Sample, has_split, hold_out, training_samples

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pipelines.networks import NetworkRef
 from pipelines.portraits.standing import MinSource
-
-HELD_OUT: Final = 0.1
-"""Part of what there is to learn from that is scored instead, where nothing is set aside."""
+from pipelines.workspace.defaults import HELD_OUT
 
 
 @dataclass(frozen=True, kw_only=True)

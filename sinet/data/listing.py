@@ -17,6 +17,7 @@ from pathlib import Path
 from sinet.errors import DataError
 from sinet.files.leftovers import left_out
 from sinet.files.pairing import pair, stem
+from sinet.files.releases import CHECKSUMS_FILE, MANIFEST_FILE
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
 _FOLDER_NAMES = (("images", "masks"), ("input", "target"))
@@ -56,8 +57,8 @@ def find_samples(
     root = Path(folder)
     if not root.is_dir():
         raise DataError(f"{root}: no such folder: give one with `images` and `masks` in it.")
-    if (root / "manifest.jsonl").exists() and not (root / "checksums.txt").exists():
-        raise DataError(f"{root}: an unfinished release, without checksums.txt: release again.")
+    if (root / MANIFEST_FILE).exists() and not (root / CHECKSUMS_FILE).exists():
+        raise DataError(f"{root}: an unfinished release, without {CHECKSUMS_FILE}: release again.")
     list_file = root / f"{split}.txt"
     if split is not None and not list_file.is_file():
         if not (root / split).is_dir():

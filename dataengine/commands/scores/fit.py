@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.workspace.defaults import BAD_BELOW
+
 EPILOG = """
 **Examples**
 
@@ -19,7 +21,7 @@ def fit(
         typer.Option(
             min=0.01, max=1, metavar="IOU", help="A fixed mask was bad if its IoU is below this."
         ),
-    ] = 0.90,
+    ] = BAD_BELOW,
     seed: Annotated[int, typer.Option(min=0, help="Of the cross-validation's folds.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from db import RequestState, ReviewProject
 from pipelines.label_studio.errors import ProjectChangedError, ReviewError, TooLargeError
 from pipelines.label_studio.fake import FakeGateway, Fault
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.review.removals import delete_forgotten
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
@@ -48,13 +48,13 @@ def test_another_server_at_the_same_url_loses_no_answer(
     other = another_server(gateway)
     for request in requests(workspace):
         gateway.answer(request.task_id, "accept")
-    result = pull(workspace, other)
+    result = pull_answers(workspace, gateway=other)
     assert (result.taken, result.gone, result.foreign) == (["portraits"], [], 0)
     with pytest.raises(ProjectChangedError, match="is not the project 'portraits' that"):
         push_all(workspace, other)
     assert set(other.tasks) == {1}
     assert {each.state for each in requests(workspace)} == {RequestState.SENT}
-    assert pull(workspace, gateway).decisions == {"accept": 3}
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 3}
 
 
 def test_tasks_of_others_in_our_project_move_nothing(
@@ -64,9 +64,9 @@ def test_tasks_of_others_in_our_project_move_nothing(
     task = gateway.tasks[min(gateway.tasks)]
     later = task.updated_at + timedelta(days=1000)
     gateway.tasks[999] = replace(task, id=999, key="theirs", updated_at=later)
-    assert pull(workspace, gateway).foreign == 1
+    assert pull_answers(workspace, gateway=gateway).foreign == 1
     gateway.answer(requests(workspace)[0].task_id, "accept")
-    assert pull(workspace, gateway).decisions == {"accept": 1}
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 1}
 
 
 def test_another_url_of_the_same_server_is_recognised(
@@ -76,7 +76,7 @@ def test_another_url_of_the_same_server_is_recognised(
     (request,) = requests(workspace)
     gateway.answer(request.task_id, "accept")
     gateway.url = "https://review.example.org"
-    assert pull(workspace, gateway).decisions == {"accept": 1}
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 1}
     assert [row.url for row in rows(workspace)] == [gateway.url]
     assert ask().project.url == gateway.url
     assert len(gateway.projects) == 1
@@ -91,7 +91,7 @@ def test_a_project_of_the_same_title_is_not_taken(
         ask()
     assert (gateway.tasks, requests(workspace)) == ({}, [])
     assert len(gateway.projects) == 1
-    assert ask(title="another").sent == 3
+    assert ask(project="another").sent == 3
 
 
 def test_a_workspace_made_anew_beside_old_tasks_says_so(
@@ -104,7 +104,7 @@ def test_a_workspace_made_anew_beside_old_tasks_says_so(
     with pytest.raises(ProjectChangedError, match="or of this one before it was made anew"):
         push_all(anew, gateway)
     assert requests(anew) == []
-    assert pull(anew, gateway).foreign == 0
+    assert pull_answers(anew, gateway=gateway).foreign == 0
     anew.close()
     assert len(gateway.tasks) == 3
 
@@ -115,7 +115,7 @@ def test_a_project_whose_making_was_cut_off_is_found(
     gateway.fail("create_project", Fault.LOST)
     with pytest.raises(ReviewError, match="504"):
         ask()
-    assert pull(workspace, gateway).gone == []
+    assert pull_answers(workspace, gateway=gateway).gone == []
     assert ask().sent == 3
     assert len(gateway.projects) == len(rows(workspace)) == 1
 
@@ -140,7 +140,7 @@ def test_a_project_of_an_older_version_gets_its_mark(
     gateway.projects[number] = replace(gateway.projects[number], description="Ours, since 2026")
     for request in requests(workspace):
         gateway.answer(request.task_id, "accept")
-    assert pull(workspace, gateway).decisions == ({"accept": 3} if sent else {})
+    assert pull_answers(workspace, gateway=gateway).decisions == ({"accept": 3} if sent else {})
     (row,) = rows(workspace)
     assert gateway.projects[number].description == f"Ours, since 2026\ndataengine:{row.nonce}"
 
@@ -152,7 +152,7 @@ def test_an_old_project_without_tasks_is_not_confused_with_anothers(
     (number,) = gateway.projects
     foreign = f"dataengine:{secrets.token_hex(16)}"
     gateway.projects[number] = replace(gateway.projects[number], description=foreign)
-    assert pull(workspace, gateway).taken == ["portraits"]
+    assert pull_answers(workspace, gateway=gateway).taken == ["portraits"]
     assert gateway.projects[number].description == foreign
 
 
@@ -170,7 +170,7 @@ def test_tasks_of_forgotten_photos_are_deleted_under_another_url(
     assert delete_forgotten(workspace, other) == 0
     assert set(other.tasks) == {1}
     gateway.url = "https://review.example.org"
-    pull(workspace, gateway)
+    pull_answers(workspace, gateway=gateway)
     assert gateway.tasks == {}
 
 
@@ -198,13 +198,13 @@ def test_what_cannot_be_understood_is_said_and_takes_nothing_back(
     ask()
     first, second, third = requests(workspace)
     gateway.answer(first.task_id, "accept")
-    assert pull(workspace, gateway).decisions == {"accept": 1}
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 1}
     odd = gateway.tasks[first.task_id]
     gateway.edit(first.task_id, odd.annotations[0].id)
     odd.annotations, odd.problems, odd.is_whole = [], ["annotation 7: its mask is odd"], False
     gateway.tasks[second.task_id].problems = ["its annotations cannot be read"]
     gateway.answer(third.task_id, "reject")
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     assert result.decisions == {"reject": 1}
     assert (result.withdrawn, len(result.problems)) == (0, 2)
     assert any("annotation 7: its mask is odd; see " in problem for problem in result.problems)
@@ -213,7 +213,9 @@ def test_what_cannot_be_understood_is_said_and_takes_nothing_back(
     assert states == [RequestState.ANSWERED, RequestState.SENT, RequestState.ANSWERED]
     odd.is_whole = True
     gateway.edit(first.task_id, 0)
-    assert pull(workspace, gateway).withdrawn == 1, "it is another state of the same answer"
+    assert pull_answers(workspace, gateway=gateway).withdrawn == 1, (
+        "it is another state of the same answer"
+    )
 
 
 def test_a_withdrawn_task_that_somebody_worked_on_is_not_deleted(
@@ -226,6 +228,6 @@ def test_a_withdrawn_task_that_somebody_worked_on_is_not_deleted(
     with workspace.engine.begin() as connection:
         connection.execute(sa.update(ReviewRequest).values(state=RequestState.SUPERSEDED))
     gateway.tasks[request.task_id].problems = ["annotation 7: its mask is odd"]
-    result = pull(workspace, gateway)
+    result = pull_answers(workspace, gateway=gateway)
     assert (result.removed, len(gateway.tasks)) == (0, 1)
     assert len(result.problems) == 1

@@ -14,7 +14,7 @@ from db import reader
 from pipelines.label_studio import server as servers
 from pipelines.label_studio.errors import ReviewError
 from pipelines.label_studio.sdk_gateway import LabelStudioGateway
-from pipelines.review.pull import pull
+from pipelines.review.pull import pull_answers
 from pipelines.review.status import review_counts
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
@@ -65,7 +65,7 @@ def test_odd_answers_are_listed_and_the_others_come(
     }  # fmt: skip
     mask = shown(client, good.task_id)
     client.annotations.create(good.task_id, result=[choice("decision", "accept"), *mask])
-    result = pull(served, real)
+    result = pull_answers(served, gateway=real)
     assert result.decisions == {"accept": 1}
     problems = dict(each.split(": ", 1) for each in result.problems)
     assert set(problems) == {f"portrait {each.portrait_id}" for each in (odd, unlistable)}
@@ -74,7 +74,7 @@ def test_odd_answers_are_listed_and_the_others_come(
     assert "fails (500)" in problems[f"portrait {unlistable.portrait_id}"]
     with reader(served.engine).begin() as connection:
         assert sorted(review_counts(connection).problems) == sorted(result.problems)
-    assert pull(served, real).problems == [], "said once"
+    assert pull_answers(served, gateway=real).problems == [], "said once"
 
 
 def test_a_project_that_is_not_ours(
