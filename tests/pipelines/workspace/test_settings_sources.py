@@ -65,7 +65,7 @@ def test_other_variables_of_the_prefix_are_no_settings(
         ('[detector]\nmin_face_px = "wide"', "detector.min_face_px", "valid number"),
         ("[detector]\nmin_face_px = 3", "detector.min_face_px", "greater than or equal to 16"),
         ("[detector]\nmin_faces_px = 64", "detector.min_faces_px", "unknown key"),
-        ("[portrait]\naspect = nan", "portrait.aspect", "greater than 0"),
+        ("[portrait]\naspect = nan", "portrait.aspect", "finite number"),
         ("detectr = 1", "detectr", "unknown key"),
         ("detector = 1", "detector", "dictionary"),
         ('[teacher.onnx]\nlayout = "NCHW"', "teacher.onnx.layout", "'nchw' or 'nhwc'"),
