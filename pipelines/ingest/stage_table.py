@@ -206,7 +206,8 @@ class ImportWork(_SeeingWork, StageWork[ImportTask, StoredImport]):
         inputs = [(portrait_input(self._store, each), each.crop_box) for each in task.portraits]
         photo = _bytes(max_bytes, task.image)
         read = import_masks(data, photo, task.size, inputs, self._settings)
-        producer = f"import:{hashlib.sha256(data).hexdigest()[:16]}"
+        # How it was read stays with the mask, for `explain` and releases.
+        producer = f"import:{hashlib.sha256(data).hexdigest()[:16]} ({read.how})"
         return StoredImport(
             [
                 self._stored(portrait.portrait_id, mask, MaskSource.IMPORT, producer)
