@@ -10,6 +10,7 @@ EPILOG = """
 
     dataengine verify
     dataengine verify round-3
+    dataengine verify /mnt/copy/round-3 --checksum 3f0c9a…
     dataengine verify /mnt/copy/round-3 --json | jq -r '.problems[].message'
 """
 
@@ -24,28 +25,43 @@ def verify(
             show_default="the whole workspace",
         ),
     ] = None,
+    checksum: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHA256",
+            help="What `export` printed when it wrote the folder: it has to be that release.",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Check that everything is what it was: every blob, reference, release and checkpoint.
 
-    Names each flipped byte, missing blob, row without a blob, and file that does not belong; then
-    the exit code is 1. A folder is checked against its checksums.txt and needs no workspace.
-    Photos that were forgotten since a release was written are a note.
+    Names each flipped byte, missing blob, row without a blob, and file that does not belong, links
+    and pipes among them; then the exit code is 1. A folder is checked against its checksums.txt
+    and needs no workspace; one that this workspace never sealed, however sound in itself, ends
+    with 3, unless --checksum tells which release it is. Photos that were forgotten since a release
+    was written are a note.
     """
     import pipelines
     from dataengine.console.shared.progress import shown_progress
-    from dataengine.console.verify import print_report
+    from dataengine.console.verify import exit_code, print_report
     from dataengine.context import opened, opened_if_there
 
+    is_folder = release is not None and Path(release).is_dir()
+    if checksum is not None and not is_folder:
+        raise typer.BadParameter("is for a folder", param_hint="--checksum")
     with shown_progress() as progress:
-        if release is not None and Path(release).is_dir():
+        if release is not None and is_folder:
             # Whole or not wherever it is: a workspace only adds what it knows of it.
             with opened_if_there(context) as known:
-                report = pipelines.verify_folder(Path(release), progress, workspace=known)
+                report = pipelines.verify_folder(
+                    Path(release), progress, workspace=known, checksum=checksum
+                )
         else:
             request = pipelines.VerifyRequest(release=release)
             with opened(context) as workspace:
                 report = pipelines.verify_workspace(workspace, request, progress)
     print_report(report, as_json=json)
-    if not report.ok:
-        raise typer.Exit(1)
+    if code := exit_code(report):
+        raise typer.Exit(code)

@@ -16,6 +16,7 @@ def print_exported(found: Exported, *, as_json: bool) -> None:
     splits = Counter(str(entry.split) for entry in found.entries)
     parts = ", ".join(f"{splits[name]:,} {name}" for name in ("train", "val", "test"))
     typer.echo(f"Wrote {len(found.entries):,} portraits to {printable(str(found.path))}: {parts}")
+    typer.echo(f"checksum {found.release.checksum}")
     if found.forgotten:
         typer.echo(f"Left out {found.forgotten:,} whose photos were forgotten since.")
     typer.echo(f"What it holds and what is missing: {printable(str(found.path / 'card.md'))}")

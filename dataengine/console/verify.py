@@ -5,6 +5,14 @@ import typer
 from dataengine.console.shared.text import number_of, print_json, printable
 from pipelines.lineage.report import Report
 
+NEVER_SEALED = 3
+"""Exit code for a folder that may be sound, but is no release of this workspace."""
+
+
+def exit_code(report: Report) -> int:
+    """Of `verify`."""
+    return NEVER_SEALED if report.ok and report.never_sealed else int(not report.ok)
+
 
 def print_report(report: Report, *, as_json: bool) -> None:
     """What is wrong, and what was looked at."""
@@ -29,6 +37,10 @@ def print_report(report: Report, *, as_json: bool) -> None:
     read = f"{report.read} in {report.seconds:.1f} s"
     verdict = "all is well" if report.ok else number_of(len(report.problems), "problem")
     typer.echo(f"{verdict}: {', '.join(parts) or 'nothing to check'}; {read}")
+    if report.never_sealed:
+        typer.echo("this workspace never sealed such a release: it may be another's, or changed")
+    if report.checksum is not None:
+        typer.echo(f"checksum {report.checksum}")
     if report.unnamed:
         unnamed = number_of(report.unnamed, "blob")
         typer.echo(f"{unnamed} that no row names: `dataengine gc` removes what nobody needs")

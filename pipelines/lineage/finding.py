@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from db import Forgotten, Image, Mask, Portrait, ReleaseItem
 from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.files import open_regular
 from pipelines.workspace.store import BlobKind, blob_key
 
 
@@ -53,7 +54,7 @@ def digest_of(path: Path) -> str:
         PipelineError: there is no such file, or it cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError:
         raise PipelineError(

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from db import chunks
 from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.files import open_regular
 from pipelines.workspace.store import Store
 
 _T = TypeVar("_T")
@@ -39,6 +40,8 @@ class Hashed(Generic[_T]):
 
 def hash_files(files: Iterable[tuple[_T, Path]]) -> Iterator[Hashed[_T]]:
     """Hash files in several threads (the interpreter's lock is not held while hashing).
+
+    A link, or a pipe, is no file: it has an error and no hash.
 
     Args:
         files: anything that stands for a file, and its path; taken as they are needed.
@@ -83,7 +86,7 @@ def _in_threads(
 
 def _hash(item: _T, path: Path) -> Hashed[_T]:
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path, links=False) as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             return Hashed(item, digest, file.tell())
     except FileNotFoundError:

@@ -15,6 +15,7 @@ class Fault(StrEnum):
     REMEMBERED = "remembered"  # a forgotten photo is here again
     MISSING_FILE = "missing_file"  # a release lacks a file that its checksums list
     DAMAGED_FILE = "damaged_file"  # a file of a release has another checksum
+    NOT_A_FILE = "not_a_file"  # a link, a pipe or the like is where a file or folder was released
     UNLISTED_FILE = "unlisted_file"  # a release holds a file that its checksums do not list
     CHECKSUMS = "checksums"  # a release's checksums.txt is missing, unreadable or another one
     MISSING_RELEASE = "missing_release"  # a frozen release's folder is not there
@@ -50,6 +51,9 @@ class Report:
         runs: runs whose weights were checked.
         bytes: that were read.
         unnamed: blobs that no row names: `gc` removes them.
+        checksum: of the folder that was checked, as it is now; None if none was named.
+        never_sealed: whether that folder is no release that this workspace sealed (nor the one
+            that was asked for by its checksum), however sound it is in itself.
         seconds: that it took.
     """
 
@@ -62,6 +66,8 @@ class Report:
     runs: int = 0
     bytes: int = 0
     unnamed: int = 0
+    checksum: str | None = None
+    never_sealed: bool = False
     seconds: float = 0
 
     @property

@@ -28,6 +28,7 @@ from pipelines.lineage.checksums import check_release, checksum_of
 from pipelines.lineage.hashing import hash_blobs
 from pipelines.lineage.report import Fault, Report
 from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.files import open_regular
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.store import digest_of, is_key
 from pipelines.workspace.workspace import Workspace
@@ -74,15 +75,23 @@ def verify_workspace(
 
 
 def verify_folder(
-    folder: Path, progress: Progress = SILENT, *, workspace: Workspace | None = None
+    folder: Path,
+    progress: Progress = SILENT,
+    *,
+    workspace: Workspace | None = None,
+    checksum: str | None = None,
 ) -> Report:
     """Check the folder of a release, wherever it was copied to.
+
+    Whoever changes a file can change its checksums.txt, too. Only who remembers what that was when
+    the release was sealed can tell: the workspace, or whoever kept what `export` printed.
 
     Args:
         folder: with its checksums.txt.
         progress: told of every file.
-        workspace: the one that may have made it: then it must be a release of it in name, too, if
-            it lies where that one was written, and forgotten photos in it are noted.
+        workspace: the one that may have made it: then it must be one of its releases, that one if
+            it lies where it was written, and forgotten photos in it are noted.
+        checksum: of the release that it has to be.
 
     Raises:
         PipelineError: the folder has no checksums.txt.
@@ -90,15 +99,25 @@ def verify_folder(
     report, started = Report(), time.monotonic()
     check_release(folder, report, progress)
     report.seconds = time.monotonic() - started
+    found = report.checksum = checksum_of(folder)
+    if checksum is not None and found != checksum.lower():
+        path = str(folder / CHECKSUMS_FILE)
+        message = f"{path}: has the checksum {found}, not the one that was asked for"
+        report.add(Fault.CHECKSUMS, path, message)
     if workspace is None:
         return report
-    checksum = checksum_of(folder)
+    report.never_sealed = found != (checksum or "").lower()
     with reader(workspace.engine).begin() as connection:
         for row in _releases(connection):
-            if row.checksum == checksum:
+            here = _folder(workspace, row.path)
+            if _is_same(here, folder):
+                report.never_sealed = False
+                _require_own_folder(here, row.name, report)
+            if row.sealed_at is not None and row.checksum == found:
+                report.never_sealed = False
                 report.notes.append(f"{folder}: is the release {row.name}")
                 _note_forgotten(row.name, _forgotten_items(connection, row.id), report)
-            elif _folder(workspace, row.path) == folder.absolute():
+            elif _is_same(here, folder):
                 _add_another(folder, row.name, report)
     return report
 
@@ -228,6 +247,7 @@ def _check_sealed(
             message = f"{folder}: the folder of the release {row.name} is not there"
             report.add(Fault.MISSING_RELEASE, row.name, message)
         return
+    _require_own_folder(folder, row.name, report)
     try:
         is_same = checksum_of(folder) == row.checksum
         check_release(folder, report, progress)
@@ -236,6 +256,17 @@ def _check_sealed(
         return
     if not is_same:
         _add_another(folder, row.name, report)
+
+
+def _require_own_folder(folder: Path, name: str, report: Report) -> None:
+    if folder.is_symlink():
+        message = f"{folder}: is a link, not the folder that the release {name} was written to"
+        report.add(Fault.NOT_A_FILE, str(folder), message)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether two paths are one place, as they are written or by where they lead."""
+    return one.absolute() == other.absolute() or one.resolve() == other.resolve()
 
 
 def _add_another(folder: Path, name: str, report: Report) -> None:
@@ -263,7 +294,7 @@ def _check_runs(workspace: Workspace, runs: list[tuple[str, str | None]], report
             continue
         path = workspace.paths.root / folder / WEIGHTS_FILE
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 report.bytes += file.tell()
         except OSError as error:

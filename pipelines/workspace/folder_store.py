@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.files import open_regular
 from pipelines.workspace.store import (
     BlobKind,
     Temporary,
@@ -80,7 +81,7 @@ class FolderStore:
         """See `Store`."""
         path = self.local_path(key)
         try:
-            data = _patiently(path.read_bytes)
+            data = _patiently(lambda: _read(path))
         except OSError as error:
             raise _unreadable(path, error) from error
         if hashlib.sha256(data).hexdigest() != digest_of(key):
@@ -218,12 +219,17 @@ def _damaged(path: Path) -> WorkspaceError:
 
 def _unreadable(path: Path, error: OSError) -> WorkspaceError:
     return WorkspaceError(
-        f"{path}: a blob that the database names cannot be read ({error.strerror})"
+        f"{path}: a blob that the database names cannot be read ({error.strerror or error})"
     )
 
 
+def _read(path: Path) -> bytes:
+    with open_regular(path) as file:
+        return file.read()
+
+
 def _hash(path: Path) -> tuple[str, int]:
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
 
 

@@ -7,7 +7,6 @@ database unchanged, and a literal `#` (`%23`) can never be taken for the separat
 """
 
 import os
-import stat
 import tarfile
 from collections import Counter
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from pipelines.workspace.errors import ItemError
+from pipelines.workspace.files import open_regular
 
 # Far above any photograph; it keeps a stray video or disk image out of the memory.
 DEFAULT_MAX_BYTES = 512 * 1024**2
@@ -89,7 +89,7 @@ def read_bytes(uri: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
     path, member = split_uri(uri)
     name = uri_path(uri)
     try:
-        with _open_regular(path) as handle:
+        with open_regular(path) as handle:
             offset, size = _locate(handle, path, member)
             if size == 0:
                 raise ItemError("empty_file", f"{name!r} is empty: fetch it again.")
@@ -127,7 +127,7 @@ def stat_uri(uri: str) -> tuple[int, int]:
         if member is None:
             found = Path(path).stat()
             return found.st_size, found.st_mtime_ns
-        with _open_regular(path) as handle:
+        with open_regular(path) as handle:
             size = _locate(handle, path, member)[1]
             return size, os.fstat(handle.fileno()).st_mtime_ns
     except OSError as error:
@@ -156,7 +156,7 @@ def _tar_index(path: str, size: int, mtime_ns: int) -> TarIndex:
     """`tar_index`, cached under everything that tells one state of the tar from another."""
     members: dict[str, TarMember] = {}
     skipped: Counter[str] = Counter()
-    with _open_regular(path) as handle:
+    with open_regular(path) as handle:
         # Explicit: the default encoding follows the locale, and an identity must not.
         with tarfile.open(
             fileobj=handle, mode="r:", encoding="utf-8", errors="surrogateescape"
@@ -214,16 +214,6 @@ def _locate(handle: BinaryIO, path: str, member: str | None) -> TarMember:
             f"{path!r} has no member {member!r} (any more): was the tar written anew? "
             "Scan it again.",
         ) from None
-
-
-def _open_regular(path: str) -> BinaryIO:
-    """Open a regular file for reading; anything else raises OSError instead of blocking."""
-    # Without O_NONBLOCK, opening a named pipe waits for a writer for ever.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError("not a regular file")
-    return os.fdopen(descriptor, "rb")
 
 
 def _access_error(name: str, error: OSError) -> ItemError:
