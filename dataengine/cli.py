@@ -31,6 +31,7 @@ from dataengine.commands import (
     show,
     status,
     train,
+    upgrade,
     verify,
 )
 from dataengine.context import GlobalOptions
@@ -93,6 +94,7 @@ app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
 app.command("explain", epilog=explain.EPILOG)(explain.explain)
+app.command("upgrade", epilog=upgrade.EPILOG)(upgrade.upgrade)
 app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("gc", epilog=gc.EPILOG)(gc.gc)
 app.command("forget", epilog=forget.EPILOG)(forget.forget)

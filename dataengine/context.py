@@ -34,17 +34,21 @@ def workspace_root(option: Path | None) -> Path:
 
 @contextmanager
 def opened(
-    context: typer.Context, options: Mapping[str, Mapping[str, Any]] | None = None
+    context: typer.Context,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    read_only: bool = False,
 ) -> Iterator["Workspace"]:
     """Open the workspace that the command is about, and close it afterwards.
 
     Args:
         context: of the command.
         options: settings from the command line, by section.
+        read_only: change nothing on the disk and wait for nobody.
     """
     from pipelines.workspace.opening import open_workspace
 
-    workspace = open_workspace(root_of(context), options)
+    workspace = open_workspace(root_of(context), options, read_only=read_only)
     try:
         yield workspace
     finally:
@@ -66,17 +70,17 @@ def network(context: typer.Context, name: str) -> "NetworkRef":
         return found
     from pipelines.networks.current import resolve
 
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         return resolve(workspace, found)
 
 
 @contextmanager
 def opened_if_there(context: typer.Context) -> Iterator["Workspace | None"]:
-    """As `opened`; None where there is no workspace."""
+    """As `opened` to read; None where there is no workspace."""
     from pipelines.workspace.workspace import WorkspacePaths
 
     if not WorkspacePaths(root_of(context)).exists:
         yield None
         return
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         yield workspace

@@ -4,7 +4,7 @@
 """
 
 from db import owners, queue, schema
-from db.engine import open_engine, overwrite_what_was_deleted, reader
+from db.engine import display_name, open_engine, overwrite_what_was_deleted, parse_url, reader
 from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
 from db.models import (
     ITEM_TABLES,
@@ -91,6 +91,7 @@ __all__ = [
     "Verdict",
     "WorkspaceRow",
     "chunks",
+    "display_name",
     "explain",
     "insert_new",
     "insert_or_replace",
@@ -98,6 +99,7 @@ __all__ = [
     "open_to_read",
     "overwrite_what_was_deleted",
     "owners",
+    "parse_url",
     "queue",
     "reader",
     "schema",

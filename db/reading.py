@@ -53,30 +53,38 @@ def open_to_read(url: str | URL) -> tuple[Engine, Callable[[], None]]:
     return reader(engine), close
 
 
+_NEVER_CHANGES = "mode=ro&immutable=1"
+
+
 class _File:
     """A SQLite file, opened in whichever way changes nothing."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._unchanging: tuple[int, int] | None = None
+        # Once for all connections: they are closed in no certain order.
+        self._options = ""
 
     def connect(self) -> sqlite3.Connection:
-        log = self._path.with_name(f"{self._path.name}-wal")
-        if log.exists():
-            options = "mode=ro"
-        elif os.access(self._path.parent, os.W_OK) and os.access(self._path, os.W_OK):
-            options = "mode=rw"
-        else:
-            options = "mode=ro&immutable=1"
+        self._options = self._options or self._way()
+        if self._options == _NEVER_CHANGES:
             self._unchanging = self._unchanging or self._state()
-        try:
-            return self._open(options)
-        except sqlite3.OperationalError:
-            if options != "mode=ro" or log.stat().st_size:
-                raise
-            # A log without entries, in a folder where its index cannot be made.
-            self._unchanging = self._state()
-            return self._open("mode=ro&immutable=1")
+        return self._open(self._options)
+
+    def _way(self) -> str:
+        log, index = (self._path.with_name(f"{self._path.name}-{each}") for each in ("wal", "shm"))
+        writable = os.access(self._path.parent, os.W_OK) and os.access(self._path, os.W_OK)
+        if writable:
+            return "mode=ro" if log.exists() else "mode=rw"
+        if not log.exists() or (not index.exists() and log.stat().st_size == 0):
+            return _NEVER_CHANGES
+        if index.exists():
+            return "mode=ro"
+        raise DatabaseError(
+            f"{self._path}: cannot be read in a folder that is read-only, since the program that "
+            "last wrote it was interrupted; open it once where it can be written to "
+            "(`dataengine status` is enough)"
+        )
 
     def require_unchanged(self) -> None:
         if self._unchanging is not None and self._state() != self._unchanging:

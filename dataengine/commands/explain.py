@@ -38,6 +38,6 @@ def explain(
     from dataengine.context import opened
 
     path, point = pipelines.parse_point(file)
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         found = pipelines.explain_file(workspace, path, point)
     print_explanation(found, as_json=json)

@@ -36,5 +36,5 @@ def failures(
     from dataengine.context import opened
 
     wanted = pipelines.Stage(stage.value) if stage else None
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         print_failures(list(pipelines.list_failures(workspace, wanted)), as_json=json)

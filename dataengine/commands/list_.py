@@ -33,5 +33,5 @@ def list_(
     from dataengine.context import opened
 
     wanted = pipelines.Verdict(verdict.value) if verdict else None
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         print_portraits(pipelines.list_portraits(workspace, wanted), as_json=jsonl)

@@ -25,5 +25,5 @@ def rounds(
     from dataengine.console.rounds import print_rounds
     from dataengine.context import opened
 
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         print_rounds(pipelines.list_rounds(workspace), as_json=json)

@@ -22,6 +22,6 @@ def show(
     from dataengine.console.show import print_drawn
     from dataengine.context import opened
 
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         pipelines.draw_portrait(workspace, portrait_id, out)
     print_drawn(out)

@@ -25,5 +25,5 @@ def status(
     from dataengine.console.status import print_status
     from dataengine.context import opened
 
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         print_status(pipelines.workspace_status(workspace), as_json=json)

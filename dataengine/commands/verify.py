@@ -60,7 +60,7 @@ def verify(
                 )
         else:
             request = pipelines.VerifyRequest(release=release)
-            with opened(context) as workspace:
+            with opened(context, read_only=True) as workspace:
                 report = pipelines.verify_workspace(workspace, request, progress)
     print_report(report, as_json=json)
     if code := exit_code(report):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -143,7 +143,10 @@ def current_score(connection: Connection) -> KnownScore | None:
 
 
 def require_score(workspace: Workspace) -> KnownScore:
-    """The latest score model; the default one is written down where there is none."""
+    """The latest score model; where there is none, the default one.
+
+    It is written down, unless the workspace was opened to read; then its id is 0.
+    """
     with reader(workspace.engine).begin() as connection:
         known = current_score(connection)
     if known is not None:
@@ -156,6 +159,8 @@ def require_score(workspace: Workspace) -> KnownScore:
         "review_ids": [],
         "evidence": asdict(Evidence([], [], [], [], {}, 0)),
     }
+    if workspace.read_only:
+        return _known({**row, "id": 0, "created_at": datetime.now(UTC)})
     with workspace.engine.begin() as connection:
         if current_score(connection) is None:  # nobody else was quicker
             connection.execute(sa.insert(ScoreModelRow).values(row))

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from db import JobState, Stage, chunks, open_engine, queue, reader, schema
+from sqlalchemy.engine import Engine
+
+from db import JobState, Stage, chunks, open_to_read, queue, reader, schema
 from pipelines.ingest import records
 from pipelines.ingest.pairs import MaskFolder, check_masks, pair_files
 from pipelines.ingest.records import Registered
@@ -136,8 +138,20 @@ def plan_ingest(root: Path, settings: Settings, request: IngestRequest) -> Inges
     check_request(settings, request)
     result = IngestPlan()
     paths = WorkspacePaths(root)
-    engine = open_engine(database_url(paths, settings)) if paths.exists else None
-    known = engine if engine is not None and schema.check(engine) else None
+    if not paths.exists:
+        _compare(None, request, result)
+        return result
+    engine, close = open_to_read(database_url(paths, settings))
+    try:
+        # To tables of an older program, or none, everything offered is new.
+        _compare(engine if schema.check(engine) else None, request, result)
+    finally:
+        close()
+    return result
+
+
+def _compare(known: Engine | None, request: IngestRequest, result: IngestPlan) -> None:
+    """Fill a plan in; None: nothing is known yet."""
     for batch in chunks(scan(request.paths, result.scan), _REGISTER_BATCH):
         if known is None:
             result.files.new += len({file.uri for file in batch})
@@ -154,7 +168,6 @@ def plan_ingest(root: Path, settings: Settings, request: IngestRequest) -> Inges
             jobs = queue.counts(connection)
         result.pending = sum(jobs[stage][JobState.TODO] for stage in STAGES)
         result.failed = sum(jobs[stage][JobState.FAILED] for stage in STAGES)
-    return result
 
 
 def ingest_photos(

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from db import Base, chunks
+from db import chunks
+from pipelines.workspace.identity import blob_columns
 
 Digests = NDArray[np.uint64]
 _PAGE = 1000
@@ -25,16 +26,6 @@ class NamedBlob:
 
     key: str
     row: str
-
-
-def blob_columns() -> list[sa.Column[str]]:
-    """Every column that holds keys of blobs, of every table."""
-    return [
-        column
-        for table in Base.metadata.sorted_tables
-        for column in table.columns
-        if column.name == "blob" or column.name.endswith("_blob")
-    ]
 
 
 def count_named(connection: Connection) -> int:

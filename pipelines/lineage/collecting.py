@@ -1,10 +1,11 @@
 """Blobs that no row names: what interrupted work and forgotten photos left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from db import owners, reader
 from pipelines.lineage.blobs import digests, named_blobs, unnamed
+from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.workspace import Workspace
 
@@ -15,9 +16,12 @@ class CollectRequest:
 
     Attributes:
         dry_run: count only.
+        yes: remove however many there are; else no more than a share of all blobs, see
+            `StoreSettings.most_removed`.
     """
 
     dry_run: bool = False
+    yes: bool = False
 
 
 @dataclass
@@ -64,16 +68,32 @@ def collect_garbage(
 
     Args:
         workspace: opened to write.
-        request: whether to remove anything.
+        request: whether to remove anything, and how much at most.
         progress: told of every blob that is looked at.
 
     Raises:
+        PipelineError: more than that would be removed; nothing was.
         WorkspaceError: a file cannot be removed.
     """
+    total = 0
+
+    def counted() -> Iterator[str]:
+        nonlocal total
+        for key in tracked(progress, workspace.store.keys(), "collecting", "blobs"):
+            total += 1
+            yield key
+
     with reader(workspace.engine).begin() as connection:
         named = digests(blob.key for blob in named_blobs(connection))
-    keys = tracked(progress, workspace.store.keys(), "collecting", "blobs")
-    found = list(unnamed(keys, named))
+    found = list(unnamed(counted(), named))
+    most = workspace.settings.store.most_removed
+    if len(found) > most * total and not (request.yes or request.dry_run):
+        raise PipelineError(
+            f"{workspace.paths.root}: no row names {len(found):,} of {total:,} blobs "
+            f"({len(found) / total:.0%}), more than the {most:.0%} that are removed unasked: is "
+            "this the right database, or an old copy of it? If it is, say so with --yes; nothing "
+            "was removed"
+        )
     removed = remove_unnamed(workspace, found, dry_run=request.dry_run)
     result = Collected(
         blobs=removed.blobs, blob_bytes=removed.blob_bytes, spared=len(removed.spared)

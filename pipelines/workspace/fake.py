@@ -23,6 +23,7 @@ class FakeStore:
         self.delay_seconds = delay_seconds
         self._blobs: dict[str, bytes] = {}
         self._puts: dict[str, int] = {}
+        self._identity: str | None = None
 
     def lose(self, key: str) -> None:
         """Make a blob go missing."""
@@ -104,6 +105,14 @@ class FakeStore:
         """See `Store`."""
         self._wait()
         return None if self.version(key) != version else len(self._blobs.pop(key))
+
+    def identity(self) -> str | None:
+        """See `Store`."""
+        return self._identity
+
+    def identify(self, key: str) -> None:
+        """See `Store`."""
+        self._identity = key
 
     def temporaries(self) -> list[Temporary]:
         """See `Store`."""

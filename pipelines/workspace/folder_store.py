@@ -21,6 +21,7 @@ from pipelines.workspace.store import (
 
 _T = TypeVar("_T")
 _TEMPORARY = "tmp"
+_IDENTITY = "workspace-id"
 _ASIDE = "@"
 _PATIENCE_SECONDS = (0.02, 0.2, 0.5)
 # File systems without finer times would not show a smaller step.
@@ -175,6 +176,25 @@ class FolderStore:
         except OSError as error:
             raise WorkspaceError(storage_message(target, error)) from error
         return found.st_size
+
+    def identity(self) -> str | None:
+        """See `Store`."""
+        try:
+            return (self.root / _IDENTITY).read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise _unreadable(self.root / _IDENTITY, error) from error
+
+    def identify(self, key: str) -> None:
+        """See `Store`."""
+        temporary = self._temporary()
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(f"{key}\n", encoding="utf-8")
+            temporary.replace(self.root / _IDENTITY)
+        except OSError as error:
+            raise WorkspaceError(storage_message(self.root / _IDENTITY, error)) from error
 
     def temporaries(self) -> list[Temporary]:
         """See `Store`."""

@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.workspace.settings_sources import load_settings, settings_template
-from pipelines.workspace.workspace import Workspace, WorkspacePaths, make_workspace
+from pipelines.workspace.workspace import (
+    Workspace,
+    WorkspacePaths,
+    complete_workspace,
+    make_workspace,
+)
 
 
 def init_workspace(root: Path | str) -> None:
@@ -15,30 +20,41 @@ def init_workspace(root: Path | str) -> None:
         WorkspaceError: the folder is a workspace already or cannot be written.
     """
     root = Path(root)
-    make_workspace(root, settings_template())
-    open_workspace(root).close()
+    make_workspace(root, settings_template(), load_settings(root))
 
 
 def init_if_missing(root: Path | str) -> bool:
-    """Make a workspace where there is none; True if it was made."""
-    if WorkspacePaths(Path(root)).exists:
-        return False
+    """Make a workspace where there is none, and tables for settings without any.
+
+    Returns:
+        True if something was made.
+
+    Raises:
+        WorkspaceError: it cannot be written, or its database is lost.
+    """
+    root = Path(root)
+    if WorkspacePaths(root).exists:
+        return complete_workspace(root, load_settings(root))
     init_workspace(root)
     return True
 
 
 def open_workspace(
-    root: Path | str, options: Mapping[str, Mapping[str, Any]] | None = None
+    root: Path | str,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    read_only: bool = False,
 ) -> Workspace:
     """Open a workspace; close it with its `close`.
 
     Args:
         root: the workspace.
         options: section → key → value, over its `dataengine.toml` and the environment.
+        read_only: change nothing on the disk and wait for nobody.
 
     Raises:
-        WorkspaceError: the folder is not a workspace or cannot be written, or a setting is wrong.
+        WorkspaceError: see `Workspace`; or a setting is wrong.
         db.DatabaseError: the database cannot be opened or is newer than this program.
     """
     root = Path(root)
-    return Workspace(root, load_settings(root, options))
+    return Workspace(root, load_settings(root, options), read_only=read_only)

@@ -283,11 +283,28 @@ class ReleaseSettings(_Section):
     )
 
 
+class StoreSettings(_Section):
+    """`[store]`: the blobs."""
+
+    most_removed: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of all blobs that `gc` removes without `--yes`: so many that no row "
+        "names are rather a sign of the wrong database.",
+    )
+
+
 class Settings(_Section):
     """All of `dataengine.toml`."""
 
+    id: str | None = Field(
+        default=None, description="Key of the workspace, also in its database and its store."
+    )
     database: str | None = Field(
-        default=None, description="SQLAlchemy URL; default `dataengine.db` in the workspace."
+        default=None,
+        description="SQLAlchemy URL; a file's path is relative to the workspace; default "
+        "`dataengine.db`.",
     )
     decode: DecodeSettings = DecodeSettings()
     masks: MaskSettings = MaskSettings()
@@ -299,6 +316,7 @@ class Settings(_Section):
     engine: EngineSettings = EngineSettings()
     review: ReviewSettings = ReviewSettings()
     release: ReleaseSettings = ReleaseSettings()
+    store: StoreSettings = StoreSettings()
 
     @model_validator(mode="after")
     def _working_copy_holds_the_smallest_face(self) -> "Settings":

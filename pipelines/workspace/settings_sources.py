@@ -78,6 +78,8 @@ def settings_template() -> str:
 def _template_lines(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:
     sections = {}
     for name, field in type(model).model_fields.items():
+        if name == "id":  # written by `init`, not chosen
+            continue
         value = getattr(model, name)
         if isinstance(value, BaseModel):
             sections[name] = value

@@ -133,6 +133,16 @@ class Store(Protocol):
             WorkspaceError: this is no key, or the blob cannot be removed.
         """
 
+    def identity(self) -> str | None:
+        """Key of the workspace that the blobs belong to; None: nobody has said so yet."""
+
+    def identify(self, key: str) -> None:
+        """Say to which workspace the blobs belong.
+
+        Raises:
+            WorkspaceError: it cannot be written.
+        """
+
     def temporaries(self) -> list[Temporary]:
         """What is being written, or was when its owner died."""
 

@@ -5,11 +5,27 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.engine import URL, Engine
 
-from db import open_engine, owners, queue, schema
+from db import (
+    display_name,
+    open_engine,
+    open_to_read,
+    owners,
+    parse_url,
+    queue,
+    reader,
+    schema,
+)
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.folder_store import FolderStore
+from pipelines.workspace.identity import (
+    KEY_LINE,
+    adopt,
+    names_blobs,
+    require_not_lost,
+    require_same,
+)
 from pipelines.workspace.intents import Intents
 from pipelines.workspace.owners import Presence
 from pipelines.workspace.settings import Settings
@@ -59,9 +75,13 @@ class WorkspacePaths:
 class Workspace:
     """An opened workspace. Not shared between processes: each opens its own.
 
+    Opened to read, it changes nothing on the disk and waits for nobody; then there are no
+    `presence`, `owner` and `intents`, and nothing can be put into the store.
+
     Attributes:
         paths: its files and folders.
         settings: what holds in it.
+        read_only: opened to read.
         engine: the database, at the current schema.
         presence: who is alive: this process, and what it knows of the others.
         owner: this process's name, in jobs and temporary files.
@@ -69,26 +89,73 @@ class Workspace:
         store: its blobs.
     """
 
-    def __init__(self, root: Path, settings: Settings) -> None:
-        """Open an existing workspace, upgrading an older database.
+    presence: Presence
+    owner: str
+    intents: Intents
+
+    def __init__(self, root: Path, settings: Settings, *, read_only: bool = False) -> None:
+        """Open an existing workspace; to write, an older database is upgraded.
+
+        Args:
+            root: its folder.
+            settings: what holds in it.
+            read_only: open it to read.
 
         Raises:
-            WorkspaceError: the folder is not a workspace or cannot be written.
+            WorkspaceError: the folder is not a workspace or cannot be written; its database is
+                lost, or another workspace's; or it is an older program's and opened to read.
             db.DatabaseError: the database cannot be opened or is newer than this program.
         """
         self.paths = WorkspacePaths(root.absolute())
         if not self.paths.exists:
             raise WorkspaceError(f"{root}: not a workspace; make one with `dataengine init {root}`")
         self.settings = settings
-        self.engine: Engine = open_engine(database_url(self.paths, settings))
+        self.read_only = read_only
+        url = database_url(self.paths, settings)
+        self.engine: Engine
+        if read_only:
+            self.engine, self._close = open_to_read(url)
+        else:
+            self.engine = open_engine(url)
+            self._close = self.engine.dispose
+        self.store: Store = FolderStore(self.paths.store, "", _refuse_to_note)
+        try:
+            self._open_to_read() if read_only else self._open_to_write()
+        except BaseException:
+            self.engine.dispose()
+            raise
+
+    def _open_to_read(self) -> None:
+        state = self._require_tables()
+        if state is schema.State.OLDER:
+            raise WorkspaceError(
+                f"{self.paths.root}: was last written by an older dataengine: `dataengine upgrade` "
+                "brings it up to date"
+            )
+        require_same(self.engine, self.store, self.settings.id, self.paths.root)
+
+    def _open_to_write(self) -> None:
+        self._require_tables()
         schema.upgrade(self.engine)
+        key = require_same(self.engine, self.store, self.settings.id, self.paths.root)
         try:
             self.presence = Presence(self.engine, self.paths.locks)
         except OSError as error:
             raise WorkspaceError(storage_message(self.paths.locks, error)) from error
         self.owner = self.presence.name
         self.intents = Intents(self.paths.locks, self.owner)
-        self.store: Store = FolderStore(self.paths.store, self.owner, self.intents.note)
+        self.store = FolderStore(self.paths.store, self.owner, self.intents.note)
+        adopt(self.paths.settings, self.store, key)
+
+    def _require_tables(self) -> schema.State:
+        """Tables are made by `make_workspace` alone."""
+        state = schema.state(self.engine)
+        if state in (schema.State.MISSING, schema.State.EMPTY):
+            require_not_lost(self.engine, self.store, self.settings.id, self.paths.root)
+            raise WorkspaceError(
+                f"{self.paths.root}: has no database yet; the first `dataengine ingest` makes it"
+            )
+        return state
 
     def clear_up_after_the_dead(self) -> int:
         """Give back what killed processes held, and remove what they were writing.
@@ -136,12 +203,20 @@ class Workspace:
         return partial(Workspace, self.paths.root, self.settings)
 
     def close(self) -> None:
-        """Give back what this process still holds and leave."""
+        """Give back what this process still holds and leave.
+
+        Raises:
+            db.DatabaseError: it was opened to read, and was written to in a way that could not be
+                seen.
+        """
+        if self.read_only:
+            self._close()
+            return
         self.intents.close()
         with self.engine.begin() as connection:
             queue.release(connection, self.owner)
         self.presence.release()
-        self.engine.dispose()
+        self._close()
 
     def _forget_files_of(self, name: str) -> None:
         self.store.discard_temporaries(name)
@@ -149,15 +224,17 @@ class Workspace:
         self.presence.remove_lock(name)
 
 
-def make_workspace(root: Path, settings_text: str) -> None:
+def make_workspace(root: Path, settings_text: str, settings: Settings | None = None) -> None:
     """Turn a folder into a workspace; it may exist and hold other things.
 
     Args:
         root: the folder.
-        settings_text: content of its `dataengine.toml`.
+        settings_text: content of its `dataengine.toml`; the workspace's key is written above it.
+        settings: what holds where it is made: the database's place; None: the defaults.
 
     Raises:
-        WorkspaceError: it is a workspace already, or cannot be written.
+        WorkspaceError: it is a workspace already, or cannot be written; or the database is another
+            workspace's.
     """
     paths = WorkspacePaths(root)
     if paths.exists:
@@ -165,8 +242,9 @@ def make_workspace(root: Path, settings_text: str) -> None:
     try:
         root.mkdir(parents=True, exist_ok=True)
         paths.store.mkdir(exist_ok=True)
+        key = _make_database(paths, settings or Settings())
         # Last and exclusively: its presence says that the workspace is complete.
-        _write_exclusively(paths.settings, settings_text)
+        _write_exclusively(paths.settings, KEY_LINE.format(key=key) + settings_text)
     except FileExistsError as error:
         if not paths.exists:
             raise WorkspaceError(f"{error.filename}: is a file; a folder is needed") from None
@@ -174,11 +252,64 @@ def make_workspace(root: Path, settings_text: str) -> None:
         raise WorkspaceError(storage_message(root, error)) from error
 
 
+def complete_workspace(root: Path, settings: Settings) -> bool:
+    """Make the tables for settings that somebody wrote by hand; True if there were none.
+
+    Raises:
+        WorkspaceError: there were tables once, or they cannot be made.
+    """
+    paths = WorkspacePaths(root)
+    engine = open_engine(database_url(paths, settings))
+    try:
+        state = schema.state(engine)
+        if state not in (schema.State.MISSING, schema.State.EMPTY):
+            return False
+        store = FolderStore(paths.store, "")
+        require_not_lost(engine, store, settings.id, root)
+    finally:
+        engine.dispose()
+    try:
+        paths.store.mkdir(exist_ok=True)
+        adopt(paths.settings, store, _make_database(paths, settings))
+    except OSError as error:
+        raise WorkspaceError(storage_message(root, error)) from error
+    return True
+
+
 def database_url(paths: WorkspacePaths, settings: Settings) -> URL:
-    """SQLAlchemy URL of the workspace's database."""
-    if settings.database:
-        return make_url(settings.database)
-    return URL.create("sqlite", database=str(paths.root / DATABASE_FILE))
+    """SQLAlchemy URL of the workspace's database; a relative path is the workspace's."""
+    if not settings.database:
+        return URL.create("sqlite", database=str(paths.root / DATABASE_FILE))
+    url = parse_url(settings.database)
+    name = url.database or ""
+    if url.get_backend_name() == "sqlite" and not name.startswith("file:"):
+        return url.set(database=str(paths.root / name))
+    return url
+
+
+def _make_database(paths: WorkspacePaths, settings: Settings) -> str:
+    """Make the tables, and give the store their key; what a killed `init` left is completed."""
+    store = FolderStore(paths.store, f"init-{os.getpid()}")
+    engine = open_engine(database_url(paths, settings))
+    try:
+        schema.upgrade(engine)
+        key = require_same(engine, store, None, paths.root)
+        if store.identity() is None:
+            with reader(engine).begin() as connection:
+                if names_blobs(connection):
+                    raise WorkspaceError(
+                        f"{paths.root}: {display_name(engine)} is the database of another "
+                        "workspace; name a new one, or put the settings and the store back that "
+                        "belong to it"
+                    )
+            store.identify(key)
+    finally:
+        engine.dispose()
+    return key
+
+
+def _refuse_to_note(key: str) -> None:
+    raise WorkspaceError(f"{key}: nothing is put into a store that was opened to read")
 
 
 def _write_exclusively(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,7 +28,9 @@ def test_init_makes_a_workspace_that_others_find(run: Run, tmp_path: Path) -> No
     assert (answer.code, answer.err) == (0, "")
     assert f"Made a workspace in {tmp_path}/new/deep\n" in answer.out
     folder = tmp_path / "new" / "deep"
-    assert (folder / "dataengine.toml").read_text() == settings_template()
+    key, _, text = (folder / "dataengine.toml").read_text().partition("\n")
+    assert re.match(r'id = "[0-9a-f]{32}" ', key)
+    assert text == settings_template()
     assert (folder / "dataengine.db").is_file()
     assert run("-w", folder, "status").code == 0
     again = run("init", folder)

@@ -56,7 +56,8 @@ DOCUMENTED = {
     ],
     "explain": ["FILE[:x,y]", "--json", "a copy of one"],
     "verify": ["[RELEASE]", "--json", "exit code is 1", "the whole workspace"],
-    "gc": ["--dry-run", "--json", "spared"],
+    "upgrade": ["older version"],
+    "gc": ["--dry-run", "--yes", "--json", "spared", "20 %"],
     "forget": ["IMAGE...", "--yes", "--json", "portrait:ID", "review pull"],
     "review server": ["--port", "--data-dir", "Ctrl-C", "only on this machine"],
     "review push": [

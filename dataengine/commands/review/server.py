@@ -39,6 +39,6 @@ def server(
     from dataengine.console.review.server import run_server
     from dataengine.context import opened, root_of
 
-    with opened(context) as workspace:
-        store = workspace.paths.store
+    with opened(context, read_only=True) as workspace:
+        store = workspace.store
     run_server(root_of(context), store, port, data_dir)

@@ -25,5 +25,5 @@ def status(
     from dataengine.console.review.status import print_review
     from dataengine.context import opened
 
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         print_review(pipelines.review_status(workspace), as_json=json)

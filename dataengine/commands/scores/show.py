@@ -34,7 +34,7 @@ def show(
     from dataengine.console.scores.show import print_score
     from dataengine.context import opened
 
-    with opened(context) as workspace:
+    with opened(context, read_only=True) as workspace:
         score = pipelines.require_score(workspace)
     if pictures is not None:
         pipelines.write_diagrams(score, pictures)

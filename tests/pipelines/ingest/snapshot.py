@@ -75,7 +75,7 @@ def leftovers(workspace: Path) -> list[str]:
     named = _named_blobs(rows)
     store = workspace / "store"
     files = {str(path.relative_to(store)) for path in store.rglob("*") if path.is_file()}
-    found = [f"unnamed: {name}" for name in sorted(files - named)]
+    found = [f"unnamed: {name}" for name in sorted(files - named - {"workspace-id"})]
     found += [f"lock: {path.name}" for path in (workspace / "locks").iterdir()]
     found += [f"temporary: {path.name}" for path in workspace.glob(".dataengine.toml*")]
     unfinished = (JobState.TODO, JobState.DOING)

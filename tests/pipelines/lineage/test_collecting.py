@@ -45,9 +45,9 @@ def test_only_what_no_row_names_goes(workspace: Workspace) -> None:
     planned = collect_garbage(workspace, CollectRequest(dry_run=True))
     assert planned == Collected(blobs=3, blob_bytes=24)
     assert all(workspace.store.local_path(key).exists() for key in keys)
-    assert collect_garbage(workspace, CollectRequest()) == planned
+    assert collect_garbage(workspace, CollectRequest(yes=True)) == planned
     assert files(workspace) == {*before, stray}
-    assert collect_garbage(workspace, CollectRequest()) == Collected()
+    assert collect_garbage(workspace, CollectRequest(yes=True)) == Collected()
     sound(workspace)
 
 
@@ -56,10 +56,10 @@ def test_a_blob_whose_row_is_not_committed_yet_is_spared(workspace: Workspace) -
     other = open_workspace(workspace.paths.root)
     key = other.store.put(BlobKind.MASK, b"to be named")
     for dry_run in (True, False):
-        assert collect_garbage(workspace, CollectRequest(dry_run=dry_run)) == Collected(spared=1)
+        assert collect_garbage(workspace, CollectRequest(dry_run=dry_run, yes=True)) == Collected(spared=1)
     assert other.store.get(key) == b"to be named"
     other.close()
-    assert collect_garbage(workspace, CollectRequest()).blobs == 1, "it never was"
+    assert collect_garbage(workspace, CollectRequest(yes=True)).blobs == 1, "it never was"
 
 
 def test_an_old_blob_that_is_asked_for_again_is_spared(workspace: Workspace) -> None:
@@ -68,7 +68,7 @@ def test_an_old_blob_that_is_asked_for_again_is_spared(workspace: Workspace) -> 
     os.utime(workspace.store.local_path(key), (1, 1))
     other = open_workspace(workspace.paths.root)
     assert other.store.put(BlobKind.MASK, b"old") == key
-    assert collect_garbage(workspace, CollectRequest()) == Collected(spared=1)
+    assert collect_garbage(workspace, CollectRequest(yes=True)) == Collected(spared=1)
     assert other.store.get(key) == b"old"
     assert files(workspace) == files(other)
     other.close()
@@ -78,7 +78,7 @@ def test_a_blob_older_than_everybody_at_work_goes(workspace: Workspace) -> None:
     key = workspace.store.put(BlobKind.MASK, b"old")
     time.sleep(0.05)
     other = open_workspace(workspace.paths.root)
-    assert collect_garbage(workspace, CollectRequest()).blobs == 1
+    assert collect_garbage(workspace, CollectRequest(yes=True)).blobs == 1
     assert not workspace.store.local_path(key).exists()
     other.close()
 
@@ -99,7 +99,7 @@ def test_a_put_between_look_and_removal_writes_anew(
         return rename(self, to)
 
     monkeypatch.setattr(Path, "rename", put_first)
-    assert collect_garbage(workspace, CollectRequest()) == Collected(spared=1)
+    assert collect_garbage(workspace, CollectRequest(yes=True)) == Collected(spared=1)
     assert other.store.get(key) == b"old"
 
     def put_after(self: Path, to: Path) -> Path:
@@ -111,7 +111,7 @@ def test_a_put_between_look_and_removal_writes_anew(
 
     other.intents.settle()  # what it put, it has named or given up
     monkeypatch.setattr(Path, "rename", put_after)
-    assert collect_garbage(workspace, CollectRequest()).blobs == 1
+    assert collect_garbage(workspace, CollectRequest(yes=True)).blobs == 1
     assert other.store.get(key) == b"old"
     other.close()
 
@@ -136,7 +136,7 @@ def test_temporaries_of_the_dead(workspace: Workspace) -> None:
     assert collect_garbage(workspace, CollectRequest(dry_run=True)) == Collected(
         temporaries=1, temporary_bytes=4
     )
-    assert collect_garbage(workspace, CollectRequest()) == Collected(
+    assert collect_garbage(workspace, CollectRequest(yes=True)) == Collected(
         temporaries=1, temporary_bytes=4
     )
     assert {path.name for path in folder.iterdir()} == {
@@ -144,7 +144,7 @@ def test_temporaries_of_the_dead(workspace: Workspace) -> None:
     }  # fmt: skip
     for _ in range(owners.SILENT_BEATS + 1):
         workspace.presence.beat()
-    assert collect_garbage(workspace, CollectRequest()) == Collected(
+    assert collect_garbage(workspace, CollectRequest(yes=True)) == Collected(
         temporaries=1, temporary_bytes=18
     ), "its heart stopped"
 
@@ -154,7 +154,7 @@ def test_a_blob_that_cannot_be_removed_is_named(workspace: Workspace) -> None:
     (workspace.paths.store / "tmp").rmdir()
     (workspace.paths.store / "tmp").write_text("a file")
     with pytest.raises(WorkspaceError, match="cannot be"):
-        collect_garbage(workspace, CollectRequest())
+        collect_garbage(workspace, CollectRequest(yes=True))
 
 
 def test_the_command(workspace: Workspace, run: Command) -> None:
@@ -193,10 +193,10 @@ def test_beside_an_ingest(tmp_path: Path, small_crawl: Path) -> None:
     assert run.wait_until(lambda: run.finished_jobs() > 5)
     removed = 0
     while run.is_running:
-        removed += collect_garbage(workspace, CollectRequest()).blobs
+        removed += collect_garbage(workspace, CollectRequest(yes=True)).blobs
     assert run.end().code == 0
     assert removed > 0
     assert verify_workspace(workspace, VerifyRequest()).problems == []
-    assert collect_garbage(workspace, CollectRequest()).spared == 0
+    assert collect_garbage(workspace, CollectRequest(yes=True)).spared == 0
     workspace.close()
     assert leftovers(root) == []

@@ -250,7 +250,7 @@ def test_blobs_that_somebody_at_work_may_name_are_left_to_gc(
     assert (done.blobs, done.spared) == (1, [key])
     assert path.exists()
     other.close()
-    assert collect_garbage(workspace, CollectRequest()).blobs == 1
+    assert collect_garbage(workspace, CollectRequest(yes=True)).blobs == 1
     assert not path.exists()
 
 
@@ -276,7 +276,7 @@ def test_a_kill_before_the_blobs_are_removed_leaves_them_to_gc(
     assert (report.ok, report.unnamed) == (True, 2)
     with again.engine.begin() as connection:
         assert connection.scalar(sa.select(Forgotten.sha256)) == digest(raw)
-    assert collect_garbage(again, CollectRequest()).blobs == 2
+    assert collect_garbage(again, CollectRequest(yes=True)).blobs == 2
     assert verify_workspace(again, VerifyRequest()).unnamed == 0
     again.close()
 

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,7 +87,11 @@ def test_the_holder_is_named_and_its_death_frees_the_lock(workspace: Workspace, 
             pass
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert not held(workspace)
+        # Of another machine's it is known once its heart was silent for long enough.
+        deadline = time.monotonic() + 30
+        while held(workspace):
+            assert place
+            assert time.monotonic() < deadline
         with workspace.engine.begin() as connection:
             assert list(connection.scalars(sa.select(OwnerRow.name))) == [workspace.owner]
 

@@ -1,5 +1,6 @@
 """Making, opening and upgrading a workspace, and clearing up after its dead processes."""
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -74,19 +75,22 @@ def read_jobs(workspace: Workspace) -> dict[JobState, int]:
 
 def test_a_folder_with_other_things_becomes_a_workspace(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(b"x")
-    make_workspace(tmp_path, "database = 'x'\n")
+    make_workspace(tmp_path, "[release]\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "dataengine.db",
         "dataengine.toml",
         "photo.jpg",
         "store",
     ]
-    assert (tmp_path / "dataengine.toml").read_text() == "database = 'x'\n"
+    key, text = (tmp_path / "dataengine.toml").read_text().splitlines()
+    assert re.match(r'id = "[0-9a-f]{32}" ', key)
+    assert text == "[release]"
 
 
 def test_a_workspace_is_not_made_over_another(root: Path) -> None:
     with pytest.raises(WorkspaceError, match="already a workspace; nothing was changed"):
         make_workspace(root, "# other settings\n")
-    assert (root / "dataengine.toml").read_text() == "# empty\n"
+    assert (root / "dataengine.toml").read_text().endswith("\n# empty\n")
 
 
 @pytest.mark.parametrize(
@@ -145,11 +149,18 @@ def test_a_damaged_database_is_named(root: Path) -> None:
         Workspace(root, Settings())
 
 
-def test_the_database_may_lie_elsewhere(root: Path, tmp_path: Path) -> None:
+def test_the_database_may_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "ws"
     settings = Settings(database=f"sqlite:///{tmp_path}/elsewhere.db")
+    make_workspace(root, "", settings)
     Workspace(root, settings).close()
     assert (tmp_path / "elsewhere.db").exists()
     assert not (root / "dataengine.db").exists()
+    # A path that is not absolute is the workspace's, wherever the command is given.
+    monkeypatch.chdir(tmp_path)
+    Workspace(Path("ws"), Settings(database="sqlite:///../elsewhere.db")).close()
+    Workspace(root, Settings(database="sqlite:///../elsewhere.db"), read_only=True).close()
+    assert not (tmp_path.parent / "elsewhere.db").exists()
 
 
 def test_what_a_killed_process_held_is_given_back_at_once(workspace: Workspace) -> None:
