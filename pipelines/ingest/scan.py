@@ -19,6 +19,7 @@ from pathlib import Path
 
 from pipelines.ingest.path_lists import LIST_SUFFIXES, EntryKind, entries
 from pipelines.workspace.errors import ScanError
+from pipelines.workspace.own_files import OwnFiles, own_members
 from pipelines.workspace.uris import file_uri, quote_name, tar_index
 from sinet.files.leftovers import ARCHIVE_SUFFIXES, left_out, left_out_folder
 
@@ -62,7 +63,8 @@ class ScanSummary:
     Attributes:
         offered: how many files and tar members were yielded.
         ignored: what lies beside photos, by kind: see `sinet.files.leftovers` (a folder counts
-            once); `mask` for masks among the photos, `comment` and `URL` for lines of lists.
+            once); `workspace` and `release` for what is our own, `mask` for masks among the
+            photos, `comment` and `URL` for lines of lists.
         skipped: what is no file, by kind: `fifo`, `socket`, `device`; of tars also `symbolic link`,
             `broken link`, `sparse file`, and `doubled name` for members that a later one replaces.
         unreadable: `(path, reason)` of each folder that could not be listed.
@@ -155,6 +157,7 @@ class _Scan:
         self._summary = summary
         self._walked: set[tuple[int, int]] = set()  # (device, inode) of folders
         self._linked: deque[str] = deque()  # links to folders, kept for the end
+        self._own = OwnFiles()
 
     def run(self, paths: Sequence[Path]) -> Iterator[FoundFile]:
         for found in self._all(paths):
@@ -166,6 +169,8 @@ class _Scan:
             suffix = path.suffix.lower()
             if path.is_dir():
                 yield from self._folder(str(path))
+            elif self._is_own(str(path)):
+                continue
             elif suffix == ".tar":
                 try:
                     yield from self._tar(str(path))
@@ -204,10 +209,19 @@ class _Scan:
         """Offer one line of a list, whatever it is called and even if it is missing."""
         if path.is_dir():
             yield from self._folder(str(path))
+        elif self._is_own(str(path)):
+            return
         elif path.suffix.lower() == ".tar":
             yield from self._tar_or_file(str(path))
         else:
             yield _found(str(path))
+
+    def _is_own(self, path: str) -> bool:
+        """Leave a file out that is a workspace's or a release's."""
+        own = self._own.of_file(path)
+        if own is not None:
+            self._summary.ignored[own] += 1
+        return own is not None
 
     def _folder(self, root: str) -> Iterator[FoundFile]:
         """Walk a folder depth first, with one list of names per level in memory."""
@@ -235,6 +249,10 @@ class _Scan:
                     self._summary.skipped[_kind(status.st_mode)] += 1
                 elif reason is not None:
                     self._summary.ignored[reason] += 1
+                elif (os.path.islink(path) or name.startswith(b"dataengine.")) and self._is_own(
+                    path
+                ):
+                    continue
                 elif name.lower().endswith(b".tar"):
                     yield from self._tar_or_file(path)
                 else:
@@ -251,6 +269,10 @@ class _Scan:
             if (status.st_dev, status.st_ino) in self._walked:
                 return
             self._walked.add((status.st_dev, status.st_ino))
+            own = self._own.of_folder(folder)
+            if own is not None:
+                self._summary.ignored[own] += 1
+                return
             names = sorted(os.listdir(os.fsencode(folder)))
         except OSError as error:
             self._summary.unreadable.append((folder, error.strerror or str(error)))
@@ -277,7 +299,12 @@ class _Scan:
         self._summary.skipped.update(index.skipped)
         prefix = f"{file_uri(path)}#"
         mtime_ns = os.stat(path).st_mtime_ns
+        ours = own_members(index.members)
         for name, member in index.members.items():
+            own = next((own for start, own in ours.items() if name.startswith(start)), None)
+            if own is not None:
+                self._summary.ignored[own] += 1
+                continue
             *folders, last = [part for part in name.split("/") if part.strip(".")] or [name]
             reason = next(filter(None, map(left_out_folder, folders)), None) or left_out(last)
             if reason is not None:

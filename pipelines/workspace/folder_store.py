@@ -21,7 +21,8 @@ from pipelines.workspace.store import (
 
 _T = TypeVar("_T")
 _TEMPORARY = "tmp"
-_IDENTITY = "workspace-id"
+IDENTITY_FILE = "workspace-id"
+"""Says whose store it is."""
 _ASIDE = "@"
 _PATIENCE_SECONDS = (0.02, 0.2, 0.5)
 # File systems without finer times would not show a smaller step.
@@ -180,11 +181,11 @@ class FolderStore:
     def identity(self) -> str | None:
         """See `Store`."""
         try:
-            return (self.root / _IDENTITY).read_text(encoding="utf-8").strip()
+            return (self.root / IDENTITY_FILE).read_text(encoding="utf-8").strip()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _unreadable(self.root / _IDENTITY, error) from error
+            raise _unreadable(self.root / IDENTITY_FILE, error) from error
 
     def identify(self, key: str) -> None:
         """See `Store`."""
@@ -192,9 +193,9 @@ class FolderStore:
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_text(f"{key}\n", encoding="utf-8")
-            temporary.replace(self.root / _IDENTITY)
+            temporary.replace(self.root / IDENTITY_FILE)
         except OSError as error:
-            raise WorkspaceError(storage_message(self.root / _IDENTITY, error)) from error
+            raise WorkspaceError(storage_message(self.root / IDENTITY_FILE, error)) from error
 
     def temporaries(self) -> list[Temporary]:
         """See `Store`."""

@@ -14,8 +14,8 @@ from pydantic_settings import (
 )
 
 from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.own_files import SETTINGS_FILE
 from pipelines.workspace.settings import Settings
-from pipelines.workspace.workspace import SETTINGS_FILE
 
 ENVIRONMENT_PREFIX = "DATAENGINE_"
 

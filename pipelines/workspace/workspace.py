@@ -27,11 +27,11 @@ from pipelines.workspace.identity import (
     require_same,
 )
 from pipelines.workspace.intents import Intents
+from pipelines.workspace.own_files import SETTINGS_FILE
 from pipelines.workspace.owners import Presence
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.store import Store, storage_message
 
-SETTINGS_FILE = "dataengine.toml"
 DATABASE_FILE = "dataengine.db"
 
 

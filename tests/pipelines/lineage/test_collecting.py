@@ -56,7 +56,9 @@ def test_a_blob_whose_row_is_not_committed_yet_is_spared(workspace: Workspace) -
     other = open_workspace(workspace.paths.root)
     key = other.store.put(BlobKind.MASK, b"to be named")
     for dry_run in (True, False):
-        assert collect_garbage(workspace, CollectRequest(dry_run=dry_run, yes=True)) == Collected(spared=1)
+        assert collect_garbage(workspace, CollectRequest(dry_run=dry_run, yes=True)) == Collected(
+            spared=1
+        )
     assert other.store.get(key) == b"to be named"
     other.close()
     assert collect_garbage(workspace, CollectRequest(yes=True)).blobs == 1, "it never was"
