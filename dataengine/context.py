@@ -1,17 +1,19 @@
 """From the global options to an opened workspace."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from pipelines.networks import NetworkRef
     from pipelines.workspace.workspace import Workspace
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,23 @@ def opened(
         yield workspace
     finally:
         workspace.close()
+
+
+def reading(context: typer.Context, work: "Callable[[Workspace], T]") -> T:
+    """What is found in the workspace, opened to read; to write, if something has to be made first.
+
+    Args:
+        context: of the command.
+        work: what to find; asked again if it raised `ReadOnlyError`.
+    """
+    from pipelines.workspace.errors import ReadOnlyError
+
+    try:
+        with opened(context, read_only=True) as workspace:
+            return work(workspace)
+    except ReadOnlyError:
+        with opened(context) as workspace:
+            return work(workspace)
 
 
 def network(context: typer.Context, name: str) -> "NetworkRef":

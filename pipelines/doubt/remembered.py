@@ -8,6 +8,7 @@ from db import MaskSignals, PortraitTraits, Stage, insert_or_replace, queue
 from pipelines.work.crew import crew
 from pipelines.work.pool import work_through
 from pipelines.work.stage import Committed, StageTable
+from pipelines.workspace.errors import ReadOnlyError
 from pipelines.workspace.workspace import Workspace
 
 
@@ -56,10 +57,16 @@ def compute(
 
     Raises:
         PipelineError: a blob is missing or damaged.
+        ReadOnlyError: something is missing, and the workspace was opened to read.
     """
     ids = list(item_ids)
     if not ids:
         return 0
+    if workspace.read_only:
+        raise ReadOnlyError(
+            f"{workspace.paths.root}: {stage} of {len(ids):,} items have to be computed first, and "
+            "it was opened to read"
+        )
     done = 0
 
     def count(batch: Committed) -> None:

@@ -2,7 +2,8 @@
 
 PipelineError            base: one line for the user, exit code 1
 ├── WorkspaceError       the workspace cannot be opened or written
-│   └── BusyError        another process does what only one may do at a time
+│   ├── BusyError        another process does what only one may do at a time
+│   └── ReadOnlyError    something has to be written, and it was opened to read
 ├── ScanError            a path given on the command line cannot be offered
 ├── ItemError            one item (file, image, portrait) failed; the run goes on
 └── ModelError           a detector or teacher cannot be loaded
@@ -19,6 +20,10 @@ class WorkspaceError(PipelineError):
 
 class BusyError(WorkspaceError):
     """Another process does what only one may do at a time; the message names it."""
+
+
+class ReadOnlyError(WorkspaceError):
+    """Something has to be written first, and the workspace was opened to read."""
 
 
 class ScanError(PipelineError):

@@ -26,7 +26,6 @@ def drift(
     """
     import pipelines
     from dataengine.console.scores.drift import print_drift
-    from dataengine.context import opened
+    from dataengine.context import reading
 
-    with opened(context) as workspace:
-        print_drift(pipelines.drift_between_rounds(workspace), as_json=json)
+    print_drift(reading(context, pipelines.drift_between_rounds), as_json=json)

@@ -25,7 +25,6 @@ def slices(
     """
     import pipelines
     from dataengine.console.scores.slices import print_slices
-    from dataengine.context import opened
+    from dataengine.context import reading
 
-    with opened(context) as workspace:
-        print_slices(pipelines.slice_lines(workspace), as_json=json)
+    print_slices(reading(context, pipelines.slice_lines), as_json=json)
