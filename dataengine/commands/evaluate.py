@@ -70,7 +70,7 @@ def evaluate(
     import pipelines
     from dataengine.console.evaluate import print_evaluated
     from dataengine.console.shared.progress import shown_progress
-    from dataengine.context import network
+    from dataengine.context import network, root_of
 
     if worst is not None and worst[0] < 1:
         raise typer.BadParameter("at least 1 image", param_hint="--worst")
@@ -82,6 +82,7 @@ def evaluate(
         worst=worst,
         limit=limit,
         device=device.value,
+        teacher=pipelines.load_settings(root_of(context)).teacher,
     )
     with shown_progress() as progress:
         found = pipelines.evaluate_network(request, progress)

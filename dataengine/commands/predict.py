@@ -57,7 +57,7 @@ def predict(
     from dataengine.console.predict import print_predicted
     from dataengine.console.shared.progress import shown_progress
     from dataengine.console.shared.signals import exit_on_interrupt
-    from dataengine.context import network
+    from dataengine.context import network, root_of
 
     request = pipelines.PredictRequest(
         network=network(context, network_),
@@ -67,6 +67,7 @@ def predict(
         threshold=threshold,
         overwrite=overwrite,
         device=device.value,
+        teacher=pipelines.load_settings(root_of(context)).teacher,
     )
     stopped = "Stopped; what is in the out folder is whole."
     with exit_on_interrupt(stopped), shown_progress() as progress:

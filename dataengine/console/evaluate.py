@@ -24,6 +24,8 @@ _ROWS = {
 
 def print_evaluated(found: Evaluated, *, as_json: bool) -> None:
     """The scores, as a table."""
+    for warning in found.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     if as_json:
         print_json(_as_dict(found))
         return

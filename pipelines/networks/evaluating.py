@@ -1,11 +1,13 @@
 """A network scored on images with masks, alone or beside another."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.networks.loading import load_person_model
+from pipelines.networks.emptiness import Watched
+from pipelines.networks.loading import load_person_model, notes, overrides
 from pipelines.workspace.progress import SILENT, Progress, tracked
+from pipelines.workspace.settings import TeacherSettings
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
 from sinet.data import evaluation_samples
 from sinet.evaluate import Evaluation, evaluate_all
@@ -26,6 +28,7 @@ class EvaluateRequest:
         worst: how many of the worst images to draw, and where.
         limit: score only so many images, from the beginning.
         device: `auto`, `cpu` or `cuda`.
+        teacher: of the workspace; its `[teacher.onnx]` says how that network is fed, here, too.
     """
 
     network: NetworkRef
@@ -35,6 +38,7 @@ class EvaluateRequest:
     worst: tuple[int, Path] | None = None
     limit: int | None = None
     device: str = "auto"
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,14 @@ class Evaluated:
         split: of it that was scored.
         scored: the network, and the one beside it.
         difference: of the mean iou of the first and the second, image by image.
+        warnings: what is odd about all masks of a network, see `emptiness`.
     """
 
     data: Path
     split: str
     scored: Sequence[Scored]
     difference: Interval | None
+    warnings: Sequence[str] = ()
 
 
 def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> Evaluated:
@@ -83,13 +89,20 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
     """
     # What is mistyped is told before the time is spent.
     networks = [each for each in (request.network, request.compare) if each]
-    models = [load_person_model(each, device=request.device) for each in networks]
+    models = [
+        load_person_model(each, device=request.device, onnx=overrides(request.teacher, each))
+        for each in networks
+    ]
+    watched = [Watched(model, each) for model, each in zip(models, networks, strict=True)]
+    for model, network in zip(models, networks, strict=True):
+        for note in notes(model, network):
+            progress.say(note)
     if request.worst:
         check_picture_path(request.worst[1])
     split, samples = evaluation_samples(request.data, request.split)
     samples = samples[: request.limit]
     labels = ", ".join(network.label for network in networks)
-    evaluations = evaluate_all(models, tracked(progress, samples, f"scoring {labels}", "images"))
+    evaluations = evaluate_all(watched, tracked(progress, samples, f"scoring {labels}", "images"))
     scored = [
         Scored(network, cost(model), evaluation)
         for network, model, evaluation in zip(networks, models, evaluations, strict=True)
@@ -102,4 +115,5 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
     difference = None
     if len(scored) > 1:
         difference = paired_bootstrap(scored[0].ious, scored[1].ious)
-    return Evaluated(request.data, split, scored, difference)
+    warnings = [each.warning for each in watched if each.warning]
+    return Evaluated(request.data, split, scored, difference, warnings)

@@ -133,6 +133,32 @@ def load_teacher(settings: TeacherSettings, device: str, threads: int = 1) -> Te
     )
 
 
+def overrides(settings: TeacherSettings, network: NetworkRef) -> OnnxSettings | None:
+    """What `[teacher.onnx]` says of a network that any command names; None: it is about another.
+
+    It is about the settings' teacher; where that is no exported network, about any that is.
+
+    Raises:
+        ModelError: the settings name a teacher that is none.
+    """
+    teacher = parse_network(settings.name)
+    if network.kind is not NetworkKind.ONNX:
+        return None
+    if teacher.kind is NetworkKind.ONNX and (
+        network.weights().resolve() != teacher.weights().resolve()
+    ):
+        return None
+    return settings.onnx
+
+
+def notes(model: PersonModel, network: NetworkRef) -> list[str]:
+    """What a user should know of how a network is used, a line each."""
+    if not isinstance(model, OnnxModel) or not model.output.others:
+        return []
+    others = ", ".join(f"`{name}`" for name in model.output.others)
+    return [f"{network.label}: its output `{model.output.name}` is taken, not {others}"]
+
+
 def check_teacher(settings: TeacherSettings) -> None:
     """`check_network` for the settings' teacher, and for the second opinion if one is wanted.
 

@@ -1,13 +1,15 @@
 """A network asked about pictures and videos in files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 
-from pipelines.networks.loading import load_person_model
+from pipelines.networks.emptiness import Watched
+from pipelines.networks.loading import load_person_model, notes, overrides
 from pipelines.workspace.progress import SILENT, Progress, tracked
+from pipelines.workspace.settings import TeacherSettings
 from sinet.apply import Failure, Style, apply_to_files, plan
 from sinet.errors import DataError
 from sinet.network_ref import NetworkRef
@@ -25,6 +27,7 @@ class PredictRequest:
         threshold: of black and white masks; None: grey ones, probability × 255.
         overwrite: what is there may be replaced.
         device: `auto`, `cpu` or `cuda`.
+        teacher: of the workspace; its `[teacher.onnx]` says how that network is fed, here, too.
     """
 
     network: NetworkRef
@@ -34,6 +37,7 @@ class PredictRequest:
     threshold: float | None = None
     overwrite: bool = False
     device: str = "auto"
+    teacher: TeacherSettings = field(default_factory=TeacherSettings)
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,13 @@ class Predicted:
         out: where.
         predicted: number of files.
         failed: files that could not be read; nothing was written for them.
+        warning: what is odd about all masks, see `emptiness`; None: nothing.
     """
 
     out: Path
     predicted: int
     failed: list[Failure]
+    warning: str | None = None
 
 
 def predict_pictures(request: PredictRequest, progress: Progress = SILENT) -> Predicted:
@@ -60,11 +66,15 @@ def predict_pictures(request: PredictRequest, progress: Progress = SILENT) -> Pr
     """
     cv2.setLogLevel(0)  # what OpenCV's decoders complain of is told once, by us
     works = plan(request.paths, request.out, overlay=request.overlay, overwrite=request.overwrite)
-    model = load_person_model(request.network, device=request.device)
+    network, onnx = request.network, overrides(request.teacher, request.network)
+    model = load_person_model(network, device=request.device, onnx=onnx)
+    for note in notes(model, network):
+        progress.say(note)
+    watched = Watched(model, network)
     style = Style(threshold=request.threshold, overlay=request.overlay)
     what = f"predicting with {request.network.label}"
-    done, failures = apply_to_files(model, tracked(progress, works, what, "files"), style)
+    done, failures = apply_to_files(watched, tracked(progress, works, what, "files"), style)
     if not done:
         more = f" (and {len(failures) - 1:,} more files)" if len(failures) > 1 else ""
         raise DataError(f"nothing could be predicted: {failures[0].reason}{more}")
-    return Predicted(request.out, done, failures)
+    return Predicted(request.out, done, failures, watched.warning)

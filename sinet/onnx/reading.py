@@ -22,6 +22,11 @@ Meaning = Literal["softmax", "sigmoid", "none", "classes", "votes"]
 of which the highest wins."""
 
 _PROBABILITIES: Final = frozenset({"Sigmoid", "HardSigmoid", "Softmax"})
+_LINEAR: Final = frozenset(
+    {"Add", "BatchNormalization", "Conv", "ConvTranspose", "Gemm", "MatMul", "Sub"}
+)
+"""Steps that end in logits, of any sign; others that never fall below 0 were scaled or clipped."""
+
 _TOLERANCE: Final = 1e-3
 """By which probabilities may leave [0, 1]: half precision rounds."""
 
@@ -117,7 +122,9 @@ def read_output(
     chosen = _chosen(raw, fed, options, path, where)
     last = last_step(model, chosen.name)
     quantised = quantisation(model, chosen.name) if chosen.planes.dtype.kind in "ui" else None
-    is_map = chosen.is_class_map and quantised is None
+    # Numbers of classes are sometimes handed out as floats.
+    is_numbered = len(chosen.planes) == 1 and last is not None and last.op_type == "ArgMax"
+    is_map = is_numbered or (chosen.is_class_map and quantised is None)
     classes: int | None = len(chosen.planes)
     if is_map:
         classes = _classes_of_map(chosen, last, inner)
@@ -129,7 +136,7 @@ def read_output(
         quantised=quantised,
         classes=max(person + 1, classes or 0),
         person_index=person,
-        meaning=_meaning(chosen, last, quantised, options, is_map=is_map),
+        meaning=_meaning(chosen, last, quantised, options, path, where, is_map=is_map),
     )
 
 
@@ -203,6 +210,8 @@ def _meaning(
     last: onnx.NodeProto | None,
     quantised: tuple[float, float] | None,
     options: OnnxOptions,
+    path: Path,
+    where: str,
     *,
     is_map: bool,
 ) -> Meaning:
@@ -217,7 +226,16 @@ def _meaning(
         return "none"
     if quantised is not None:
         planes = (planes.astype(np.float32) - quantised[1]) * quantised[0]
+    low, high = float(planes.min()), float(planes.max())
     # Not that they add up to 1: of two sigmoids they do not, nor after rounding to 8 bits.
-    if planes.min() >= -_TOLERANCE and planes.max() <= 1 + _TOLERANCE:
+    if low >= -_TOLERANCE and high <= 1 + _TOLERANCE:
         return "none"
-    return "sigmoid" if len(planes) == 1 else "softmax"
+    if len(planes) > 1:
+        return "softmax"
+    if low >= 0 and (last is None or last.op_type not in _LINEAR):
+        raise CheckpointError(
+            f"{path}: its output `{output.name}` has values from {low:.4g} to {high:.4g}, neither "
+            f"probabilities nor logits of them: export it without its last step, or say its "
+            f"activation {where}"
+        )
+    return "sigmoid"

@@ -120,3 +120,40 @@ def test_masks_that_are_all_empty_end_with_the_likely_cause(run: Run, portraits:
     assert answer.code == 0, answer.err
     assert "warning: all 2 masks of empty.onnx are empty: it is probably fed" in answer.err
     assert "person_index" in json.loads(answer.out)["run"]["warning"]
+
+
+def test_what_the_settings_say_of_the_teacher_holds_for_every_command(
+    run: Run, portraits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = Build(5, 3).save(tmp_path / "five.onnx")
+    refused = run("predict", network, portraits, "--out", "out")
+    assert refused.code == 1
+    assert "say which one is the person with person_index under [teacher.onnx]" in refused.err
+    Path("dataengine.toml").write_text("[teacher.onnx]\nperson_index = 3\n")
+    assert run("predict", network, portraits, "--out", "out").code == 0
+    other = Build().save(tmp_path / "other.onnx")
+    Path("dataengine.toml").write_text(
+        f"[teacher]\nname = 'onnx:{other}'\n[teacher.onnx]\nperson_index = 3\n"
+    )
+    monkeypatch.delenv("DATAENGINE_TEACHER__NAME")
+    still = run("predict", network, portraits, "--out", "more")
+    assert "with person_index in its metadata" in still.err
+
+
+def test_predict_and_evaluate_tell_what_is_odd(run: Run, portraits: Path, tmp_path: Path) -> None:
+    build = Build(2, 1, gain=0).add("Sigmoid").output("person")
+    network = build.add("GlobalAveragePool").output("pooled").save(tmp_path / "empty.onnx")
+    said = "all 2 masks of empty.onnx are empty: it is probably fed"
+    answer = run("predict", network, portraits, "--out", "out")
+    assert said in answer.err
+    assert "empty.onnx: its output `person` is taken, not `pooled`" in answer.err
+    data = tmp_path / "data"
+    (data / "masks").mkdir(parents=True)
+    portraits.rename(data / "images")
+    for picture in (data / "images").iterdir():
+        mask = np.zeros(grey(picture).shape, np.uint8)
+        cv2.circle(mask, (mask.shape[1] // 2, mask.shape[0] // 2), 100, 255, -1)
+        cv2.imwrite(str(data / "masks" / picture.name), mask)
+    answer = run("evaluate", network, "--data", data)
+    assert answer.code == 0, answer.err
+    assert said in answer.err

@@ -60,6 +60,7 @@ KINDS: list[tuple[str, Build, list[Step], str]] = [
     ("class map of channels last", Build(), [to_last, lambda b: argmax(b, 3)], "classes"),
     ("class map in int32", Build(), [argmax, lambda b: b.add("Cast", to=6)], "classes"),
     ("class map in uint8", Build(21, 15), [argmax, lambda b: b.add("Cast", to=2)], "classes"),
+    ("class map in floats", Build(21, 15), [argmax, lambda b: b.add("Cast", to=1)], "classes"),
     ("yes or no", Build(1, 0), [lambda b: b.add("Greater", b.constant(0))], "classes"),
     ("integers that vote", Build(), [lambda b: b.add("Cast", to=TensorProto.INT32)], "votes"),
     ("softmax in 8 bits", Build(), [lambda b: quantised(b, back=True)], "none"),
@@ -221,6 +222,13 @@ def test_the_runtime_is_silent(tmp_path: Path, capfd: pytest.CaptureFixture[str]
         with pytest.raises(CheckpointError):
             OnnxModel(path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_probabilities_on_another_scale_are_no_logits(tmp_path: Path) -> None:
+    build = Build(1, 0).add("Sigmoid")
+    path = build.add("Mul", build.constant(255)).save(tmp_path / "x.onnx")
+    with pytest.raises(CheckpointError, match=r"values from [\d.]+ to [\d.]+, neither probab"):
+        OnnxModel(path)
 
 
 @pytest.mark.parametrize("key", ["mean", "std"])
