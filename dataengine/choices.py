@@ -20,12 +20,15 @@ class VerdictChoice(StrEnum):
 
 
 class StageChoice(StrEnum):
-    """Steps of ingestion, as `db.Stage`."""
+    """Steps that a file, a portrait or a mask goes through, as `db.ITEM_TABLES` has them."""
 
     READ = "read"
     DETECT = "detect"
     IMPORT = "import"
     LABEL = "label"
+    RELABEL = "relabel"
+    SIGNALS = "signals"
+    TRAITS = "traits"
 
 
 class OrderChoice(StrEnum):

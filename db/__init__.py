@@ -26,6 +26,7 @@ from db.models import (
     Stage,
     Verdict,
 )
+from db.origin_models import OriginRow
 from db.owners import Holder, Owner
 from db.presence_models import LockRow, OwnerRow, WorkspaceRow
 from db.quality_models import (
@@ -66,6 +67,7 @@ __all__ = [
     "MaskDoubt",
     "MaskSignals",
     "MaskSource",
+    "OriginRow",
     "Outcome",
     "Owner",
     "OwnerRow",

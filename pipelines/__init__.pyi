@@ -10,8 +10,8 @@ from .doubt.drift import drift_between_rounds as drift_between_rounds
 from .doubt.scoring import require_score as require_score
 from .doubt.slices import slice_lines as slice_lines
 from .doubt.summary import write_diagrams as write_diagrams
+from .ingest.request import IngestRequest as IngestRequest
 from .ingest.run import IngestPlan as IngestPlan
-from .ingest.run import IngestRequest as IngestRequest
 from .ingest.run import IngestResult as IngestResult
 from .ingest.run import ingest_photos as ingest_photos
 from .ingest.run import open_for_ingest as open_for_ingest

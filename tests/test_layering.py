@@ -21,6 +21,7 @@ ROOMS = (
     "networks",
     "masks",
     "portraits",
+    "origins",
     "work",
     "doubt",
     "certify",

@@ -21,7 +21,8 @@ def failures(
         StageChoice | None,
         typer.Option(
             help="Only of this step: read (the file), detect (decode, find faces), import (a "
-            "person's mask), label (ask the teacher).",
+            "person's mask), label (ask the teacher), relabel (ask a student), signals and traits "
+            "(what scores and slices need).",
             show_default=False,
         ),
     ] = None,

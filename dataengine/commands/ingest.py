@@ -25,6 +25,7 @@ EPILOG = """
     dataengine ingest ./photos --masks ./hand_masks
     dataengine ingest ./photos --masks ./photos --mask-pattern '{stem}_mask.png'
     dataengine ingest ./photos --masks ./SegmentationClass --mask-class 15
+    dataengine ingest ./raw --origin manifest.csv
     dataengine ingest --retry-failed
 """
 
@@ -94,6 +95,16 @@ def ingest(
     mask_class: MaskClass = None,
     mask_channel: MaskChannelOption = None,
     mask_invert: MaskInvert = False,
+    origin: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Table of where the photos came from (CSV, TSV, Parquet, JSON lines): a column "
+            "`file`, and any of url, page, author, licence, noai, robots, consent, downloaded_at. "
+            "What img2dataset wrote, and what the photos say of themselves, is read anyway.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[
         Device | None, typer.Option(help="Where networks run.", show_default="auto")
     ] = None,
@@ -165,6 +176,7 @@ def ingest(
         paths=paths or (),
         masks=masks,
         mask_pattern=mask_pattern,
+        origin=origin,
         limit=limit,
         retry_failed=retry_failed,
     )

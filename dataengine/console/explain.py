@@ -18,6 +18,7 @@ from pipelines.lineage.history import (
     ReleaseHistory,
     ReviewHistory,
 )
+from pipelines.origins.origin import Origin
 from pipelines.workspace.settings_used import unlike_defaults
 from pipelines.workspace.uris import uri_path
 from sinet.pictures.threshold import PERSON_ABOVE
@@ -82,8 +83,30 @@ def _add_photo(tree: Tree, photo: PhotoHistory) -> None:
     for file in files[1:]:
         node.add(f"also {file}")
     node.add(f"SHA-256 {photo.sha256}")
+    if photo.origin is None:
+        node.add("origin  nothing says where it came from")
+    else:
+        _add_origin(node, photo.origin)
     if photo.reasons:
         node.add(f"{photo.outcome}: {', '.join(photo.reasons)}")
+
+
+def _add_origin(tree: Tree, origin: Origin) -> None:
+    where = [origin.url, origin.page, origin.author and f"by {origin.author}"]
+    licence = origin.licence or "licence not told"
+    if origin.licence_stated and origin.licence_stated != origin.licence:
+        licence += f" (stated: {origin.licence_stated})"
+    parts = [*filter(None, where), licence]
+    if origin.opt_outs:
+        parts.append(f"opted out: {', '.join(origin.opt_outs)}")
+    if origin.consent is not None:
+        parts.append("consent given" if origin.consent else "consent refused")
+    if origin.downloaded_at is not None:
+        parts.append(f"downloaded {_day(origin.downloaded_at)}")
+    if origin.c2pa:
+        parts.append("carries content credentials (C2PA), not verified")
+    node = tree.add(f"origin  {_text(', '.join(parts))}")
+    node.add(f"read in {_text(', '.join(origin.evidence))}")
 
 
 def _pixel(pixel: Traced) -> str:

@@ -19,6 +19,8 @@ def print_exported(found: Exported, *, as_json: bool) -> None:
     typer.echo(f"checksum {found.release.checksum}")
     if found.forgotten:
         typer.echo(f"Left out {found.forgotten:,} whose photos were forgotten since.")
+    if found.refused:
+        typer.echo(f"Left out {found.refused:,} refused by the policy.")
     typer.echo(f"What it holds and what is missing: {printable(str(found.path / 'card.md'))}")
 
 
@@ -32,4 +34,5 @@ def _as_dict(found: Exported) -> dict[str, object]:
         "splits": Counter(str(entry.split) for entry in found.entries),
         "trust": Counter(str(entry.trust) for entry in found.entries),
         "forgotten": found.forgotten,
+        "refused": found.refused,
     }

@@ -52,6 +52,12 @@ def _print_scan(scan: ScanSummary) -> None:
         typer.echo(f"Not files, left out: {kinds}")
     if scan.pairs is not None:
         _print_pairs(scan.pairs)
+    if scan.origins is not None:
+        counts = scan.origins
+        typer.echo(
+            f"Origin: of {counts.matched:,} files known, of {counts.unmatched:,} not; "
+            f"{counts.unused:,} rows are of no file offered or say nothing"
+        )
     for note in scan.notes:
         typer.echo(f"note: {printable(note)}", err=True)
     for path, reason in [*scan.unreadable, *scan.broken_tars]:
@@ -97,6 +103,7 @@ def _as_dict(result: IngestResult) -> dict[str, Any]:
         "skipped": dict(result.scan.skipped),
         "notes": result.scan.notes,
         "warning": result.warning,
+        "origins": result.scan.origins and vars(result.scan.origins),
         "pairs": result.scan.pairs and vars(result.scan.pairs),
         **vars(result.tally),
     }

@@ -107,7 +107,7 @@ def pair_files(files: Iterable[FoundFile], roots: Sequence[Path], masks: MaskFol
     offered = {file.uri: file for file in files}
     mask_uris = {file_uri(masks.path / name): name for name in _mask_files(masks.path)}
     photos, masks_offered = _without_masks(offered, mask_uris, roots, masks)
-    names = _names(photos, roots)
+    names = names_of(photos, roots)
     of_masks = {name: uri for uri, name in mask_uris.items() if uri not in photos}
     pairs = pair(names, of_masks, masks.pattern)
     found = {names[name]: MaskOf(uri=of_masks[mask]) for name, mask in pairs.found.items()}
@@ -222,13 +222,18 @@ def _is_beside_a_photo(name: str, names: set[str]) -> bool:
     )
 
 
-def _names(photos: Iterable[str], roots: Sequence[Path]) -> dict[str, str]:
+def common_folder(roots: Sequence[Path]) -> Path:
+    """The folder that holds all paths given: absolute, links as they are."""
+    folders = [root if root.is_dir() else root.parent for root in roots]
+    return Path(os.path.commonpath([folder.absolute() for folder in folders]))
+
+
+def names_of(photos: Iterable[str], roots: Sequence[Path]) -> dict[str, str]:
     """URI by name, relative to the folder that holds all paths given.
 
     A tar is a folder without its suffix, so that shards of `a.tar` pair with masks in `a/`.
     """
-    folders = [root if root.is_dir() else root.parent for root in roots]
-    common = os.path.commonpath([folder.absolute() for folder in folders])
+    common = common_folder(roots)
     names = {}
     for uri in photos:
         path, member = split_uri(uri)

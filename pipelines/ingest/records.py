@@ -12,9 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Image, Outcome, Portrait, Source, Stage, chunks, insert_new, queue
+from pipelines.ingest.offering import Offered
 from pipelines.ingest.pairs import MaskOf
 from pipelines.ingest.scan import FoundFile
 from pipelines.ingest.stages import DetectedImage, FileContent
+from pipelines.origins.origin import Origin
+from pipelines.origins.rows import forget_origins, found_origin, state_origins
 from pipelines.pictures.geometry import Face
 from pipelines.portraits.forgotten import refuse_bytes
 from pipelines.portraits.rows import PortraitRecord, portraits
@@ -95,7 +98,7 @@ def compare(
 def register(
     connection: Connection,
     files: Sequence[FoundFile],
-    masks: Mapping[str, MaskOf] | None,
+    offered: Offered,
     room: int | None = None,
 ) -> Registered:
     """Record offered files and ask for those that are new or have changed to be read.
@@ -103,9 +106,10 @@ def register(
     Args:
         connection: in a transaction.
         files: what the scan found; a URI may occur twice.
-        masks: of every file by its URI, if masks came along.
+        offered: masks and origins that came along, by URI.
         room: at most this many new files are taken.
     """
+    masks = offered.masks
     new, changed, known = compare(connection, files)
     new = new[:room]
     rows = [
@@ -126,7 +130,9 @@ def register(
     for source_id, file in changed.items():
         update = sa.update(Source).where(Source.id == source_id)
         connection.execute(update.values(size_bytes=file.size_bytes, mtime_ns=file.mtime_ns))
+    forget_origins(connection, changed)
     queue.redo(connection, Stage.READ, changed)
+    _state_origins(connection, [file.uri for file in files], offered.origins)
     if masks:
         _attach_masks(connection, masks, [file.uri for file in files])
     return Registered(new=len(new), changed=len(changed), known=known)
@@ -189,6 +195,8 @@ def save_content(connection: Connection, source_id: int, content: FileContent) -
     image_id = added[0] if added else connection.scalars(known).one()
     update = sa.update(Source).where(Source.id == source_id).values(image_id=image_id)
     connection.execute(update)
+    if content.origin is not None:
+        found_origin(connection, source_id, content.origin)
     queue.enqueue(connection, Stage.DETECT, [image_id])
     _enqueue_imports(connection, [image_id])
     return bool(added)
@@ -262,6 +270,16 @@ def portrait_ids(connection: Connection, image_ids: Sequence[int]) -> list[int]:
     for chunk in chunks(image_ids):
         ids.extend(connection.scalars(sa.select(Portrait.id).where(Portrait.image_id.in_(chunk))))
     return ids
+
+
+def _state_origins(
+    connection: Connection, uris: Sequence[str], origins: Mapping[str, Origin]
+) -> None:
+    """Remember what a table says of files, also of those known before."""
+    for chunk in chunks(uri for uri in dict.fromkeys(uris) if uri in origins):
+        query = sa.select(Source.id, Source.uri).where(Source.uri.in_(chunk))
+        found = {row.id: origins[row.uri] for row in connection.execute(query)}
+        state_origins(connection, found)
 
 
 def _attach_masks(connection: Connection, masks: Mapping[str, MaskOf], uris: Sequence[str]) -> None:

@@ -9,8 +9,10 @@ from sqlalchemy.engine import Engine
 
 from db import JobState, Stage, chunks, open_to_read, queue, reader, schema
 from pipelines.ingest import records
-from pipelines.ingest.pairs import MaskFolder, check_masks, pair_files
+from pipelines.ingest.offering import offered
+from pipelines.ingest.pairs import check_masks
 from pipelines.ingest.records import Registered
+from pipelines.ingest.request import IngestRequest
 from pipelines.ingest.scan import ScanSummary, scan
 from pipelines.ingest.stage_table import STAGES, ingest_stages
 from pipelines.ingest.tally import Tally
@@ -18,6 +20,8 @@ from pipelines.networks import check_teacher, parse_network
 from pipelines.networks.current import resolve_settings
 from pipelines.networks.emptiness import emptiness
 from pipelines.networks.names import CURRENT
+from pipelines.origins.rows import apply_policy
+from pipelines.origins.tables import read_table
 from pipelines.work.crew import crew
 from pipelines.work.pool import work_through
 from pipelines.work.stage import Committed
@@ -27,33 +31,6 @@ from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace, WorkspacePaths, database_url
 
 _REGISTER_BATCH = 2000
-
-
-@dataclass(frozen=True, kw_only=True)
-class IngestRequest:
-    """What to take in.
-
-    Attributes:
-        paths: folders, files, lists of paths, tars.
-        masks: folder of people's masks.
-        mask_pattern: how masks are named after their photos; None: like them.
-        limit: take at most this many new files.
-        retry_failed: instead of looking for new files, do failed jobs again: all, or those of
-            the given paths.
-    """
-
-    paths: Sequence[Path] = ()
-    masks: Path | None = None
-    mask_pattern: str | None = None
-    limit: int | None = None
-    retry_failed: bool = False
-
-    @property
-    def mask_folder(self) -> MaskFolder | None:
-        """Where masks are, if any came along."""
-        if self.masks is None:
-            return None
-        return MaskFolder(path=self.masks, pattern=self.mask_pattern)
 
 
 @dataclass
@@ -107,6 +84,8 @@ def check_request(settings: Settings, request: IngestRequest) -> None:
     scan(request.paths)
     if request.mask_folder:
         check_masks(request.mask_folder, request.paths)
+    if request.origin:
+        read_table(request.origin)
 
 
 def open_for_ingest(
@@ -152,7 +131,7 @@ def plan_ingest(root: Path, settings: Settings, request: IngestRequest) -> Inges
 
 def _compare(known: Engine | None, request: IngestRequest, result: IngestPlan) -> None:
     """Fill a plan in; None: nothing is known yet."""
-    for batch in chunks(scan(request.paths, result.scan), _REGISTER_BATCH):
+    for batch in chunks(offered(request, result.scan).files, _REGISTER_BATCH):
         if known is None:
             result.files.new += len({file.uri for file in batch})
             continue
@@ -212,6 +191,7 @@ def ingest_photos(
         progress.say(f"ingesting {files:,} files with {who.workers or 'no further'} workers")
         progress.begin("ingesting", files, "images")
         work_through(workspace, ingest_stages, who, progress.stopping, report)
+    apply_policy(workspace)
     seconds = time.monotonic() - started
     teacher = parse_network(workspace.settings.teacher.name)
     return IngestResult(
@@ -233,16 +213,11 @@ def _register(
 ) -> Registered:
     total = Registered()
     progress.begin("scanning", None, "files found")
-    files, masks = scan(request.paths, summary), None
-    if request.mask_folder:
-        # Whether a name is unique is known once all are: they are held in memory.
-        paired = pair_files(files, request.paths, request.mask_folder)
-        files, masks, summary.pairs = iter(paired.photos), paired.masks, paired.counts
-        summary.leave_out_masks(paired.masks_offered)
-    for batch in chunks(files, _REGISTER_BATCH):
+    found = offered(request, summary)
+    for batch in chunks(found.files, _REGISTER_BATCH):
         room = None if request.limit is None else request.limit - total.new
         with workspace.engine.begin() as connection:
-            added = records.register(connection, batch, masks, room)
+            added = records.register(connection, batch, found, room)
         total.new += added.new
         total.changed += added.changed
         total.known += added.known

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.ingest.path_lists import LIST_SUFFIXES, EntryKind, entries
+from pipelines.origins.tables import OriginCounts
 from pipelines.workspace.errors import ScanError
 from pipelines.workspace.own_files import OwnFiles, own_members
 from pipelines.workspace.uris import file_uri, quote_name, tar_index
@@ -72,6 +73,7 @@ class ScanSummary:
         notes: what somebody might take for read and is not, each with a way out: addresses in
             lists, packed archives; one line a list, and one for all archives.
         pairs: how photos and masks were paired; None: no masks came along.
+        origins: how a table of origins fitted; None: there was none.
     """
 
     offered: int = 0
@@ -81,6 +83,7 @@ class ScanSummary:
     broken_tars: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     pairs: PairCounts | None = None
+    origins: OriginCounts | None = None
 
     def leave_out_masks(self, number: int) -> None:
         """Count files that had been offered and turned out to be masks."""

@@ -78,7 +78,7 @@ class ReadWork(StageWork[str, FileContent]):
         return Tally(files=1, duplicates=1)
 
     def _content(self, uri: str) -> FileContent:
-        return read_file(read_bytes(uri, max_bytes=self._max_bytes))
+        return read_file(read_bytes(uri, max_bytes=self._max_bytes), uri)
 
 
 @dataclass(frozen=True)

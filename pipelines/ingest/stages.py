@@ -21,6 +21,9 @@ from pipelines.masks.judging import (
 )
 from pipelines.near_duplicates.descriptor import descriptor
 from pipelines.networks import Teacher
+from pipelines.origins.embedded import embedded_origin
+from pipelines.origins.origin import Origin, merged
+from pipelines.origins.sidecars import sidecar_origin
 from pipelines.pictures.decode import decode, encode_jpeg, item_errors, mask_errors
 from pipelines.pictures.detect import FaceDetector
 from pipelines.pictures.geometry import Box, CropBox, Face, portrait_box
@@ -39,10 +42,11 @@ from sinet.pictures.masks import read_mask
 
 @dataclass(frozen=True)
 class FileContent:
-    """What reading a file gave: the identity of its image."""
+    """What reading a file gave: the identity of its image, and where it says it came from."""
 
     sha256: str
     size_bytes: int
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -102,9 +106,15 @@ class ImportedMasks:
     how: str
 
 
-def read_file(data: bytes) -> FileContent:
-    """Identify a file's content."""
-    return FileContent(hashlib.sha256(data).hexdigest(), len(data))
+def read_file(data: bytes, uri: str) -> FileContent:
+    """Identify a file's content, and find out where it came from: see `pipelines.origins`.
+
+    Args:
+        data: of the file.
+        uri: of it; what lies beside it may say more.
+    """
+    origin = merged([sidecar_origin(uri), embedded_origin(data)])
+    return FileContent(hashlib.sha256(data).hexdigest(), len(data), origin)
 
 
 def detect_portraits(

@@ -25,11 +25,13 @@ from db import (
     SettingsUsed,
     Source,
 )
+from pipelines.origins.origin import Origin, merged
+from pipelines.origins.rows import origins_of
 
 
 @dataclass(frozen=True)
 class PhotoHistory:
-    """A raw photo; `uris` are its files, first first."""
+    """A raw photo; `uris` are its files, first first; `origin` is what they say together."""
 
     image_id: int
     sha256: str
@@ -42,6 +44,7 @@ class PhotoHistory:
     reasons: list[str]
     group_id: int | None
     split: str | None
+    origin: Origin | None
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,7 @@ def photo_history(connection: Connection, image_id: int) -> PhotoHistory:
         reasons=row.reasons or [],
         group_id=row.group_id,
         split=row.split and str(row.split),
+        origin=merged(origins_of(connection, image_id).get(image_id, [])),
     )
 
 

@@ -1,5 +1,6 @@
 """A typed verdict for every mask: whether it may go on, should be looked at, or is out, and why."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from db import Verdict
@@ -30,7 +31,7 @@ class Reason(StrEnum):
     """Person regions apart from the mask: it may lack an arm, or the teacher saw ghosts."""
 
 
-_REJECTING = frozenset(
+_REJECTING: frozenset[str] = frozenset(
     {Reason.EMPTY_MASK, Reason.FACE_OUTSIDE_MASK, Reason.TOO_SMALL, Reason.BLURRY}
 )
 
@@ -47,9 +48,15 @@ def judge(scores: MaskScores, settings: VerdictSettings) -> tuple[Verdict, list[
         and the reasons in the order of `Reason`.
     """
     reasons = [reason for reason in Reason if _holds(reason, scores, settings)]
-    if any(reason in _REJECTING for reason in reasons):
-        return Verdict.REJECTED, reasons
-    return (Verdict.REVIEW if reasons else Verdict.CANDIDATE), reasons
+    return verdict_of(reasons), reasons
+
+
+def verdict_of(reasons: Iterable[str]) -> Verdict:
+    """`rejected` if a reason rejects, else `review` if there is any reason, else `candidate`."""
+    found = set(reasons)
+    if found & _REJECTING:
+        return Verdict.REJECTED
+    return Verdict.REVIEW if found else Verdict.CANDIDATE
 
 
 def _holds(reason: Reason, scores: MaskScores, limits: VerdictSettings) -> bool:

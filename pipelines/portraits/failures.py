@@ -7,12 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import JobRow, JobState, Portrait, Source, reader
+from db import ITEM_TABLES, JobRow, JobState, Mask, Portrait, Source, reader
 from db import Stage as Stage
 from pipelines.workspace.uris import uri_path
 from pipelines.workspace.workspace import Workspace
-
-_OF_IMAGES = (Stage.DETECT, Stage.IMPORT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,34 +55,35 @@ def failure_lines(connection: Connection, stage: Stage | None = None) -> Iterato
         connection: in a transaction.
         stage: only those of this one.
     """
-    for each in Stage if stage is None else [stage]:
+    for each in ITEM_TABLES if stage is None else (stage,):
         yield from _of_stage(connection, each)
 
 
 def _of_stage(connection: Connection, stage: Stage) -> Iterator[Failure]:
-    first = sa.select(sa.func.min(Source.id))
+    table = ITEM_TABLES[stage]
+    of_portraits = table in (Portrait, Mask)
     columns = (Source.uri, JobRow.reason, JobRow.error)
-    query: Any = sa.select(*columns, sa.null().label("portrait_id")).select_from(JobRow)
-    if stage is Stage.READ:
+    portrait_id: Any = Portrait.id if of_portraits else sa.null()
+    query: Any = sa.select(*columns, portrait_id.label("portrait_id")).select_from(JobRow)
+    if table is Source:
         query = query.outerjoin(Source, Source.id == JobRow.item_id)
-    elif stage in _OF_IMAGES:
-        of_image = first.where(Source.image_id == JobRow.item_id).correlate(JobRow)
-        query = query.outerjoin(Source, Source.id == of_image.scalar_subquery())
     else:
-        of_portrait = first.where(Source.image_id == Portrait.image_id).correlate(Portrait)
-        query = (
-            sa.select(*columns, Portrait.id.label("portrait_id"))
-            .select_from(JobRow)
-            .outerjoin(Portrait, Portrait.id == JobRow.item_id)
-            .outerjoin(Source, Source.id == of_portrait.scalar_subquery())
-        )
+        if table is Mask:
+            query = query.outerjoin(Mask, Mask.id == JobRow.item_id)
+        if of_portraits:
+            known = JobRow.item_id if table is Portrait else Mask.portrait_id
+            query = query.outerjoin(Portrait, Portrait.id == known)
+        image_id = Portrait.image_id if of_portraits else JobRow.item_id
+        first = sa.select(sa.func.min(Source.id)).where(Source.image_id == image_id)
+        first_file = first.correlate(JobRow, Portrait).scalar_subquery()
+        query = query.outerjoin(Source, Source.id == first_file)
     query = query.where(JobRow.stage == stage, JobRow.state == JobState.FAILED)
     rows = connection.execution_options(yield_per=1000).execute(query.order_by(JobRow.item_id))
-    for uri, reason, error, portrait_id in rows:
+    for uri, reason, error, of_portrait in rows:
         yield Failure(
             path=uri_path(uri) if uri else None,
             stage=str(stage),
             reason=reason or "",
             error=error or "",
-            portrait_id=portrait_id,
+            portrait_id=of_portrait,
         )

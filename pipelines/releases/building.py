@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Release, ReleaseItem
+from pipelines.releases.attribution import write_attribution
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, write
 from pipelines.workspace.errors import PipelineError, WorkspaceError
@@ -90,6 +91,7 @@ def build(
         write(form, partial, entries, workspace.store)
         lines = [to_json(entry.manifest(), sort_keys=True) for entry in entries]
         (partial / MANIFEST_FILE).write_text("".join(f"{line}\n" for line in lines))
+        write_attribution(partial, entries)
         write_card(partial)
         # Everything else is on the disk before the file that says so.
         os.sync()

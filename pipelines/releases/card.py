@@ -1,5 +1,6 @@
 """card.md: what a release holds, where it came from, and what is missing."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from db import Split, Trust
 from pipelines.certify.certificates import certificates_text
+from pipelines.releases.attribution import about_origins
 from pipelines.releases.entry import Entry
 from pipelines.releases.selection import CoverageOfTest, Selection
 from pipelines.review.status import ReviewerCounts
@@ -14,6 +16,7 @@ from pipelines.review.status import ReviewerCounts
 CARD_FILE = "card.md"
 PICTURE_FOLDER = "card"
 _SIZES_FILE = "sizes.png"
+_LICENCES_SHOWN = 20
 _TICKS_PX = [tick for power in range(5, 13) for tick in (2**power, 3 * 2 ** (power - 1))]
 _NO_LICENCE = (
     "Not stated. The photos belong to whoever made them, and the people in them have rights in "
@@ -80,8 +83,9 @@ def card_text(facts: CardFacts) -> str:
     parts += [
         (
             f"Not in it: {selection.untrusted:,} portraits without a trusted mask"
-            f"{_left_out(selection.left_out)}.\n"
+            f"{_left_out(selection.left_out)}{_refused(selection.refused)}.\n"
         ),
+        *_about_origins(entries),
         "## Sizes\n",
         f"![Sizes of portraits and faces]({PICTURE_FOLDER}/{_SIZES_FILE})\n",
         "## Reviewers\n",
@@ -153,6 +157,26 @@ def _about_reviewers(reviewers: dict[str, ReviewerCounts]) -> str:
 def _maker(entry: Entry) -> str:
     """Weights are named with their SHA-256; people are not named."""
     return "a person" if entry.trust in (Trust.FIXED, Trust.IMPORTED) else entry.producer
+
+
+def _about_origins(entries: Sequence[Entry]) -> list[str]:
+    text, licences = about_origins(entries)
+    parts = ["## Where the photos come from\n", f"{text}\n"]
+    if not licences:
+        return parts
+    shown = Counter(dict(licences.most_common(_LICENCES_SHOWN)))
+    if len(licences) > len(shown):
+        shown[f"{len(licences) - len(shown):,} others"] = licences.total() - shown.total()
+    return [*parts, _table("licence", Counter({_plain(key): n for key, n in shown.items()}))]
+
+
+def _plain(text: str) -> str:
+    """Foreign text within a table of Markdown: as it is, and nothing more."""
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~])", r"\\\1", text)
+
+
+def _refused(number: int) -> str:
+    return f", and {number:,} whose photo the workspace's policy refuses" if number else ""
 
 
 def _left_out(number: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from db import MaskSource, Split, Trust
 from pipelines.certify.certificates import Certificate
+from pipelines.origins.origin import Origin
 from pipelines.workspace.store import BlobKind, blob_key
 
 
@@ -37,6 +38,7 @@ class Entry:
         decided_at: when it was accepted or drawn; None for an import.
         certificate: what a mask stands on that nobody decided about; None: a person did.
         audited: people saw it in the certificate's audit.
+        origin: where the photo came from, as far as anything says; None: nothing does.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Entry:
     decided_at: datetime | None
     certificate: Certificate | None = None
     audited: bool = False
+    origin: Origin | None = None
 
     @property
     def image_file(self) -> str:
@@ -106,6 +109,7 @@ class Entry:
             "decided_at": self.decided_at.isoformat() if self.decided_at else None,
             "certificate": self.certificate and self.certificate.as_dict(),
             "audited": self.audited,
+            "origin": self.origin and self.origin.as_dict(),
             "raw_sha256": self.raw_sha256,
             "crop_box": list(self.crop_box),
             "face_height": self.face_height,
@@ -125,6 +129,7 @@ class Entry:
         """
         x0, y0, x1, y1 = line["crop_box"]
         decided_at, certificate = line["decided_at"], line.get("certificate")
+        origin = line.get("origin")
         return cls(
             name=line["id"],
             split=Split(line["split"]),
@@ -148,4 +153,5 @@ class Entry:
             decided_at=datetime.fromisoformat(decided_at) if decided_at else None,
             certificate=Certificate(**certificate) if certificate else None,
             audited=line.get("audited", False),
+            origin=Origin.from_dict(origin) if origin else None,
         )

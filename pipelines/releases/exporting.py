@@ -8,8 +8,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from db import Forgotten, Release, ReleaseItem, reader
+from db import Forgotten, Portrait, Release, ReleaseItem, chunks, reader
 from pipelines.certify.certifying import void_changed
+from pipelines.origins.rows import apply_policy, origins_of, refused_images
 from pipelines.portraits.splits import assign_splits
 from pipelines.portraits.standing import MinSource
 from pipelines.releases.building import alone, build, check_target, read_manifest, release_path
@@ -49,12 +50,14 @@ class Exported:
         path: its folder.
         entries: its members.
         forgotten: members of the round that are left out since their photos were forgotten.
+        refused: likewise, since the policy refuses their photos now.
     """
 
     release: Release
     path: Path
     entries: list[Entry]
     forgotten: int = 0
+    refused: int = 0
 
 
 def export_release(
@@ -62,7 +65,8 @@ def export_release(
 ) -> Exported:
     """Write the trusted portraits as they are now.
 
-    Or, of a round, its frozen set once more, without what was forgotten since.
+    Or, of a round, its frozen set once more, without what was forgotten since and what the policy
+    refuses by now.
 
     Args:
         workspace: opened.
@@ -100,15 +104,16 @@ def _export_round(workspace: Workspace, target: Path, form: Format, number: int)
             )
         folder = release_path(workspace, frozen)
         gone = _forgotten_names(workspace, frozen.id)
-        members = read_manifest(folder)
-        entries = [entry for entry in members if entry.name not in gone]
+        members = [each for each in read_manifest(folder) if each.name not in gone]
+        refused = _refused_portraits(workspace)
+        entries = [each for each in members if each.portrait_id not in refused]
 
         def copy_card(out: Path) -> None:
             shutil.copyfile(folder / CARD_FILE, out / CARD_FILE)
             shutil.copytree(folder / PICTURE_FOLDER, out / PICTURE_FOLDER)
 
         row = build(workspace, target, entries, form, copy_card)
-    return Exported(row, target, entries, len(members) - len(entries))
+    return Exported(row, target, entries, len(gone), len(members) - len(entries))
 
 
 def freeze_round(
@@ -165,12 +170,24 @@ def _current(
     settings = workspace.settings.release
     # A certificate whose ground has changed accepts nothing any more.
     void_changed(workspace)
+    apply_policy(workspace)
     assign_splits(workspace)
     with reader(workspace.engine).begin() as connection:
-        selection = select(connection, min_source)
+        selection = select(connection, min_source, workspace.settings.policy)
         reviewers = review_counts(connection).reviewers
     require_entries(selection)
     return selection, CardFacts(selection, reviewers, settings.licence, command)
+
+
+def _refused_portraits(workspace: Workspace) -> set[int]:
+    """Ids of portraits whose photos may not be used."""
+    with reader(workspace.engine).begin() as connection:
+        photos = refused_images(connection, workspace.settings.policy, origins_of(connection))
+        found: set[int] = set()
+        for ids in chunks(photos):
+            query = sa.select(Portrait.id).where(Portrait.image_id.in_(ids))
+            found.update(connection.scalars(query))
+    return found
 
 
 def _forgotten_names(workspace: Workspace, release_id: int) -> set[str]:

@@ -11,10 +11,13 @@ from sqlalchemy.engine import Connection
 from db import Image, Mask, Portrait, Split, Trust
 from pipelines.certify.certificates import Certified, certified
 from pipelines.certify.findings import Findings
+from pipelines.origins.origin import Origin, merged
+from pipelines.origins.rows import origins_of, refused_images
 from pipelines.portraits.splits import Placed, places
 from pipelines.portraits.standing import BY_A_PERSON, MinSource, Standing, TrustedMask, standings
 from pipelines.releases.entry import Entry
 from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.settings import PolicySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Selection:
         test: what became of the portraits that fall to `test`.
         left_out: trusted portraits whose photo is a near-duplicate of one in a stricter split.
         untrusted: portraits without a trusted mask.
+        refused: portraits whose photo the policy refuses, whatever their masks are.
         findings: what stands beside each certificate that holds, by number.
     """
 
@@ -59,26 +63,33 @@ class Selection:
     test: CoverageOfTest
     left_out: int
     untrusted: int
+    refused: int
     findings: Mapping[int, Findings | None]
 
 
-def select(connection: Connection, min_source: MinSource) -> Selection:
+def select(connection: Connection, min_source: MinSource, policy: PolicySettings) -> Selection:
     """Choose the latest trusted mask of every portrait; `assign_splits` must have run.
 
     Args:
         connection: in a transaction.
         min_source: the least a mask needs.
+        policy: which photos may be used: judged now, by what is known of where they came from.
     """
     placed = places(connection)
+    origins = origins_of(connection)
+    refused_photos = refused_images(connection, policy, origins)
     found = standings(connection, min_source)
     photos = connection.execute(sa.select(Portrait.id, Portrait.image_id))
     image_of = {row.id: row.image_id for row in photos}
     chosen: dict[int, tuple[TrustedMask, Placed]] = {}
     test: Counter[str] = Counter()
-    left_out = untrusted = 0
+    left_out = untrusted = refused = 0
     for portrait_id, image_id in image_of.items():
         place, standing = placed.get(image_id), found.get(portrait_id)
         if place is None or standing is None:
+            continue
+        if image_id in refused_photos:
+            refused += 1
             continue
         if place.left_out:
             left_out += standing.trusted is not None
@@ -92,7 +103,7 @@ def select(connection: Connection, min_source: MinSource) -> Selection:
             chosen[mask.mask_id] = (mask, place)
     proofs = certified(connection)
     return Selection(
-        sorted(_entries(connection, chosen, proofs), key=lambda entry: entry.name),
+        sorted(_entries(connection, chosen, proofs, origins), key=lambda entry: entry.name),
         CoverageOfTest(
             portraits=test.total(),
             released=test["released"],
@@ -102,6 +113,7 @@ def select(connection: Connection, min_source: MinSource) -> Selection:
         ),
         left_out,
         untrusted,
+        refused,
         proofs.findings,
     )
 
@@ -114,6 +126,11 @@ def require_entries(selection: Selection) -> None:
     """
     if selection.entries:
         return
+    if selection.refused and not selection.untrusted:
+        raise PipelineError(
+            f"the policy refuses all {selection.refused:,} portraits; `dataengine explain` says "
+            "where a photo came from, `[policy]` in the settings what may be used"
+        )
     if selection.untrusted + selection.left_out == 0:
         raise PipelineError("there are no portraits yet; bring photos with `dataengine ingest`")
     raise PipelineError(
@@ -144,6 +161,7 @@ def _entries(
     connection: Connection,
     chosen: Mapping[int, tuple[TrustedMask, Placed]],
     proofs: Certified,
+    origins: Mapping[int, list[Origin]],
 ) -> list[Entry]:
     query = (
         sa.select(
@@ -162,16 +180,23 @@ def _entries(
             Portrait.height,
             Portrait.face_box,
             Portrait.crop_box,
+            Portrait.image_id,
             Image.sha256,
         )
         .join(Portrait, Portrait.id == Mask.portrait_id)
         .join(Image, Image.id == Portrait.image_id)
     )
     rows = connection.execution_options(yield_per=1000).execute(query)
-    return [_entry(row, *chosen[row.id], proofs) for row in rows if row.id in chosen]
+    return [
+        _entry(row, *chosen[row.id], proofs, merged(origins.get(row.image_id, [])))
+        for row in rows
+        if row.id in chosen
+    ]
 
 
-def _entry(row: Any, mask: TrustedMask, place: Placed, proofs: Certified) -> Entry:
+def _entry(
+    row: Any, mask: TrustedMask, place: Placed, proofs: Certified, origin: Origin | None
+) -> Entry:
     x0, y0, x1, y1 = row.crop_box
     is_certified = mask.trust is Trust.CERTIFIED
     return Entry(
@@ -197,4 +222,5 @@ def _entry(row: Any, mask: TrustedMask, place: Placed, proofs: Certified) -> Ent
         decided_at=mask.decided_at,
         certificate=proofs.by_mask.get(row.id) if is_certified else None,
         audited=is_certified and row.id in proofs.audited,
+        origin=origin,
     )

@@ -16,6 +16,7 @@ from pipelines.certify.attempts import being_audited, unasked_audits
 from pipelines.doubt.scoring import score_masks
 from pipelines.label_studio import connecting
 from pipelines.label_studio.gateway import Gateway
+from pipelines.origins.rows import apply_policy
 from pipelines.portraits.proposals import proposals
 from pipelines.portraits.splits import assign_splits
 from pipelines.review import ledger
@@ -139,6 +140,7 @@ def push_questions(
 
 def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[int]:
     """Write new requests down; their ids, in the order in which they will be sent."""
+    apply_policy(workspace)
     assign_splits(workspace)
     if request.order is Order.DOUBTFUL:
         score_masks(workspace)

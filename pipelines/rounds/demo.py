@@ -8,7 +8,8 @@ from typing import Final
 
 from PIL import Image, ImageOps
 
-from pipelines.ingest.run import IngestRequest, IngestResult, ingest_photos, open_for_ingest
+from pipelines.ingest.request import IngestRequest
+from pipelines.ingest.run import IngestResult, ingest_photos, open_for_ingest
 from pipelines.networks import parse_network
 from pipelines.portraits.funnel import Funnel
 from pipelines.portraits.listing import list_portraits

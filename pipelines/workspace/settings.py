@@ -295,6 +295,26 @@ class StoreSettings(_Section):
     )
 
 
+class PolicySettings(_Section):
+    """`[policy]`: which photos may be used, by where they came from."""
+
+    licences: tuple[str, ...] | None = Field(
+        default=None,
+        description="Licences allowed, as SPDX ids, addresses or what was stated, with * for any "
+        'end: ["CC0-1.0", "CC-BY-*"]; default all.',
+    )
+    refuse_opt_outs: bool = Field(
+        default=True,
+        description="Whether photos that say noai, a robots rule or the like are refused, and "
+        "those whose people refused consent.",
+    )
+    allow_unknown: bool = Field(
+        default=True,
+        description="Whether photos of which nothing says where they came from, or under which "
+        "licence, may be used.",
+    )
+
+
 class Settings(_Section):
     """All of `dataengine.toml`."""
 
@@ -317,6 +337,7 @@ class Settings(_Section):
     review: ReviewSettings = ReviewSettings()
     release: ReleaseSettings = ReleaseSettings()
     store: StoreSettings = StoreSettings()
+    policy: PolicySettings = PolicySettings()
 
     @model_validator(mode="after")
     def _working_copy_holds_the_smallest_face(self) -> "Settings":

@@ -40,7 +40,8 @@ def test_files_masks_and_portraits(
     masks.mkdir()
     Image.fromarray(noise).save(raw / "a.png")
     (raw / "gone.jpg").symlink_to("nowhere")
-    Image.fromarray(noise[:-1, :, 0]).save(masks / "a.png")
+    half = np.where(noise[:-1, :, 0] > 127, 255, 0).astype(np.uint8)
+    Image.fromarray(half).save(masks / "a.png")
     assert run("ingest", raw, "--masks", masks).code == 0
     found = json.loads(run("failures", "--json").out)
     assert [(each["stage"], Path(each["path"]).name, each["reason"]) for each in found] == [

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from dataengine.choices import OrderChoice, VerdictChoice
-from db import Verdict
+from dataengine.choices import OrderChoice, StageChoice, VerdictChoice
+from db import ITEM_TABLES, Verdict
 from pipelines.networks.names import TORCHVISION
 from pipelines.review.choosing import Order
 from tests.dataengine.conftest import COMMANDS, Run, parse
@@ -23,7 +23,9 @@ DOCUMENTED = {
         "--views", "four times", *TORCHVISION,
     ],
     "status": ["--json"],
-    "failures": ["--stage", "<read|detect|import|label>", "--json", "whole reason"],
+    "failures": [
+        "--stage", "<read|detect|import|label|relabel|signals|traits>", "--json", "whole reason",
+    ],
     "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
     "show": ["ID", "OUT.png"],
     "bench models": ["[NAME]...", "--data", "--epochs", "--out", "--device"],
@@ -140,6 +142,10 @@ def test_nothing_heavy_is_loaded_to_show_help() -> None:
 
 def test_the_choices_of_verdicts_are_the_databases() -> None:
     assert [choice.value for choice in VerdictChoice] == [verdict.value for verdict in Verdict]
+
+
+def test_the_choices_of_stages_are_the_databases() -> None:
+    assert [choice.value for choice in StageChoice] == [stage.value for stage in ITEM_TABLES]
 
 
 def test_the_choices_of_orders_are_the_pipelines() -> None:

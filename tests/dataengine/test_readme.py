@@ -13,7 +13,15 @@ ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = README + "".join(
     (ROOT / "docs" / name).read_text()
-    for name in ("review.md", "lineage.md", "formats.md", "rounds.md", "quality.md", "networks.md")
+    for name in (
+        "input.md",
+        "review.md",
+        "lineage.md",
+        "formats.md",
+        "rounds.md",
+        "quality.md",
+        "networks.md",
+    )
 )
 TEST_COMMAND = "python -m pip install uv && uv run pytest"
 

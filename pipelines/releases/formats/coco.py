@@ -4,6 +4,7 @@ Masks are run lengths, never polygons: those would move the outline by up to hal
 picture has one annotation, of the same id. `iscrowd` is 0, because trainers leave crowds out.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -18,7 +19,8 @@ from pipelines.workspace.store import Store
 from sinet.json_text import to_json
 
 _INFO = {"description": "Portraits with masks", "contributor": "dataengine"}
-_LICENSES = [{"id": 1, "name": "Each photo keeps its own: see card.md", "url": ""}]
+_UNKNOWN = "unknown: see card.md"
+_SPDX = re.compile(r"CC[A-Z0-9.\-]+|MIT|Apache-2\.0|BSD-[23]-Clause")
 _CATEGORIES = [{"id": 1, "name": "portrait", "supercategory": "person"}]
 
 
@@ -39,15 +41,17 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
     """
     check()
     ids = {entry.name: number for number, entry in enumerate(in_order(entries), start=1)}
+    licences = _licences(entries)
     copy_blobs(folder, [(entry.image_file, entry.image_blob) for entry in entries], store)
     with writing(folder):
         (folder / "annotations").mkdir(exist_ok=True)
         for split, members in by_split(entries).items():
             path = folder / "annotations" / f"{split}.json"
             with path.open("w", encoding="utf-8") as file:
-                head = {"info": _INFO, "licenses": _LICENSES, "categories": _CATEGORIES}
+                head = {"info": _INFO, "licenses": _listed(licences), "categories": _CATEGORIES}
                 file.write(to_json(head).removesuffix("}"))
-                _write_list(file, "images", (_image(entry, ids[entry.name]) for entry in members))
+                images = (_image(entry, ids[entry.name], licences) for entry in members)
+                _write_list(file, "images", images)
                 drawn = (_annotation(entry, ids[entry.name], store) for entry in members)
                 _write_list(file, "annotations", drawn)
                 file.write("}\n")
@@ -60,13 +64,39 @@ def _write_list(file: IO[str], name: str, items: Iterator[dict[str, Any]]) -> No
     file.write("\n]")
 
 
-def _image(entry: Entry, number: int) -> dict[str, Any]:
+def _licences(entries: Sequence[Entry]) -> dict[str, int]:
+    """Ids of licences by name, in alphabetical order; 0 is that of photos that state none."""
+    names = {_licence(entry) for entry in entries} - {_UNKNOWN}
+    return {name: number for number, name in enumerate([_UNKNOWN, *sorted(names)])}
+
+
+def _listed(licences: dict[str, int]) -> list[dict[str, Any]]:
+    return [
+        {"id": number, "name": name, "url": _address(name)} for name, number in licences.items()
+    ]
+
+
+def _licence(entry: Entry) -> str:
+    origin = entry.origin
+    return (origin and (origin.licence or origin.licence_stated)) or _UNKNOWN
+
+
+def _address(name: str) -> str:
+    if name.startswith(("http://", "https://")):
+        return name
+    return f"https://spdx.org/licenses/{name}.html" if _SPDX.fullmatch(name) else ""
+
+
+def _image(entry: Entry, number: int, licences: dict[str, int]) -> dict[str, Any]:
+    origin = entry.origin and entry.origin.as_dict()
     return {
         "id": number,
         "file_name": Path(entry.image_file).name,
         "width": entry.width,
         "height": entry.height,
-        "license": 1,
+        "license": licences[_licence(entry)],
+        "coco_url": (origin and origin["url"]) or "",
+        "origin": origin,
     }
 
 

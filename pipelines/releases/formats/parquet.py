@@ -17,7 +17,7 @@ _TEXT = (
     "id", "split", "image_sha256", "mask_sha256", "trust", "mask_source", "producer", "verdict",
     "decided_at", "raw_sha256",
 )  # fmt: skip
-_JSON = ("scores", "certificate")
+_JSON = ("scores", "certificate", "origin")
 _NUMBERS = ("width", "height", "portrait_id", "mask_id", "mask_revision", "group_id")
 
 
@@ -31,8 +31,8 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
     """Write ``SPLIT-00000-of-00002.parquet``, ….
 
     Columns: `image` and `mask` (files as they are, decoded by `datasets`), and the manifest's
-    fields; `scores` and `certificate` are JSON: not every mask has the same scores, and few have
-    a certificate.
+    fields; `scores`, `certificate` and `origin` are JSON: not every mask has the same scores, few
+    have a certificate, and of some photos nothing says where they came from.
 
     Raises:
         PipelineError: pyarrow is not installed.

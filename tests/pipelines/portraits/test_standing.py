@@ -7,6 +7,7 @@ from db import MaskSource, Portrait, Split, Trust, reader
 from pipelines.portraits.splits import assign_splits
 from pipelines.portraits.standing import MinSource, standings
 from pipelines.releases.selection import select
+from pipelines.workspace.settings import PolicySettings
 from pipelines.workspace.workspace import Workspace
 from tests.pipelines.portraits.conftest import COUNT, Decide, certify, mask_ids, place
 from tests.pipelines.review.conftest import add_revision, stroke
@@ -27,7 +28,9 @@ def size(workspace: Workspace, portrait_id: int) -> tuple[int, int]:
 
 def released(workspace: Workspace, min_source: MinSource = MinSource.ANY) -> set[int]:
     with reader(workspace.engine).begin() as connection:
-        return {entry.portrait_id for entry in select(connection, min_source).entries}
+        return {
+            entry.portrait_id for entry in select(connection, min_source, PolicySettings()).entries
+        }
 
 
 def test_what_nobody_decided_about_is_not_trusted(workspace: Workspace) -> None:
@@ -106,7 +109,7 @@ def test_only_people_decide_what_stands_in_test(workspace: Workspace, decide: De
     place(workspace, dict.fromkeys(range(5, COUNT + 1), Split.TRAIN))
     assert released(workspace) == {1, 9}
     with reader(workspace.engine).begin() as connection:
-        test = select(connection, MinSource.ANY).test
+        test = select(connection, MinSource.ANY, PolicySettings()).test
     assert test.as_dict() == {
         "portraits": 4, "released": 1, "rejected": 1, "unseen": 2, "undecided": 0,
     }  # fmt: skip

@@ -309,7 +309,8 @@ def test_a_damaged_blob_is_not_released(
         )
         for entry in islice(_wide(entries), 2)
     ]
-    path = own.path(copied[1].mask_blob if form != Format.COCO else copied[1].image_blob)
+    path = own.local_path(copied[1].mask_blob if form != Format.COCO else copied[1].image_blob)
+    assert path is not None
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
