@@ -88,6 +88,7 @@ from .workspace.opening import open_workspace as open_workspace
 from .workspace.progress import SILENT as SILENT
 from .workspace.progress import Progress as Progress
 from .workspace.progress import Silent as Silent
+from .workspace.settings import MaskSettings as MaskSettings
 from .workspace.settings import Settings as Settings
 from .workspace.settings_sources import load_settings as load_settings
 from .workspace.workspace import Workspace as Workspace

@@ -6,6 +6,12 @@ from typing import Annotated
 import typer
 
 from dataengine.choices import NETWORK_HELP, Device
+from dataengine.commands.shared.mask_options import (
+    MaskChannelOption,
+    MaskClass,
+    MaskInvert,
+    mask_options,
+)
 
 EPILOG = """
 **Examples**
@@ -14,6 +20,7 @@ EPILOG = """
     dataengine evaluate SINet.pth --data ./eg1800 --split val --json | jq .mean.iou
     dataengine evaluate deeplabv3.onnx --data ./eg1800 --worst 16 worst.png
     dataengine evaluate mine.safetensors --data ./eg1800 --compare sinet:bundled
+    dataengine evaluate sinet:bundled --data ./cutouts --mask-channel alpha
     dataengine -w portraits evaluate sinet:current --data ./eg1800 --device cpu
 """
 
@@ -55,6 +62,9 @@ def evaluate(
         typer.Option(min=1, metavar="N", help="Only the first N images.", show_default=False),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
+    mask_class: MaskClass = None,
+    mask_channel: MaskChannelOption = None,
+    mask_invert: MaskInvert = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print all scores as JSON, also those of each image.")
     ] = False,
@@ -77,6 +87,7 @@ def evaluate(
     request = pipelines.EvaluateRequest(
         network=network(context, network_),
         data=data,
+        masks=mask_options(mask_class, mask_channel, mask_invert),
         split=split,
         compare=None if compare is None else network(context, compare),
         worst=worst,

@@ -6,6 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from dataengine.choices import Device, MinSourceChoice
+from dataengine.commands.shared.mask_options import (
+    MaskChannelOption,
+    MaskClass,
+    MaskInvert,
+    mask_options,
+)
 from pipelines.workspace.defaults import HELD_OUT
 
 EPILOG = """
@@ -21,6 +27,7 @@ EPILOG = """
     dataengine train --data ./eg1800 --init sinet:bundled --epochs 30
     dataengine train --data ./eg1800 --model liteseg --backbone mobilenet_v2 --pretrained
     dataengine train --data ./eg1800 --config mine.toml --json
+    dataengine train --data ./voc --mask-class 15
 """
 
 
@@ -146,6 +153,9 @@ def train(
             show_default=f"{HELD_OUT}; with --round its split val",
         ),
     ] = None,
+    mask_class: MaskClass = None,
+    mask_channel: MaskChannelOption = None,
+    mask_invert: MaskInvert = False,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Train a network on images with masks, or a round's student on the workspace's portraits.
@@ -162,7 +172,8 @@ def train(
     Settings are those of `sinet.training.TrainingConfig`; a run writes its own to config.json.
     """
     _check_usage(
-        data=data, round_=round_, of_data=(out, held_out, resume or None),
+        data=data, round_=round_,
+        of_data=(out, held_out, resume or None, mask_class, mask_channel, mask_invert or None),
         of_round=(min_source, force or None),
     )  # fmt: skip
     import pipelines
@@ -191,6 +202,7 @@ def train(
     if data is not None:
         request = pipelines.TrainRequest(
             data=data,
+            masks=mask_options(mask_class, mask_channel, mask_invert),
             out=out,
             runs=root_of(context) / "runs",
             held_out=HELD_OUT if held_out is None else held_out,
@@ -222,8 +234,8 @@ def _check_usage(
         )
     if round_ is not None and any(value is not None for value in of_data):
         raise typer.BadParameter(
-            "a round has its own folder and resumes by itself; leave out --out, --held-out and "
-            "--resume",
+            "a round has its own folder and resumes by itself; leave out --out, --held-out, "
+            "--resume and --mask-…",
             param_hint="--round",
         )
     if data is not None and any(value is not None for value in of_round):

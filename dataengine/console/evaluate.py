@@ -12,6 +12,7 @@ from dataengine.console.shared.text import print_json
 from pipelines.networks import NetworkRef
 from pipelines.networks.evaluating import Evaluated, Scored
 from sinet.metrics import Interval
+from sinet.pictures.masks import told
 
 _ROWS = {
     "iou": "IoU at 224 × 224 (the authors' metric)",
@@ -31,6 +32,7 @@ def print_evaluated(found: Evaluated, *, as_json: bool) -> None:
         return
     images = len(found.scored[0].ious)
     typer.echo(f"{images:,} images, {found.data}, split {found.split}")
+    typer.echo(f"Masks read as: {told(found.masks_read)}")
     _print_table(found.scored)
     if found.difference is not None:
         sure = found.difference
@@ -74,16 +76,22 @@ def _macs(macs: int | None) -> str:
 
 def _as_dict(found: Evaluated) -> dict[str, Any]:
     first, *others = found.scored
-    told = {"data": str(found.data), "split": found.split, "count": len(first.ious), **_one(first)}
+    answer = {
+        "data": str(found.data),
+        "split": found.split,
+        "count": len(first.ious),
+        "masks_read": dict(found.masks_read),
+        **_one(first),
+    }
     for other in others:
-        told["compared_with"] = _one(other)
+        answer["compared_with"] = _one(other)
     if found.difference is not None:
         sure = found.difference
-        told["iou_difference"] = {
+        answer["iou_difference"] = {
             "mean": sure.difference,
             "interval_95": [sure.low, sure.high],
         }
-    return told
+    return answer
 
 
 def _one(scored: Scored) -> dict[str, Any]:

@@ -53,6 +53,10 @@ def _resume_command(request: TrainRequest, done: Trained) -> str:
     words = ["dataengine", "train", "--data", str(request.data), "--out", str(done.out), "--resume"]
     if request.held_out != HELD_OUT:
         words += ["--held-out", f"{request.held_out:g}"]
+    masks = request.masks
+    words += ["--mask-class", masks.person_class] if masks.person_class else []
+    words += ["--mask-channel", masks.channel] if masks.channel else []
+    words += ["--mask-invert"] if masks.invert else []
     return shlex.join(words)
 
 

@@ -1,5 +1,6 @@
 """A network scored on images with masks, alone or beside another."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +11,12 @@ from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.settings import TeacherSettings
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
 from sinet.data import evaluation_samples
+from sinet.data.checking import check_masks
 from sinet.evaluate import Evaluation, evaluate_all
 from sinet.metrics import Interval, paired_bootstrap
 from sinet.models import Cost, cost
 from sinet.network_ref import NetworkRef
+from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,7 @@ class EvaluateRequest:
     Attributes:
         network: resolved.
         data: folder of the data set.
+        masks: what their maker says of its masks.
         split: of it; None: `val` if there is one, else everything.
         compare: to score beside it, resolved.
         worst: how many of the worst images to draw, and where.
@@ -33,6 +37,7 @@ class EvaluateRequest:
 
     network: NetworkRef
     data: Path
+    masks: MaskOptions = SELF_EXPLAINING
     split: str | None = None
     compare: NetworkRef | None = None
     worst: tuple[int, Path] | None = None
@@ -67,6 +72,7 @@ class Evaluated:
     Attributes:
         data: folder of the data set.
         split: of it that was scored.
+        masks_read: how its masks were read, in words, and how many each.
         scored: the network, and the one beside it.
         difference: of the mean iou of the first and the second, image by image.
         warnings: what is odd about all masks of a network, see `emptiness`.
@@ -74,6 +80,7 @@ class Evaluated:
 
     data: Path
     split: str
+    masks_read: Counter[str]
     scored: Sequence[Scored]
     difference: Interval | None
     warnings: Sequence[str] = ()
@@ -84,8 +91,8 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
 
     Raises:
         ModelError: a network cannot be had.
-        DataError: no such data or split, an image that cannot be read, or a picture that cannot be
-            written.
+        DataError: no such data or split, an image or mask that cannot be read, masks that are all
+            empty or all full, or a picture that cannot be written.
     """
     # What is mistyped is told before the time is spent.
     networks = [each for each in (request.network, request.compare) if each]
@@ -99,8 +106,9 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
             progress.say(note)
     if request.worst:
         check_picture_path(request.worst[1])
-    split, samples = evaluation_samples(request.data, request.split)
-    samples = samples[: request.limit]
+    split, samples = evaluation_samples(request.data, request.split, request.masks)
+    whole, samples = samples, samples[: request.limit]
+    masks_read = check_masks(samples, of=whole)
     labels = ", ".join(network.label for network in networks)
     evaluations = evaluate_all(watched, tracked(progress, samples, f"scoring {labels}", "images"))
     scored = [
@@ -116,4 +124,4 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
     if len(scored) > 1:
         difference = paired_bootstrap(scored[0].ious, scored[1].ious)
     warnings = [each.warning for each in watched if each.warning]
-    return Evaluated(request.data, split, scored, difference, warnings)
+    return Evaluated(request.data, split, masks_read, scored, difference, warnings)

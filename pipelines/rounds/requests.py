@@ -7,6 +7,7 @@ from typing import Any
 from pipelines.networks import NetworkRef
 from pipelines.portraits.standing import MinSource
 from pipelines.workspace.defaults import HELD_OUT
+from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,7 @@ class TrainRequest(StudentRequest):
 
     Attributes:
         data: images/ and masks/, with train.txt or a folder train/ if only a part is learnt from.
+        masks: what their maker says of the masks.
         out: folder of the run; None: named after the network, in `runs`.
         runs: where such a folder is made.
         held_out: part of the images that is never learnt from and scored after every epoch.
@@ -62,6 +64,7 @@ class TrainRequest(StudentRequest):
     """
 
     data: Path
+    masks: MaskOptions = SELF_EXPLAINING
     out: Path | None = None
     runs: Path = Path("runs")
     held_out: float = HELD_OUT

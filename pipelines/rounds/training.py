@@ -9,8 +9,10 @@ from pipelines.rounds.learning import Lesson, configuration, kept_epochs, learn
 from pipelines.rounds.requests import TrainRequest
 from pipelines.workspace.progress import SILENT, Progress
 from sinet.data import hold_out, training_samples
+from sinet.data.checking import check_masks
 from sinet.devices import choose_device
 from sinet.errors import ConfigError
+from sinet.pictures.masks import told
 from sinet.run_files import (
     CONFIG_FILE,
     LOG_FILE,
@@ -63,7 +65,9 @@ def train_network(request: TrainRequest, progress: Progress = SILENT) -> Trained
         SINetError: as `sinet.training.train`.
     """
     config, out = _plan(request)
-    samples, held_out = hold_out(training_samples(request.data), request.held_out)
+    samples = training_samples(request.data, request.masks)
+    progress.say(f"Masks read as: {told(check_masks(samples))}")
+    samples, held_out = hold_out(samples, request.held_out)
     lesson = Lesson(samples=samples, held_out=held_out, out=out, resume=request.resume)
     finished = learn(request, config, lesson, progress)
     return _outcome(out, interrupted=not finished)

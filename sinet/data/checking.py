@@ -6,15 +6,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sinet.data.listing import Sample
-from sinet.data.reading import read_mask
+from sinet.data.reading import read_mask, read_sample
 from sinet.errors import DataError
 
 
-def check_masks(samples: Sequence[Sample]) -> Counter[str]:
+def check_masks(samples: Sequence[Sample], of: Sequence[Sample] = ()) -> Counter[str]:
     """Read all masks of a data set and find out that they are worth learning from.
 
     Args:
-        samples: at least one.
+        samples: to be learnt from, or scored.
+        of: the data set that they are a part of; a part may well be empty.
 
     Returns:
         How many were understood how, in words.
@@ -29,12 +30,17 @@ def check_masks(samples: Sequence[Sample]) -> Counter[str]:
         ("empty: no person in any", all(is_empty for _, is_empty, _ in seen)),
         ("full: nothing but person", all(is_full for _, _, is_full in seen)),
     ):
-        if seen and found:
-            raise DataError(
-                f"{samples[0].mask.parent}: all {len(seen):,} masks are {what} (read as "
-                f"{', '.join(how)}): nothing can be learnt from them, or scored; check them, or "
-                "say what the person is (--mask-class, --mask-channel, --mask-invert)."
-            )
+        if not seen or not found:
+            continue
+        read_sample(samples[0])  # what is wrong with one may be why: that is to be told first
+        if len(of) > len(samples):
+            check_masks(of)
+            continue
+        raise DataError(
+            f"{samples[0].mask.parent}: all {len(seen):,} masks are {what} (read as "
+            f"{', '.join(how)}): nothing can be learnt from them, or scored; check them, or "
+            "say what the person is (--mask-class, --mask-channel, --mask-invert)."
+        )
     return how
 
 

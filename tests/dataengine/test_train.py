@@ -237,3 +237,18 @@ def test_bad_data_is_one_line_and_writes_nothing(
     assert "Traceback" not in answer.err
     assert re.search(pattern, answer.err.splitlines()[-1]), answer.err
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_the_command_to_go_on_says_the_same_of_the_masks(tmp_path: Path) -> None:
+    import pipelines
+    from dataengine.console.train import _resume_command
+
+    masks = pipelines.MaskSettings(person_class=15, channel="colour", invert=True)
+    request = pipelines.TrainRequest(data=tmp_path, masks=masks)
+    done = pipelines.Trained(
+        out=tmp_path / "run", interrupted=True, epochs=1, weights=tmp_path, curves=tmp_path,
+        tensorboard=None, overlays=None, loss=None, held_out_iou=None,
+    )  # fmt: skip
+    assert _resume_command(request, done).endswith(
+        "--mask-class 15 --mask-channel colour --mask-invert"
+    )

@@ -1,11 +1,14 @@
 """The three options that settle what a mask means, wherever masks of people are read."""
 
 import re
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dataengine.choices import MaskChannel
+
+if TYPE_CHECKING:
+    from sinet.pictures.mask_options import MaskOptions
 
 
 def _checked(value: str | None) -> str | None:
@@ -48,3 +51,13 @@ def said_of_masks(
         "channel": channel and channel.value,
         "invert": invert or None,
     }
+
+
+def mask_options(
+    person_class: str | None, channel: MaskChannel | None, invert: bool
+) -> "MaskOptions":
+    """The three as a request takes them."""
+    from sinet.pictures.mask_options import MaskOptions
+
+    said = said_of_masks(person_class, channel, invert)
+    return MaskOptions(**{key: value for key, value in said.items() if value is not None})
