@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dataengine.commands import (
+    backup,
     bench,
     certify,
     convert,
@@ -25,6 +26,7 @@ from dataengine.commands import (
     models,
     predict,
     relabel,
+    restore,
     review,
     rounds,
     scores,
@@ -95,6 +97,8 @@ app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
 app.command("explain", epilog=explain.EPILOG)(explain.explain)
 app.command("upgrade", epilog=upgrade.EPILOG)(upgrade.upgrade)
+app.command("backup", epilog=backup.EPILOG)(backup.backup)
+app.command("restore", epilog=restore.EPILOG)(restore.restore)
 app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("gc", epilog=gc.EPILOG)(gc.gc)
 app.command("forget", epilog=forget.EPILOG)(forget.forget)

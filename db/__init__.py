@@ -4,6 +4,7 @@
 """
 
 from db import owners, queue, schema
+from db.backup import copy_database, find_damage
 from db.engine import display_name, open_engine, overwrite_what_was_deleted, parse_url, reader
 from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
 from db.models import (
@@ -93,8 +94,10 @@ __all__ = [
     "Verdict",
     "WorkspaceRow",
     "chunks",
+    "copy_database",
     "display_name",
     "explain",
+    "find_damage",
     "insert_new",
     "insert_or_replace",
     "open_engine",

@@ -18,6 +18,11 @@ from .ingest.run import open_for_ingest as open_for_ingest
 from .ingest.run import plan_ingest as plan_ingest
 from .label_studio.connecting import connect as connect
 from .label_studio.gateway import Gateway as Gateway
+from .lineage.backup import BackedUp as BackedUp
+from .lineage.backup import BackUpRequest as BackUpRequest
+from .lineage.backup import RestoreRequest as RestoreRequest
+from .lineage.backup import back_up_workspace as back_up_workspace
+from .lineage.backup import restore_workspace as restore_workspace
 from .lineage.collecting import Collected as Collected
 from .lineage.collecting import CollectRequest as CollectRequest
 from .lineage.collecting import collect_garbage as collect_garbage
@@ -32,6 +37,7 @@ from .lineage.forget import forget_photos as forget_photos
 from .lineage.forget import lift_refusals as lift_refusals
 from .lineage.forget import list_refused as list_refused
 from .lineage.forget import plan_forget as plan_forget
+from .lineage.repairing import repair_workspace as repair_workspace
 from .lineage.report import Report as Report
 from .lineage.verifying import VerifyRequest as VerifyRequest
 from .lineage.verifying import verify_folder as verify_folder

@@ -9,6 +9,7 @@ EPILOG = """
 **Examples**
 
     dataengine verify
+    dataengine verify --repair
     dataengine verify round-3
     dataengine verify /mnt/copy/round-3 --checksum 3f0c9a…
     dataengine verify /mnt/copy/round-3 --json | jq -r '.problems[].message'
@@ -33,6 +34,14 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="First make missing and damaged blobs again: crops from their photos, masks by "
+            "the networks and settings that made them.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
     """Check that everything is what it was: every blob, reference, release and checkpoint.
@@ -51,6 +60,8 @@ def verify(
     is_folder = release is not None and Path(release).is_dir()
     if checksum is not None and not is_folder:
         raise typer.BadParameter("is for a folder", param_hint="--checksum")
+    if repair and release is not None:
+        raise typer.BadParameter("is not for releases, which never change", param_hint="--repair")
     with shown_progress() as progress:
         if release is not None and is_folder:
             # Whole or not wherever it is: a workspace only adds what it knows of it.
@@ -58,6 +69,9 @@ def verify(
                 report = pipelines.verify_folder(
                     Path(release), progress, workspace=known, checksum=checksum
                 )
+        elif repair:
+            with opened(context) as workspace:
+                report = pipelines.repair_workspace(workspace, progress)
         else:
             request = pipelines.VerifyRequest(release=release)
             with opened(context, read_only=True) as workspace:

@@ -19,6 +19,8 @@ def print_report(report: Report, *, as_json: bool) -> None:
     if as_json:
         print_json(report.as_dict())
         return
+    if report.repaired:
+        typer.echo(f"made {number_of(report.repaired, 'blob')} again")
     for problem in report.problems:
         typer.echo(printable(problem.message))
     for note in report.notes:

@@ -51,6 +51,7 @@ class Report:
         runs: runs whose weights were checked.
         bytes: that were read.
         unnamed: blobs that no row names: `gc` removes them.
+        repaired: blobs that were made again before this.
         checksum: of the folder that was checked, as it is now; None if none was named.
         never_sealed: whether that folder is no release that this workspace sealed (nor the one
             that was asked for by its checksum), however sound it is in itself.
@@ -66,6 +67,7 @@ class Report:
     runs: int = 0
     bytes: int = 0
     unnamed: int = 0
+    repaired: int = 0
     checksum: str | None = None
     never_sealed: bool = False
     seconds: float = 0
@@ -79,6 +81,12 @@ class Report:
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
+
+    @property
+    def broken_blobs(self) -> list[str]:
+        """Keys of the blobs that are missing or damaged."""
+        broken = (Fault.MISSING_BLOB, Fault.DAMAGED_BLOB)
+        return sorted({each.what for each in self.problems if each.fault in broken})
 
     def add(self, fault: Fault, what: str, message: str) -> None:
         """Note something that is wrong."""

@@ -1,0 +1,17 @@
+"""`backup` on a console."""
+
+import typer
+
+from dataengine.console.shared.text import number_of, print_json, printable
+from pipelines.lineage.backup import BackedUp
+
+
+def print_backed_up(done: BackedUp, *, as_json: bool) -> None:
+    """What is in the folder."""
+    if as_json:
+        print_json({**vars(done), "path": str(done.path)})
+        return
+    counted = ((done.blobs, "blob"), (done.releases, "release"), (done.runs, "run"))
+    parts = [number_of(number, noun) for number, noun in counted if number]
+    what = ", ".join(["the database", *parts])
+    typer.echo(f"Backed up {what} ({done.blob_bytes / 1e6:,.1f} MB) to {printable(str(done.path))}")

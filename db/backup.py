@@ -1,0 +1,62 @@
+"""A consistent copy of a SQLite database that others are writing to."""
+
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from db import owners, queue
+from db.engine import display_name, open_engine
+from db.errors import DatabaseError
+
+
+def copy_database(engine: Engine, target: Path) -> None:
+    """Copy a database as it is at one moment, without who is at work in it.
+
+    Args:
+        engine: of a SQLite database; also one that was opened to read.
+        target: file to make.
+
+    Raises:
+        DatabaseError: the database is no SQLite file, or cannot be copied.
+    """
+    if engine.dialect.name != "sqlite":
+        raise DatabaseError(
+            f"{display_name(engine)}: is not a SQLite database; copy it with its own tools "
+            "(pg_dump), and the folders `store`, `releases` and `runs` after it"
+        )
+    try:
+        with engine.connect() as connection:
+            source = connection.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            copied = sqlite3.connect(target)
+            try:
+                # All pages in one step: it holds a reader's snapshot, and no writer waits for it.
+                source.backup(copied)
+            finally:
+                copied.close()
+    except sqlite3.Error as error:
+        raise DatabaseError(f"{target}: the database cannot be copied ({error})") from error
+    _let_nobody_be_at_work(target)
+
+
+def find_damage(engine: Engine) -> str | None:
+    """What SQLite finds wrong with its file; None: nothing, or another kind of database."""
+    if engine.dialect.name != "sqlite":
+        return None
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    return None if found == "ok" else str(found)
+
+
+def _let_nobody_be_at_work(file: Path) -> None:
+    copied = open_engine(sa.URL.create("sqlite", database=str(file)))
+    try:
+        with copied.begin() as connection:
+            for name in queue.owners(connection):
+                queue.release(connection, name)
+            for name in owners.present(connection):
+                owners.leave(connection, name)
+    finally:
+        copied.dispose()
