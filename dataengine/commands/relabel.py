@@ -10,6 +10,7 @@ EPILOG = """
 **Examples**
 
     dataengine relabel
+    dataengine relabel --network bundled
     dataengine relabel --round 2 --method student
 """
 
@@ -24,6 +25,15 @@ def relabel(
             metavar="N",
             help="The student of this round, promoted or not.",
             show_default="the current student",
+        ),
+    ] = None,
+    network_: Annotated[
+        str | None,
+        typer.Option(
+            "--network",
+            metavar="NETWORK",
+            help="Any other network that `ingest` takes, instead of a round's student.",
+            show_default=False,
         ),
     ] = None,
     method: Annotated[
@@ -44,10 +54,15 @@ def relabel(
     import pipelines
     from dataengine.console.relabel import print_relabelled
     from dataengine.console.shared.progress import shown_progress
-    from dataengine.context import opened
+    from dataengine.context import network, opened
 
+    if round_ is not None and network_ is not None:
+        raise typer.BadParameter("give one of them", param_hint="--round, --network")
     request = pipelines.RelabelRequest(
-        round=round_, method=pipelines.Method(method.value), device=device.value
+        round=round_,
+        network=None if network_ is None else network(context, network_),
+        method=pipelines.Method(method.value),
+        device=device.value,
     )
     with opened(context) as workspace, shown_progress() as progress:
         print_relabelled(pipelines.relabel_portraits(workspace, request, progress), as_json=json)

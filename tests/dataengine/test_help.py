@@ -42,10 +42,12 @@ DOCUMENTED = {
         "<human|certified|any>", "--round", "--json", "checksums.txt",
     ],
     "rounds": ["--json", "95 %"],
-    "relabel": ["--round", "--method", "--device", "<student|mean>", "--json", "never touched"],
+    "relabel": [
+        "--network", "--round", "--method", "--device", "<student|mean>", "--json", "never touched",
+    ],
     "evaluate": [
         "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit",
-        "--json",        ".safetensors", ".pth", ".onnx", "boundary_iou",
+        "--json", ".safetensors", ".pth", ".onnx", "boundary_iou",
     ],
     "predict": [
         "NETWORK", "--device", "sinet:current",

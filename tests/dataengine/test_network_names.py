@@ -86,6 +86,7 @@ def test_train_starts_from_and_distils_from_any(
         (["train", "--data", "{data}", "--teacher", "bundle"], "did you mean bundled"),
         (["ingest", "{data}", "--teacher", "deeplabv3_resnet52"], "did you mean deeplabv3_resnet"),
         (["ingest", "{data}", "--second-opinion", "onx:a"], "did you mean onnx:a"),
+        (["relabel", "--network", "bundeld"], "did you mean bundled"),
         (["evaluate", "sinet:current", "--data", "{data}"], "workspace"),
     ],
 )

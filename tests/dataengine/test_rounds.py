@@ -211,6 +211,10 @@ def test_the_student_labels_and_judges_the_next_crawl(
     assert json.loads(relabelled.out)["round"] == 1
     again = run("-w", workspace, "relabel")
     assert "Nothing to relabel" in again.out
+    other = run("-w", workspace, "relabel", "--network", "sinet:bundled")
+    assert "Gave 3 portraits a new mask (mean, sinet:bundled@sha256:" in other.out, other.err
+    both = run("-w", workspace, "relabel", "--network", "bundled", "--round", "1")
+    assert (both.code, "give one of them" in both.err) == (2, True)
 
 
 def test_every_command_takes_the_current_student(
