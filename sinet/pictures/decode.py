@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from sinet.errors import PictureError
-from sinet.pictures import jpeg, png
+from sinet.pictures import jpeg, png, webp
 from sinet.pictures.colour import to_srgb
 from sinet.pictures.kinds import FORMATS, guess
 from sinet.pictures.orientation import ORIENTATION_TAG, UPRIGHT, orientation_of, turned
@@ -83,10 +83,8 @@ def decode(
     with _faults(data):
         image, profile, data = _opened(data, max_pixels, max_memory_bytes)
         tag = _stored_orientation(image)
-        decoded = None
-        if image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L"):
-            decoded = jpeg.pixels(data, "RGB" if image.mode == "RGB" else "L")
-        else:
+        decoded = _quickly(image, data)
+        if decoded is None:
             _load(image, data)
         rgb = to_srgb(image, decoded, profile)
         orientation = orientation_of(image)
@@ -169,6 +167,8 @@ def _opened(
         data = _unpacked(data)
     if data.startswith(b"\x89PNG"):
         data, profile = png.cleaned(data)
+    elif data.startswith(b"RIFF"):
+        data = webp.cleaned(data)
     image = _open(data)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _refuse_raw(image, data)
@@ -204,6 +204,16 @@ def _open(data: bytes) -> ImageFile.ImageFile:
         elif accept(data[:16]) is True:
             return factory(io.BytesIO(data), "")
     raise PictureError("not_an_image", f"not an image: {guess(data)}.")
+
+
+def _quickly(image: ImageFile.ImageFile, data: bytes) -> npt.NDArray[np.uint8] | None:
+    """Decode an ordinary JPEG; None if the file is another, or too odd for the quick decoder."""
+    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
+        return None
+    try:
+        return jpeg.pixels(data, "RGB" if image.mode == "RGB" else "L")
+    except ValueError:
+        return None
 
 
 def _load(image: ImageFile.ImageFile, data: bytes) -> None:

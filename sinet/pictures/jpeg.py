@@ -42,7 +42,7 @@ def pixels(data: bytes, colours: Literal["RGB", "L"]) -> Pixels:
 
     Raises:
         EOFError: the file is cut off.
-        ValueError: it is damaged.
+        ValueError: it is damaged, or odd: Pillow may know better.
     """
     space = "RGB" if colours == "RGB" else "GRAY"
     try:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from sinet.errors import PictureError
-from sinet.pictures.colour import is_twelve_bit
+from sinet.pictures.colour import is_twelve_bit, to_srgb
 from sinet.pictures.decode import MAX_MEMORY_BYTES, MAX_PIXELS, load
 from sinet.pictures.levels import BLACK_UP_TO, Grey, Mask, Understood, listed, read_levels
 from sinet.pictures.mask_options import MaskOptions
@@ -110,7 +110,7 @@ def _read(image: Image.Image, options: MaskOptions) -> Understood:
             raise PictureError(
                 "mask_not_binary", f"the mask has no alpha channel ({_kind(image)})."
             )
-        return _clear_alpha(alpha)
+        return _clear_alpha(alpha, image)
     if alpha is None or options.channel == "colour" or options.person_class is not None:
         return _read_colour(image, options)
     if int(alpha.max()) == int(alpha.min()) > 0:
@@ -120,7 +120,7 @@ def _read(image: Image.Image, options: MaskOptions) -> Understood:
 
 def _read_both(image: Image.Image, alpha: Grey, options: MaskOptions) -> Understood:
     """Read a file with transparency: the alpha of a cut-out, unless its colours say otherwise."""
-    understood = _clear_alpha(alpha)
+    understood = _clear_alpha(alpha, image)
     visible = _packed(np.asarray(_as_rgb(image)))[understood.person]
     if not visible.size:
         raise _unclear("it is transparent everywhere", _CHANNEL)
@@ -141,8 +141,8 @@ def _read_both(image: Image.Image, alpha: Grey, options: MaskOptions) -> Underst
     return understood
 
 
-def _clear_alpha(alpha: Grey) -> Understood:
-    understood = read_levels(alpha, is_lossy=False)
+def _clear_alpha(alpha: Grey, image: Image.Image) -> Understood:
+    understood = read_levels(alpha, is_lossy=image.format in _LOSSY)
     if understood is None:
         raise _unclear(f"its alpha has {listed(alpha)}", "make it 0 and 255")
     return understood._replace(how="alpha")
@@ -173,7 +173,7 @@ def _read_grey(image: Image.Image, options: MaskOptions, *, is_lossy: bool) -> U
     if image.mode == "F" and not np.isfinite(values).all():
         raise _unclear("it holds numbers that are not finite", "save it as 8-bit PNG")
     lowest, highest = float(values.min()), float(values.max())
-    if (lowest, highest) == (0, 1) and len(np.unique(values)) == 2 and image.mode != "F":
+    if (lowest, highest) == (0, 1) and image.mode != "F":
         return Understood(np.asarray(values == 1, np.bool_), "0 and 1")
     depth = "" if image.mode in ("L", "LA", "La") else f", {_kind(image)}"
     if lowest >= 0 and highest <= 65535:
@@ -293,13 +293,18 @@ def _alpha(image: Image.Image) -> Grey | None:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "LAB":  # which Pillow converts by a profile only
+        return Image.fromarray(to_srgb(image))
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _packed(channels: Grey) -> Colours:
     """Return (H, W, 3) as one number a pixel, 0xRRGGBB."""
-    wide = channels.astype(np.uint32)
-    return np.asarray(wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2], np.uint32)
+    packed = channels[..., 0].astype(np.uint32)
+    for channel in (1, 2):
+        packed <<= 8
+        packed |= channels[..., channel]
+    return packed
 
 
 def _channels(colour: int) -> tuple[int, int, int]:

@@ -53,8 +53,9 @@ def cleaned(data: bytes) -> Cleaned:
                 length = _unpacked(kind, bytes(content))
                 texts += length
                 is_good = length < _TEXT_BYTES and texts < _ALL_TEXT_BYTES
-            elif is_good and kind == b"iCCP" and _unpacked(kind, bytes(content)) >= _TEXT_BYTES:
-                is_good, profile = False, _profile(bytes(content))
+            elif is_good and kind == b"iCCP":
+                is_good = _unpacked(kind, bytes(content)) < _TEXT_BYTES
+                profile = None if is_good else _profile(bytes(content))
             if not is_good:
                 parts.append(data[start:at])
                 start = end
@@ -74,6 +75,8 @@ def _unpacked(kind: bytes, content: bytes) -> int:
     if kind == b"iTXt":
         is_packed, rest = rest[:1] == b"\1", rest[2:].partition(b"\0")[2].partition(b"\0")[2]
         return len(_inflated(rest, _TEXT_BYTES)) if is_packed else len(rest)
+    if rest[:1] != b"\0":  # a way of packing that there is not
+        return _TEXT_BYTES
     return len(_inflated(rest[1:], _TEXT_BYTES))
 
 

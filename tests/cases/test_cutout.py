@@ -27,3 +27,10 @@ def test_the_run_says_so(cases: Path, dataengine: Any, tmp_path: Path) -> None:
         "-w", tmp_path / "ws", "ingest", folder / "photos", "--masks", folder / "masks"
     )
     assert "Masks read as: 1 alpha of a cut-out" in out
+
+
+def test_how_it_was_read_stays_with_the_mask(cases: Path, dataengine: Any, tmp_path: Path) -> None:
+    folder, root = cases / "cutout", ("-w", tmp_path / "ws")
+    dataengine(*root, "ingest", folder / "photos", "--masks", folder / "masks")
+    told = dataengine(*root, "explain", folder / "photos/00004.jpg", "--json")
+    assert "(alpha of a cut-out)" in told

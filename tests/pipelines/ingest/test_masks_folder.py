@@ -160,3 +160,31 @@ def test_two_masks_of_one_name_are_refused(tmp_path: Path, raw: Path) -> None:
     result = CliRunner().invoke(app, arguments, env=FAST_INGEST)
     assert "a second mask of this name" in str(result.exception)
     assert not (tmp_path / "ws").exists()
+
+
+def test_an_inverted_mask_is_named_as_such_and_not_counted_against_the_photo(
+    tmp_path: Path, raw: Path, ingest_here: Ingest, whole_mask: npt.NDArray[np.uint8]
+) -> None:
+    save(tmp_path / "masks/a.png", 255 - whole_mask)
+    run = ingest_here(tmp_path / "ws", raw, "--masks", tmp_path / "masks")
+    assert failures(run) == {"mask_inverted": 1}
+    assert rows_of(tmp_path / "ws", "mask") == []
+    (job,) = (row for row in rows_of(tmp_path / "ws", "job") if row["error"])
+    assert "looks inverted" in job["error"]
+    assert "--mask-invert" in job["error"]
+    again = ingest_here(tmp_path / "ws", "--retry-failed", "--mask-invert")
+    assert again["run"]["masks_read"] == {"black and white, inverted": 1}
+    save(tmp_path / "other/a.png", whole_mask)
+    ingest_here(tmp_path / "right", raw, "--masks", tmp_path / "other")
+    ours, right = (stored_mask(tmp_path / name)[0]["blob"] for name in ("ws", "right"))
+    assert ours == right
+
+
+def test_what_is_wrong_with_a_masks_file_is_not_its_photos_fault(
+    tmp_path: Path, raw: Path, ingest_here: Ingest, whole_mask: npt.NDArray[np.uint8]
+) -> None:
+    save(tmp_path / "masks/a.png", whole_mask)
+    file = tmp_path / "masks/a.png"
+    file.write_bytes(file.read_bytes()[:-60])
+    run = ingest_here(tmp_path / "ws", raw, "--masks", tmp_path / "masks")
+    assert failures(run) == {"mask_truncated": 1}

@@ -46,6 +46,8 @@ INTACT = {
     "plain text over the limit": png((b"tEXt", b"Comment\0" + b"x" * (2 << 20))),
     "texts over the limit together": png(*[(b"tEXt", b"C\0" + b"x" * 1_000_000)] * 70),
     "profile over the limit": png((b"iCCP", b"Huge\0\0" + LONG)),
+    "text packed in an unknown way": png((b"zTXt", b"Comment\0\7packed")),
+    "profile packed in an unknown way": png((b"iCCP", b"Profile\0\7packed")),
     "no end marker": png()[:-12],
     "half an end marker": png()[:-7],
     "cut within a comment at the end": png()[:-12] + chunk(b"tEXt", b"C\0" + b"x" * 99)[:40],
@@ -129,6 +131,26 @@ def test_a_progressive_jpeg_that_lacks_its_last_scans_is_truncated() -> None:
 def test_a_pillow_gif_without_its_end_marker_is_whole() -> None:
     data = save(PHOTO.quantize(64), "GIF")
     np.testing.assert_array_equal(decode(data[:-1]).rgb, decode(data).rgb)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 7, 11, 40])
+def test_a_webp_that_was_cut_off_behind_its_pixels_is_whole(lost: int) -> None:
+    # The last byte of an odd chunk is padding.
+    options = {"exif": Image.Exif().tobytes(), "xmp": b"<x:xmpmeta/>" * 3}
+    data = save(PHOTO.copy(), "WEBP", lossless=True, **options)
+    np.testing.assert_array_equal(decode(data[:-lost]).rgb, np.asarray(PHOTO))
+    assert reason(data[: data.index(b"EXIF") - lost - 1]) == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"JFIF\0\1\1", b"JFIF\0\x99\1"), (b"ICC_PROFILE\0\1\1", b"ICC_PROFILE\0\7\1")],
+    ids=["unknown revision", "profile of seven parts"],
+)
+def test_odd_segments_of_a_jpeg_cost_nothing(old: bytes, new: bytes) -> None:
+    data = jpeg(icc_profile=bytes(200))
+    assert data.count(old) == 1
+    np.testing.assert_array_equal(decode(data.replace(old, new)).rgb, decode(jpeg()).rgb)
 
 
 def test_of_a_tiff_the_largest_page_counts() -> None:

@@ -111,6 +111,10 @@ CLEAR: dict[str, tuple[bytes, str]] = {
         save(with_alpha(Image.fromarray(PHOTO), WHITE), "WEBP", lossless=True),
         "alpha of a cut-out",
     ),
+    "AVIF cut-out, soft": (
+        save(with_alpha(Image.fromarray(PHOTO), WHITE), "AVIF", quality=60),
+        "alpha of a cut-out",
+    ),
     "white with alpha": (save(with_alpha(Image.new("L", WHITE.size, 255), WHITE)), "alpha"),
     "mask with alpha that says nothing": (
         save(with_alpha(WHITE, Image.new("L", WHITE.size, 255))),
@@ -255,6 +259,11 @@ def test_empty_and_full_masks_are_masks(level: int, how: str) -> None:
     found = read_mask(save(Image.new("L", (8, 8), level)))
     assert found.how == how
     assert bool(found.person.all()) == bool(found.person.any()) == bool(level)
+
+
+def test_a_mask_in_lab_is_read() -> None:
+    lab = Image.merge("LAB", (WHITE, *(Image.new("L", WHITE.size, 128) for _ in "ab")))
+    np.testing.assert_array_equal(read_mask(save(lab, "TIFF")).person, PERSON)
 
 
 def test_a_numpy_array_is_told_to_be_one() -> None:
