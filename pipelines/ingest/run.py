@@ -201,7 +201,7 @@ def ingest_photos(
         tally,
         seconds,
         interrupted=progress.stopping(),
-        warning=emptiness(teacher, tally.labelled, tally.empty),
+        warning=emptiness(teacher, tally.labelled, tally.empty, "empty or beside the face"),
     )
 
 

@@ -38,6 +38,7 @@ STAGES = (Stage.LABEL, Stage.IMPORT, Stage.DETECT, Stage.READ)
 """In the order of preference: what is begun is finished before more is begun."""
 
 _READ_BATCH = 64
+_NOBODY = frozenset({Reason.EMPTY_MASK, Reason.FACE_OUTSIDE_MASK})
 
 
 def ingest_stages(
@@ -247,7 +248,7 @@ class LabelWork(_SeeingWork, StageWork[PortraitRecord, NewMask]):
     def save(self, connection: Connection, item_id: int, out: NewMask) -> Tally:
         """A revision."""
         tally = _save_masks(connection, [out])
-        tally.labelled, tally.empty = 1, int(Reason.EMPTY_MASK in out.reasons)
+        tally.labelled, tally.empty = 1, int(not _NOBODY.isdisjoint(out.reasons))
         return tally
 
 

@@ -18,7 +18,7 @@ class Tally:
         portraits: portraits cut out.
         verdicts: masks by verdict.
         labelled: masks that the teacher made.
-        empty: those of them that show nobody.
+        empty: those of them that show nobody, or not the one whose face it is.
         masks_read: imported masks by how their files were read, in words.
         failures: failed jobs by reason.
     """

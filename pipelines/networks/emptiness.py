@@ -8,13 +8,14 @@ from sinet.network_ref import NetworkKind, NetworkRef
 from sinet.predict import PersonModel
 
 
-def emptiness(network: NetworkRef, masks: int, empty: int) -> str | None:
+def emptiness(network: NetworkRef, masks: int, empty: int, seen: str = "empty") -> str | None:
     """One line for the end of a run whose masks are all empty, with the likely cause; else None.
 
     Args:
         network: that made them.
         masks: how many it made.
         empty: those without a person.
+        seen: what those are, for people.
     """
     if masks == 0 or empty < masks:
         return None
@@ -27,7 +28,7 @@ def emptiness(network: NetworkRef, masks: int, empty: int) -> str | None:
         )
     else:
         cause = "it may not have learnt enough, or the pictures are unlike those it knows"
-    return f"{what} of {network.label} {'is' if masks == 1 else 'are'} empty: {cause}"
+    return f"{what} of {network.label} {'is' if masks == 1 else 'are'} {seen}: {cause}"
 
 
 class Watched:

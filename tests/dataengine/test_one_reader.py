@@ -118,8 +118,24 @@ def test_masks_that_are_all_empty_end_with_the_likely_cause(run: Run, portraits:
     network = Build(2, 1, gain=0).add("Sigmoid").save(portraits.parent / "empty.onnx")
     answer = run("-w", portraits.parent / "ws", "ingest", portraits, "--teacher", network, "--json")
     assert answer.code == 0, answer.err
-    assert "warning: all 2 masks of empty.onnx are empty: it is probably fed" in answer.err
+    assert "warning: all 2 masks of empty.onnx are empty or beside the face: it is" in answer.err
     assert "person_index" in json.loads(answer.out)["run"]["warning"]
+
+
+@pytest.mark.parametrize(("person_index", "warns"), [("1", False), ("0", True)])
+def test_masks_of_all_but_the_person_are_told_as_well(
+    run: Run, portraits: Path, monkeypatch: pytest.MonkeyPatch, person_index: str, warns: bool
+) -> None:
+    for picture in portraits.iterdir():
+        picture.unlink()
+    pixels = np.full((400, 300, 3), (0, 0, 255), np.uint8)
+    pixels[60:] = (255, 0, 0)  # the face and all around it
+    Image.fromarray(pixels).save(portraits / "red.png")
+    network = Build().save(portraits.parent / "x.onnx")
+    monkeypatch.setenv("DATAENGINE_TEACHER__ONNX__PERSON_INDEX", person_index)
+    answer = run("-w", portraits.parent / "ws", "ingest", portraits, "--teacher", network)
+    assert answer.code == 0, answer.err
+    assert ("the only mask of x.onnx is empty or beside the face" in answer.err) == warns
 
 
 def test_what_the_settings_say_of_the_teacher_holds_for_every_command(
