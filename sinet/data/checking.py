@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sinet.data.listing import Sample
-from sinet.data.reading import read_mask, read_sample
+from sinet.data.reading import read_sample, understand
 from sinet.errors import DataError
 
 
@@ -46,5 +46,5 @@ def check_masks(samples: Sequence[Sample], of: Sequence[Sample] = ()) -> Counter
 
 def _look(sample: Sample) -> tuple[str, bool, bool]:
     """How a mask was read, and whether it is empty, or full."""
-    read = read_mask(sample.mask, sample.masks)
-    return read.how, not read.person.any(), bool(read.person.all())
+    person, how = understand(sample)
+    return how, not person.any(), bool(person.all())

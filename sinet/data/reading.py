@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from sinet.data.listing import Sample
 from sinet.errors import DataError, PictureError
-from sinet.pictures.decode import DecodedPicture, decode, decode_grey
+from sinet.pictures.decode import DecodedPicture, decode, decode_grey, stored_orientation
 from sinet.pictures.fitting import refuse_inverted, upright
+from sinet.pictures.levels import Understood
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 from sinet.pictures.masks import ReadMask
 from sinet.pictures.masks import read_mask as read_mask_file
+from sinet.pictures.orientation import UPRIGHT
 from sinet.pictures.threshold import is_person
 
 Pixels: TypeAlias = npt.NDArray[np.uint8]
@@ -74,7 +76,25 @@ def read_sample(sample: Sample, soft_masks: Path | None = None) -> Picture:
     soft = None
     if soft_masks is not None:
         soft = _soft_mask(soft_masks / f"{sample.name}.png", (height, width))
-    return Picture(picture.rgb, _read_mask_of(picture, sample), soft)
+    mask = _upright_mask(picture, sample).person
+    return Picture(picture.rgb, np.ascontiguousarray(mask).view(np.uint8), soft)
+
+
+def understand(sample: Sample) -> Understood:
+    """Read a sample's mask, and say how it was read; its image only where EXIF turns one of them.
+
+    Returns:
+        The mask, bool (H, W), turned as its image, and in words how.
+
+    Raises:
+        DataError: as `read_sample`, but for what is wrong with the image's pixels.
+    """
+    read = read_mask(sample.mask, sample.masks)
+    with _named(sample.image):
+        tag = stored_orientation(_content(sample.image))
+    if {tag, read.orientation} == {UPRIGHT}:
+        return read.understood
+    return _upright_mask(_read_picture(sample.image), sample)
 
 
 def shrink(picture: Picture, longest_px: int) -> Picture:
@@ -134,16 +154,15 @@ def _read_picture(path: Path) -> DecodedPicture:
         return decode(_content(path))
 
 
-def _read_mask_of(picture: DecodedPicture, sample: Sample) -> Pixels:
-    """Return the upright mask of a sample, 0 and 1."""
+def _upright_mask(picture: DecodedPicture, sample: Sample) -> Understood:
     read = read_mask(sample.mask, sample.masks)
     height, width, _ = picture.rgb.shape
     _check_size(sample.mask, read.person.shape, (height, width))
     tags = (picture.orientation, read.orientation)
     with _named(sample.mask):
-        person = upright(read.understood, tags, (height, width), lambda: picture.rgb).person
-        refuse_inverted(person, was_inverted=sample.masks.invert)
-    return np.ascontiguousarray(person).view(np.uint8)
+        found = upright(read.understood, tags, (height, width), lambda: picture.rgb)
+        refuse_inverted(found.person, was_inverted=sample.masks.invert)
+    return found
 
 
 def _soft_mask(path: Path, shape: tuple[int, int]) -> Pixels:

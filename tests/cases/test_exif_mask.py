@@ -1,5 +1,8 @@
 """`exif_mask`: the photo has EXIF orientation 6, its mask lies as the sensor stored it."""
 
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +57,32 @@ def test_every_orientation_stored_and_turned(
     assert (number, "as EXIF says" in how) == (1, is_stored)
     ((mask, box),) = imported(tmp_path / "ws")
     assert_is_crop(mask, box, whole)
+
+
+def test_a_data_set_is_read_the_same_way_and_says_so(
+    cases: Path, dataengine: Callable[..., str], tmp_path: Path
+) -> None:
+    shutil.copytree(cases / "exif_mask/photos", tmp_path / "data/images")
+    shutil.copytree(cases / "exif_mask/masks", tmp_path / "data/masks")
+    arguments = ("evaluate", "sinet:bundled", "--data", tmp_path / "data", "--json")
+    found = json.loads(dataengine(*arguments))
+    assert found["masks_read"] == {"black and white, turned right by 90° as EXIF says": 1}
+    assert found["mean"]["iou"] > 0.9
+
+
+def test_where_neither_way_fits_exif_is_named(
+    cases: Path, ingest: Ingest, dataengine: Callable[..., str], tmp_path: Path
+) -> None:
+    """The mask of another photo, the photo upside down: no outline lies on edges, no face in it."""
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    for kind in ("photos", "masks"):
+        (tmp_path / kind).mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (800, 600, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photos/a.jpg", exif=exif)
+    corner = np.zeros((800, 600), np.uint8)
+    corner[:200, :150] = 255
+    Image.fromarray(corner).save(tmp_path / "masks/a.png")
+    run = ingest(tmp_path / "photos", "--masks", tmp_path / "masks")
+    assert run["run"]["failures"] == {"mask_orientation": 1}
+    assert "by EXIF (orientation 3)" in dataengine("-w", tmp_path / "ws", "failures")
