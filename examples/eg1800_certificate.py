@@ -57,7 +57,7 @@ class Overlooking(Reviewer):
         )
         with reader(workspace.engine).begin() as connection:
             photos = {
-                line.portrait_id: Path(str(line.image_path))
+                line.portrait_id: Path(str(line.photo_path))
                 for line in portrait_lines(connection, workspace.store)
             }
             rows = connection.execute(query).all()

@@ -9,9 +9,9 @@ import typer
 EPILOG = """
 **Examples**
 
-    dataengine convert sinet:bundled sinet.onnx --to onnx
-    dataengine convert SINet.pth sinet.xml --to openvino
-    dataengine convert runs/sinet/last.safetensors phone.onnx --to onnx --int8 --calibrate ./photos
+    dataengine convert sinet:bundled --out sinet.onnx --to onnx
+    dataengine convert SINet.pth --out sinet.xml --to openvino
+    dataengine convert runs/sinet/last.safetensors --out phone.onnx --int8 --calibrate ./photos
 """
 
 
@@ -35,9 +35,10 @@ def convert(
     ],
     out: Annotated[
         Path,
-        typer.Argument(
-            metavar="OUT",
-            help="File to write: .onnx, .xml (OpenVINO, with a .bin beside it) or .pt2.",
+        typer.Option(
+            metavar="FILE",
+            help="What to write: .onnx, .xml (OpenVINO, with a .bin beside it) or .pt2.",
+            show_default=False,
         ),
     ],
     to: Annotated[Format, typer.Option(help="Format.")] = Format.ONNX,

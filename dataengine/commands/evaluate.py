@@ -18,7 +18,7 @@ EPILOG = """
 
     dataengine evaluate runs/sinet/last.safetensors --data ./eg1800
     dataengine evaluate SINet.pth --data ./eg1800 --split val --json | jq .mean.iou
-    dataengine evaluate deeplabv3.onnx --data ./eg1800 --worst 16 worst.png
+    dataengine evaluate deeplabv3.onnx --data ./eg1800 --worst 16 --out worst.png
     dataengine evaluate mine.safetensors --data ./eg1800 --compare sinet:bundled
     dataengine evaluate sinet:bundled --data ./cutouts --mask-channel alpha
     dataengine -w portraits evaluate sinet:current --data ./eg1800 --device cpu
@@ -50,12 +50,17 @@ def evaluate(
         ),
     ] = None,
     worst: Annotated[
-        tuple[int, Path] | None,
+        int | None,
         typer.Option(
-            metavar="N OUT.png",
-            help="Draw the N worst images with both outlines.",
+            min=1,
+            metavar="N",
+            help="Draw the N worst images with both outlines, into --out.",
             show_default=False,
         ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --worst: .png or .jpg.", show_default=False),
     ] = None,
     limit: Annotated[
         int | None,
@@ -82,15 +87,16 @@ def evaluate(
     from dataengine.console.shared.progress import shown_progress
     from dataengine.context import network, root_of
 
-    if worst is not None and worst[0] < 1:
-        raise typer.BadParameter("at least 1 image", param_hint="--worst")
+    if (worst is None) != (out is None):
+        raise typer.BadParameter("--worst and --out go together", param_hint="--worst")
     request = pipelines.EvaluateRequest(
         network=network(context, network_),
         data=data,
         masks=mask_options(mask_class, mask_channel, mask_invert),
         split=split,
         compare=None if compare is None else network(context, compare),
-        worst=worst,
+        worst=worst or 0,
+        out=out,
         limit=limit,
         device=device.value,
         teacher=pipelines.load_settings(root_of(context)).teacher,
@@ -98,5 +104,3 @@ def evaluate(
     with shown_progress() as progress:
         found = pipelines.evaluate_network(request, progress)
     print_evaluated(found, as_json=json)
-    if worst is not None and not json:
-        typer.echo(f"Wrote {worst[1]}")

@@ -10,15 +10,15 @@ from dataengine.choices import FormatChoice, MinSourceChoice
 EPILOG = """
 **Examples**
 
-    dataengine export ./portraits
-    dataengine export ./coco --format coco --min-source human
-    dataengine export ./shards --round 3 --format webdataset
+    dataengine export --out ./portraits
+    dataengine export --out ./coco --format coco --min-source human
+    dataengine export --out ./shards --round 3 --format webdataset
 """
 
 
 def export(
     context: typer.Context,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to make.", show_default=False)],
     format_: Annotated[
         FormatChoice,
         typer.Option(

@@ -10,28 +10,33 @@ EPILOG = """
 **Examples**
 
     dataengine list --verdict review
-    dataengine list --jsonl | jq -r 'select(.scores.confidence < 0.9) | .mask_path'
+    dataengine list --verdict candidate --verdict review
+    dataengine list --json | jq -r '.[] | select(.scores.confidence < 0.9) | .mask_path'
 """
 
 
 def list_(
     context: typer.Context,
     verdict: Annotated[
-        VerdictChoice | None,
-        typer.Option(help="Only portraits whose latest mask has it.", show_default=False),
+        list[VerdictChoice] | None,
+        typer.Option(
+            metavar="<candidate|review|rejected>",
+            help="Only portraits whose latest mask has it; may be given again.",
+            show_default="all",
+        ),
     ] = None,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a line.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="With boxes, paths and scores.")] = False,
 ) -> None:
     """List the portraits, one a line.
 
-    JSON lines have image_path, image_sha256, portrait_id, face_box, crop_box, crop_path,
-    mask_path, mask_source, verdict, reasons and scores. Boxes are [x0, y0, x1, y1] in pixels of
-    the EXIF-upright image, right and bottom exclusive.
+    The JSON has of each photo_path, photo_sha256, portrait_id, face_box, crop_box, portrait_path,
+    mask_path, mask_source, verdict, reasons and scores, and more: docs/json.md. Boxes are
+    [x0, y0, x1, y1] in pixels of the EXIF-upright photo, right and bottom exclusive.
     """
     import pipelines
     from dataengine.console.list_ import print_portraits
     from dataengine.context import opened
 
-    wanted = pipelines.Verdict(verdict.value) if verdict else None
+    wanted = [pipelines.Verdict(each.value) for each in verdict or ()]
     with opened(context, read_only=True) as workspace:
-        print_portraits(pipelines.list_portraits(workspace, wanted), as_json=jsonl)
+        print_portraits(pipelines.list_portraits(workspace, wanted), as_json=json)

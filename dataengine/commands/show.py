@@ -8,14 +8,16 @@ import typer
 EPILOG = """
 **Example**
 
-    dataengine show 12 portrait.png
+    dataengine show 12 --out portrait.png
 """
 
 
 def show(
     context: typer.Context,
     portrait_id: Annotated[int, typer.Argument(metavar="ID", help="As `list` shows it.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT.png", help="Picture to write.")],
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help=".png or .jpg to write.", show_default=False)
+    ],
 ) -> None:
     """Draw a portrait: image with boxes, crop, and mask, side by side."""
     import pipelines

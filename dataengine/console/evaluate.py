@@ -40,6 +40,8 @@ def print_evaluated(found: Evaluated, *, as_json: bool) -> None:
             f"difference in IoU {100 * sure.difference:+.2f} points, "
             f"95 % interval {100 * sure.low:+.2f} to {100 * sure.high:+.2f} (paired bootstrap)"
         )
+    if found.drawn is not None:
+        typer.echo(f"Wrote {found.drawn}")
 
 
 def _print_table(scored: Sequence[Scored]) -> None:
@@ -86,11 +88,7 @@ def _as_dict(found: Evaluated) -> dict[str, Any]:
     for other in others:
         answer["compared_with"] = _one(other)
     if found.difference is not None:
-        sure = found.difference
-        answer["iou_difference"] = {
-            "mean": sure.difference,
-            "interval_95": [sure.low, sure.high],
-        }
+        answer["iou_difference"] = found.difference._asdict()
     return answer
 
 
@@ -98,7 +96,7 @@ def _one(scored: Scored) -> dict[str, Any]:
     interval = scored.interval
     images = scored.evaluation.images
     return {
-        "checkpoint": str(scored.network),
+        "network": str(scored.network),
         "parameters": scored.cost.parameters,
         "macs": scored.cost.macs,
         "mean": asdict(scored.evaluation.mean),

@@ -105,7 +105,7 @@ def _line(done: Forgotten) -> str:
         )
     if done.spared:
         line += (
-            f"; kept {number_of(len(done.spared), 'blob')} that a process at work may need: run "
+            f"; kept {number_of(done.spared, 'blob')} that a process at work may need: run "
             "`dataengine gc` when it has ended"
         )
     return line

@@ -21,18 +21,18 @@ def print_status(found: WorkspaceStatus, *, as_json: bool) -> None:
 
 def print_funnel(found: Funnel) -> None:
     """The funnel as a table, most important first, zeros left out where they say nothing."""
-    images = found.images
+    photos = found.photos
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(justify="left")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    table.add_row("files", f"{images.seen:,}", _note(images.duplicates, "copies of others"))
-    table.add_row("images", f"{images.unique:,}", f"{images.with_portraits:,} with portraits")
-    if images.no_face:
-        table.add_row("  no face", f"{images.no_face:,}", "")
-    if images.failed:
+    table.add_row("files", f"{photos.seen:,}", _note(photos.duplicates, "copies of others"))
+    table.add_row("photos", f"{photos.unique:,}", f"{photos.with_portraits:,} with portraits")
+    if photos.no_face:
+        table.add_row("  no face", f"{photos.no_face:,}", "")
+    if photos.failed:
         reasons = _of_stages(found, Stage.READ, Stage.DETECT)
-        table.add_row("  failed", f"{images.failed:,}", _counts(reasons))
+        table.add_row("  failed", f"{photos.failed:,}", _counts(reasons))
     table.add_row("portraits", f"{found.portraits:,}", "")
     for stage, name in ((Stage.IMPORT, "masks not imported"), (Stage.LABEL, "not labelled")):
         if reasons := _of_stages(found, stage):

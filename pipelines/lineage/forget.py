@@ -52,7 +52,7 @@ class Forgotten:
         planned: what was to go.
         photos: number of photos that were removed.
         blobs: number of files of the store that were removed.
-        spared: blobs that a process at work may be about to name; `gc` removes them later.
+        spared: number of blobs that a process at work may be about to name; `gc` removes them.
         by_bytes_alone: photos whose copies will not be known: too little is to be seen.
         tasks_deleted: tasks deleted on the review server, those of earlier calls, too.
         server: URL of that server; None: nothing had to be deleted, or it cannot be reached.
@@ -63,7 +63,7 @@ class Forgotten:
     planned: ForgetPlan
     photos: int = 0
     blobs: int = 0
-    spared: list[str] = field(default_factory=list)
+    spared: int = 0
     by_bytes_alone: int = 0
     tasks_deleted: int = 0
     server: str | None = None
@@ -121,7 +121,7 @@ def forget_photos(
         planned,
         photos=removed.photos,
         blobs=removed.blobs,
-        spared=removed.spared,
+        spared=len(removed.spared),
         by_bytes_alone=removed.by_bytes_alone,
         tasks_deleted=deleted,
         server=server,

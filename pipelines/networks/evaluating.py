@@ -29,7 +29,8 @@ class EvaluateRequest:
         masks: what their maker says of its masks.
         split: of it; None: `val` if there is one, else everything.
         compare: to score beside it, resolved.
-        worst: how many of the worst images to draw, and where.
+        worst: how many of the worst images to draw, with both outlines.
+        out: .png or .jpg that they are drawn into; None: nothing is drawn.
         limit: score only so many images, from the beginning.
         device: `auto`, `cpu` or `cuda`.
         teacher: of the workspace; its `[teacher.onnx]` says how that network is fed, here, too.
@@ -40,7 +41,8 @@ class EvaluateRequest:
     masks: MaskOptions = SELF_EXPLAINING
     split: str | None = None
     compare: NetworkRef | None = None
-    worst: tuple[int, Path] | None = None
+    worst: int = 0
+    out: Path | None = None
     limit: int | None = None
     device: str = "auto"
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
@@ -75,6 +77,7 @@ class Evaluated:
         masks_read: how its masks were read, in words, and how many each.
         scored: the network, and the one beside it.
         difference: of the mean iou of the first and the second, image by image.
+        drawn: file that the worst were drawn into.
         warnings: what is odd about all masks of a network, see `emptiness`.
     """
 
@@ -83,6 +86,7 @@ class Evaluated:
     masks_read: Counter[str]
     scored: Sequence[Scored]
     difference: Interval | None
+    drawn: Path | None
     warnings: Sequence[str] = ()
 
 
@@ -104,8 +108,8 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
     for model, network in zip(models, networks, strict=True):
         for note in notes(model, network):
             progress.say(note)
-    if request.worst:
-        check_picture_path(request.worst[1])
+    if request.out is not None:
+        check_picture_path(request.out)
     split, samples = evaluation_samples(request.data, request.split, request.masks)
     whole, samples = samples, samples[: request.limit]
     masks_read = check_masks(samples, of=whole)
@@ -115,13 +119,12 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
         Scored(network, cost(model), evaluation)
         for network, model, evaluation in zip(networks, models, evaluations, strict=True)
     ]
-    if request.worst:
-        count, picture = request.worst
+    if request.out is not None:
         found = scored[0].evaluation
-        chosen = worst_samples(samples, found, count)
-        write_contact_sheet(picture, models[0], chosen, found)
+        chosen = worst_samples(samples, found, request.worst)
+        write_contact_sheet(request.out, models[0], chosen, found)
     difference = None
     if len(scored) > 1:
         difference = paired_bootstrap(scored[0].ious, scored[1].ious)
     warnings = [each.warning for each in watched if each.warning]
-    return Evaluated(request.data, split, masks_read, scored, difference, warnings)
+    return Evaluated(request.data, split, masks_read, scored, difference, request.out, warnings)

@@ -13,7 +13,7 @@ from pipelines.portraits.rows import latest_masks
 
 
 @dataclass(frozen=True)
-class ImageCounts:
+class PhotoCounts:
     """Files and their distinct contents.
 
     Attributes:
@@ -41,16 +41,16 @@ class Funnel:
     """The state of a workspace.
 
     Attributes:
-        images: files and contents.
+        photos: files and contents.
         failures: failed jobs by reason.
         failures_by_stage: the same by stage, those without any left out.
         portraits: number of portraits.
         verdicts: portraits by the verdict on their latest mask.
-        reasons: why masks are not candidates and images without portraits, by reason.
+        reasons: why masks are not candidates and photos without portraits, by reason.
         jobs: stage → state → number.
     """
 
-    images: ImageCounts
+    photos: PhotoCounts
     failures: dict[str, int]
     failures_by_stage: dict[str, dict[str, int]]
     portraits: int
@@ -73,7 +73,7 @@ def funnel(connection: Connection) -> Funnel:
         connection, Mask.verdict, latest_masks()
     )
     return Funnel(
-        images=_images(connection),
+        photos=_photos(connection),
         failures=_by_number(in_total),
         failures_by_stage=failed,
         portraits=_count(connection, sa.select(sa.func.count()).select_from(Portrait)),
@@ -86,7 +86,7 @@ def funnel(connection: Connection) -> Funnel:
     )
 
 
-def _images(connection: Connection) -> ImageCounts:
+def _photos(connection: Connection) -> PhotoCounts:
     seen = _count(connection, sa.select(sa.func.count()).select_from(Source))
     unread = _count(connection, sa.select(sa.func.count()).where(Source.image_id.is_(None)))
     unique = _count(connection, sa.select(sa.func.count()).select_from(Image))
@@ -95,7 +95,7 @@ def _images(connection: Connection) -> ImageCounts:
         JobRow.stage.in_([Stage.READ, Stage.DETECT]), JobRow.state == JobState.FAILED
     )
     outcomes = _grouped(connection, Image.outcome, Image.outcome.is_not(None))
-    return ImageCounts(
+    return PhotoCounts(
         seen=seen,
         unique=unique,
         duplicates=seen - unread - used,

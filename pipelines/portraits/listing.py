@@ -1,6 +1,6 @@
 """Portraits one by one: the lines of `list` and what `show` needs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,14 +22,14 @@ class PortraitLine:
     """One portrait with its latest mask; mask fields are None or empty while it has none.
 
     Attributes:
-        image_uri: percent-encoded, of the first file with this content; None when every such file
+        photo_uri: percent-encoded, of the first file with this content; None when every such file
             has been overwritten with something else.
-        image_path: likewise, readable; a tar's member as ``/x.tar#member``.
-        image_sha256: of the file's bytes.
+        photo_path: likewise, readable; a tar's member as ``/x.tar#member``.
+        photo_sha256: of the file's bytes.
         portrait_id: as for `show`.
         face_box: x0, y0, x1, y1 in pixels of the upright image.
         crop_box: likewise, whole pixels, right and bottom exclusive.
-        crop_path: absolute path of the crop.
+        portrait_path: absolute path of the crop.
         mask_path: absolute path of the mask.
         mask_source: teacher, student, import or human.
         verdict: on the mask.
@@ -37,13 +37,13 @@ class PortraitLine:
         scores: of the mask.
     """
 
-    image_uri: str | None
-    image_path: str | None
-    image_sha256: str
+    photo_uri: str | None
+    photo_path: str | None
+    photo_sha256: str
     portrait_id: int
     face_box: list[float]
     crop_box: list[int]
-    crop_path: str
+    portrait_path: str
     mask_path: str | None
     mask_source: str | None
     verdict: str | None
@@ -55,21 +55,23 @@ class PortraitLine:
         return asdict(self)
 
 
-def list_portraits(workspace: Workspace, verdict: Verdict | None = None) -> Iterator[PortraitLine]:
+def list_portraits(
+    workspace: Workspace, verdicts: Collection[Verdict] = ()
+) -> Iterator[PortraitLine]:
     """All portraits in the order of their ids, as they are at the first.
 
     Args:
         workspace: opened.
-        verdict: only those whose latest mask has it.
+        verdicts: only those whose latest mask has one of them; none: all.
     """
     with reader(workspace.engine).begin() as connection:
-        yield from portrait_lines(connection, workspace.store, verdict)
+        yield from portrait_lines(connection, workspace.store, verdicts)
 
 
 def portrait_lines(
     connection: Connection,
     store: Store,
-    verdict: Verdict | None = None,
+    verdicts: Collection[Verdict] = (),
     portrait_id: int | None = None,
 ) -> Iterator[PortraitLine]:
     """All portraits in the order of their ids, a page at a time.
@@ -77,7 +79,7 @@ def portrait_lines(
     Args:
         connection: in a transaction.
         store: of the workspace.
-        verdict: only those whose latest mask has it.
+        verdicts: only those whose latest mask has one of them; none: all.
         portrait_id: only this one.
     """
     same_image = aliased(Source)
@@ -101,19 +103,19 @@ def portrait_lines(
         .outerjoin(Mask, sa.and_(Mask.portrait_id == Portrait.id, latest_masks()))
         .order_by(Portrait.id)
     )
-    if verdict is not None:
-        query = query.where(Mask.verdict == verdict)
+    if verdicts:
+        query = query.where(Mask.verdict.in_(verdicts))
     if portrait_id is not None:
         query = query.where(Portrait.id == portrait_id)
     for row in connection.execution_options(yield_per=1000).execute(query):
         yield PortraitLine(
-            image_uri=row.uri,
-            image_path=uri_path(row.uri) if row.uri else None,
-            image_sha256=row.sha256,
+            photo_uri=row.uri,
+            photo_path=uri_path(row.uri) if row.uri else None,
+            photo_sha256=row.sha256,
             portrait_id=row.id,
             face_box=row.face_box,
             crop_box=row.crop_box,
-            crop_path=store.where(row.blob),
+            portrait_path=store.where(row.blob),
             mask_path=store.where(row.mask) if row.mask else None,
             mask_source=row.source and str(row.source),
             verdict=row.verdict and str(row.verdict),

@@ -52,7 +52,7 @@ def save_picture(line: PortraitLine, target: Path, settings: Settings) -> None:
     Raises:
         PipelineError: the portrait's crop or mask, or the target, cannot be read or written.
     """
-    crop = _read(Path(line.crop_path))
+    crop = _read(Path(line.portrait_path))
     panels = [_image_panel(line, settings), Image.fromarray(crop)]
     if line.mask_path:
         panels.append(_mask_panel(crop, is_person(_read(Path(line.mask_path))[..., 0])))
@@ -68,9 +68,9 @@ def save_picture(line: PortraitLine, target: Path, settings: Settings) -> None:
 
 def _image_panel(line: PortraitLine, settings: Settings) -> Image.Image:
     try:
-        if line.image_uri is None:
+        if line.photo_uri is None:
             raise ItemError("overwritten", "no file has this image's content any longer")
-        data = read_bytes(line.image_uri, max_bytes=settings.decode.max_bytes)
+        data = read_bytes(line.photo_uri, max_bytes=settings.decode.max_bytes)
         rgb = decode(data, max_pixels=settings.decode.max_pixels).rgb
     except ItemError as error:
         panel = Image.new("RGB", (_PANEL_HEIGHT_PX * 3 // 4, _PANEL_HEIGHT_PX), _PAPER)

@@ -58,7 +58,7 @@ def write_card(folder: Path, facts: CardFacts) -> None:
 def card_text(facts: CardFacts) -> str:
     """Return the card as Markdown."""
     entries, selection = facts.selection.entries, facts.selection
-    photos, groups = ({getattr(e, name) for e in entries} for name in ("raw_sha256", "group_id"))
+    photos, groups = ({getattr(e, name) for e in entries} for name in ("photo_sha256", "group_id"))
     parts = [
         "# Portraits with masks\n",
         (

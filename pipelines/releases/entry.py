@@ -26,7 +26,7 @@ class Entry:
         mask_blob: store key of the mask, a 1-bit PNG of 0 and 255.
         width: of both, in pixels.
         height: likewise.
-        raw_sha256: of the photo it was cropped from.
+        photo_sha256: of the photo it was cropped from.
         crop_box: x0, y0, x1, y1 in the upright photo; right and bottom exclusive.
         face_height: in pixels.
         mask_source: who made the mask.
@@ -51,7 +51,7 @@ class Entry:
     mask_blob: str
     width: int
     height: int
-    raw_sha256: str
+    photo_sha256: str
     crop_box: tuple[int, int, int, int]
     face_height: float
     mask_source: MaskSource
@@ -110,7 +110,7 @@ class Entry:
             "certificate": self.certificate and self.certificate.as_dict(),
             "audited": self.audited,
             "origin": self.origin and self.origin.as_dict(),
-            "raw_sha256": self.raw_sha256,
+            "photo_sha256": self.photo_sha256,
             "crop_box": list(self.crop_box),
             "face_height": self.face_height,
             "portrait_id": self.portrait_id,
@@ -141,7 +141,7 @@ class Entry:
             mask_blob=blob_key(BlobKind.MASK, line["mask_sha256"]),
             width=line["width"],
             height=line["height"],
-            raw_sha256=line["raw_sha256"],
+            photo_sha256=line["photo_sha256"],
             crop_box=(x0, y0, x1, y1),
             face_height=line["face_height"],
             mask_source=MaskSource(line["mask_source"]),

@@ -84,7 +84,7 @@ def export_release(
     if request.round is not None:
         return _export_round(workspace, request.out, request.format, request.round)
     form, min_source = request.format, request.min_source
-    command = ["dataengine", "export", "OUT", "--format", form, "--min-source", min_source]
+    command = ["dataengine", "export", "--out", "DIR", "--format", form, "--min-source", min_source]
     with alone(workspace):
         selection, facts = _current(workspace, min_source, shlex.join(command))
 

@@ -210,7 +210,7 @@ def _entry(
         mask_blob=row.mask_blob,
         width=row.width,
         height=row.height,
-        raw_sha256=row.sha256,
+        photo_sha256=row.sha256,
         crop_box=(x0, y0, x1, y1),
         face_height=row.face_box[3] - row.face_box[1],
         mask_source=row.source,

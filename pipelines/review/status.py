@@ -50,7 +50,7 @@ class ReviewCounts:
         pushed: requests whose task was sent.
         waiting: those without an answer.
         unsent: requests that an interrupted push has not sent.
-        superseded: requests withdrawn since the portrait has a newer mask.
+        withdrawn: requests withdrawn since the portrait has a newer mask.
         accepted: masks, by the majority of their decisions; likewise the next three.
         rejected: masks.
         fixed: masks that people replaced.
@@ -63,7 +63,7 @@ class ReviewCounts:
     pushed: int
     waiting: int
     unsent: int
-    superseded: int
+    withdrawn: int
     accepted: int
     rejected: int
     fixed: int
@@ -115,7 +115,7 @@ def review_counts(connection: Connection) -> ReviewCounts:
         pushed=states[RequestState.SENT] + states[RequestState.ANSWERED],
         waiting=states[RequestState.SENT],
         unsent=states[RequestState.OPEN],
-        superseded=states[RequestState.SUPERSEDED],
+        withdrawn=states[RequestState.SUPERSEDED],
         accepted=outcomes[Decision.ACCEPT],
         rejected=outcomes[Decision.REJECT],
         fixed=outcomes[Decision.FIX],

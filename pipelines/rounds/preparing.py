@@ -131,7 +131,7 @@ def check_trainable(selection: Selection) -> None:
         side = "nothing but background" if max(known) < _ONE_SIDED else "nothing but person"
         raise PipelineError(
             f"the masks of all {len(of_train):,} portraits in `train` show {side}; look at them "
-            "with `dataengine show ID OUT.png` and let people decide with `dataengine review push`"
+            "with `dataengine show ID --out FILE` and let people decide: `dataengine review push`"
         )
     if not test.released:
         fallen = (

@@ -56,7 +56,7 @@ def test_photos_and_masks_in_one_folder(
     run = ingest(tmp_path / "data", "--masks", tmp_path / "data", *options)
     assert (run["run"]["offered"], run["run"]["ignored"]) == (1, {"mask": 1})
     assert run["status"]["failures"] == {}
-    assert run["status"]["images"]["seen"] == 1
+    assert run["status"]["photos"]["seen"] == 1
 
 
 def test_a_mask_nearly_named_like_its_photo_is_named(

@@ -19,7 +19,7 @@ LEFT_OUT = {
 def test_photos_are_taken_and_the_rest_is_counted(cases: Path, ingest: Ingest) -> None:
     run = ingest(cases / "messy")
     assert run["run"]["ignored"] == LEFT_OUT
-    images = run["status"]["images"]
+    images = run["status"]["photos"]
     photos = {f"IMG_000{number}.jpg" for number in range(6)}
     others = {
         "IMG_0001.heic", "a.jxl", "b.jxl", "c.dng", "d.cr3", "err.jpg", "err2.jpg", "gz.jpg",
@@ -62,7 +62,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_other_leftovers_and_odd_names(folder: Path, ingest: Ingest) -> None:
     run = ingest(folder)
-    images = run["status"]["images"]
+    images = run["status"]["photos"]
     assert (images["seen"], images["unique"], images["failed"]) == (len(PHOTOS), len(PHOTOS), 0)
     left_out = run["run"]["ignored"]
     assert sum(left_out.values()) == len(LEFTOVERS) + len(LEFT_OUT_FOLDERS)
@@ -97,6 +97,6 @@ def test_lines_of_a_list_that_are_no_plain_paths(
     assert run["run"]["offered"] == 5
     assert run["run"]["ignored"] == {"comment": 1, "URL": 2}
     assert run["status"]["failures"] == {"missing": 1}
-    assert run["status"]["images"]["with_portraits"] == 4
+    assert run["status"]["photos"]["with_portraits"] == 4
     (note,) = run["run"]["notes"]
     assert "2 lines are addresses, first https://example.org/a.jpg" in note

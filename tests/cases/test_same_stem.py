@@ -17,10 +17,9 @@ def masked(dataengine: Callable[..., str], tmp_path: Path) -> Callable[[], dict[
     """Source of the latest mask by the photo's path from its folder on."""
 
     def call() -> dict[str, str]:
-        lines = dataengine("-w", tmp_path / "ws", "list", "--jsonl").splitlines()
-        rows = [json.loads(line) for line in lines]
+        rows = json.loads(dataengine("-w", tmp_path / "ws", "list", "--json"))
         return {
-            "/".join(Path(row["image_path"]).parts[-2:]): row["mask_source"]
+            "/".join(Path(row["photo_path"]).parts[-2:]): row["mask_source"]
             for row in rows
             if row["mask_source"]
         }

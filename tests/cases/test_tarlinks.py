@@ -16,7 +16,7 @@ def test_hard_links_are_photos_and_symbolic_ones_are_counted(cases: Path, ingest
     run = ingest(cases / "tarlinks")
     assert run["run"]["offered"] == 2
     assert run["run"]["skipped"] == {"symbolic link": 2}
-    images = run["status"]["images"]
+    images = run["status"]["photos"]
     assert (images["seen"], images["unique"], images["duplicates"]) == (2, 1, 1)
     assert run["status"]["failures"] == {}
 
@@ -60,6 +60,6 @@ def test_a_link_to_a_photo_that_comes_twice_has_the_first_ones_bytes(
         link.type, link.linkname = tarfile.LNKTYPE, "a.jpg"
         tar.addfile(link)
         tar.add(cases / "messy/IMG_0001.jpg", "a.jpg")
-    images = ingest(tmp_path / "t.tar")["status"]["images"]
+    images = ingest(tmp_path / "t.tar")["status"]["photos"]
     assert (images["seen"], images["unique"]) == (2, 2)
     shutil.rmtree(tmp_path / "ws")

@@ -21,7 +21,7 @@ def test_the_list_of_networks(run: Run) -> None:
 
 def test_a_table_and_a_plot(run: Run, tmp_path: Path) -> None:
     data = make_data(tmp_path / "data")
-    options = ["--epochs", "1", "--side", "32", "--rounds", "1", "--device", "cpu"]
+    options = ["--epochs", "1", "--side", "32", "--runs", "1", "--device", "cpu"]
     answer = run("bench", "models", "extremec3net", "--data", data, *options)
     assert answer.code == 0, answer.err
     (row,) = json.loads(Path("bench/models.json").read_text())["rows"]

@@ -18,7 +18,7 @@ from tests.dataengine.conftest import Run
 
 PROGRAM = [sys.executable, "-c", "from dataengine.cli import main; main()"]
 JSONL_KEYS = {
-    "image_path", "image_sha256", "portrait_id", "face_box", "crop_box", "mask_path", "verdict",
+    "photo_path", "photo_sha256", "portrait_id", "face_box", "crop_box", "mask_path", "verdict",
     "reasons", "scores",
 }  # fmt: skip
 
@@ -62,19 +62,19 @@ def test_status_for_scripts(run: Run, ingested: Crawl) -> None:
     answer = run("-w", ingested.workspace, "status", "--json")
     assert (answer.code, answer.err) == (0, "")
     status = json.loads(answer.out)
-    assert set(status) >= {"images", "failures", "portraits", "verdicts", "reasons", "jobs"}
-    assert set(status["images"]) >= {"seen", "unique", "duplicates", "failed", "no_face"}
-    assert {key: status["images"][key] for key in ("seen", "unique", "duplicates")} == {
+    assert set(status) >= {"photos", "failures", "portraits", "verdicts", "reasons", "jobs"}
+    assert set(status["photos"]) >= {"seen", "unique", "duplicates", "failed", "no_face"}
+    assert {key: status["photos"][key] for key in ("seen", "unique", "duplicates")} == {
         "seen": 7,
         "unique": 6,
         "duplicates": 1,
     }
-    assert (status["images"]["failed"], status["images"]["no_face"]) == (1, 2)
+    assert (status["photos"]["failed"], status["photos"]["no_face"]) == (1, 2)
     assert status["failures"] == {"not_an_image": 1}
     assert status["portraits"] == 3
     assert set(status["verdicts"]) == {"candidate", "review", "rejected"}
     assert status["reasons"]["no_face"] == 1
-    assert set(status["jobs"]) == {"read", "detect", "import", "label"}
+    assert set(status["jobs"]) >= {"read", "detect", "import", "label"}
     assert set(status["jobs"]["read"]) == {"todo", "doing", "succeeded", "failed"}
 
 
@@ -83,7 +83,7 @@ def test_status_for_people(run: Run, ingested: Crawl) -> None:
     lines = {" ".join(line.split()) for line in answer.out.splitlines()}
     assert {
         "files 7 1 copies of others",
-        "images 6 3 with portraits",
+        "photos 6 3 with portraits",
         "no face 2",
         "failed 1 not_an_image 1",
         "portraits 3",
@@ -91,20 +91,20 @@ def test_status_for_people(run: Run, ingested: Crawl) -> None:
 
 
 def test_list_for_scripts(run: Run, ingested: Crawl) -> None:
-    answer = run("-w", ingested.workspace, "list", "--jsonl")
+    answer = run("-w", ingested.workspace, "list", "--json")
     assert (answer.code, answer.err) == (0, "")
-    lines = [json.loads(line) for line in answer.out.splitlines()]
+    lines = json.loads(answer.out)
     assert len(lines) == 3
     for line in lines:
         assert set(line) >= JSONL_KEYS
         x0, y0, x1, y1 = line["crop_box"]
-        with Image.open(line["image_path"]) as image, Image.open(line["mask_path"]) as mask:
+        with Image.open(line["photo_path"]) as image, Image.open(line["mask_path"]) as mask:
             assert 0 <= x0 < x1 <= image.width
             assert 0 <= y0 < y1 <= image.height
             assert mask.size == (x1 - x0, y1 - y0)
         assert Path(line["mask_path"]).is_absolute()
         assert line["verdict"] in ("candidate", "review", "rejected")
-    assert ODD_NAME in {Path(line["image_path"]).name for line in lines}
+    assert ODD_NAME in {Path(line["photo_path"]).name for line in lines}
 
 
 def test_list_for_people_is_one_line_a_portrait(run: Run, ingested: Crawl) -> None:
@@ -119,9 +119,9 @@ def test_list_for_people_is_one_line_a_portrait(run: Run, ingested: Crawl) -> No
 
 
 def test_list_of_one_verdict(run: Run, ingested: Crawl) -> None:
-    answer = run("-w", ingested.workspace, "list", "--verdict", "rejected", "--jsonl")
-    found = [json.loads(line) for line in answer.out.splitlines()]
-    assert "flat.png" in {Path(line["image_path"]).name for line in found}
+    answer = run("-w", ingested.workspace, "list", "--verdict", "rejected", "--json")
+    found = json.loads(answer.out)
+    assert "flat.png" in {Path(line["photo_path"]).name for line in found}
     assert {line["verdict"] for line in found} == {"rejected"}
 
 
@@ -137,9 +137,9 @@ def test_list_into_a_reader_that_leaves_early(ingested: Crawl) -> None:
 
 
 def test_show_draws_the_portrait(run: Run, ingested: Crawl, tmp_path: Path) -> None:
-    lines = run("-w", ingested.workspace, "list", "--jsonl").out.splitlines()
-    portrait = json.loads(lines[0])["portrait_id"]
-    answer = run("-w", ingested.workspace, "show", str(portrait), tmp_path / "out.png")
+    lines = json.loads(run("-w", ingested.workspace, "list", "--json").out)
+    portrait = lines[0]["portrait_id"]
+    answer = run("-w", ingested.workspace, "show", str(portrait), "--out", tmp_path / "out.png")
     assert (answer.code, answer.err, answer.out) == (0, "", f"Wrote {tmp_path}/out.png\n")
     with Image.open(tmp_path / "out.png") as picture:
         assert picture.format == "PNG"
@@ -174,7 +174,7 @@ def test_ingest_where_there_is_no_workspace_makes_one_and_says_so(
     assert answer.code == 0, answer.err
     assert f"Made a workspace in {folder}\n" in answer.err
     summary = json.loads(answer.out)
-    assert summary["status"]["images"]["seen"] == summary["run"]["new"] == 3
+    assert summary["status"]["photos"]["seen"] == summary["run"]["new"] == 3
     # In the order of names: a copy, the black one, the broken one.
     assert summary["run"]["failures"] == {"not_an_image": 1}
     assert summary["run"]["verdicts"] == {
@@ -195,12 +195,12 @@ def test_the_portrait_of_an_overwritten_file_stays(
     assert run("ingest", photo).code == 0
     shutil.copy(ingested.raw / "flat.png", photo)
     assert run("ingest", photo).code == 0
-    old, new = (json.loads(line) for line in run("list", "--jsonl").out.splitlines())
-    assert (old["image_path"], new["image_path"]) == (None, str(photo))
-    assert old["image_sha256"] != new["image_sha256"]
+    old, new = json.loads(run("list", "--json").out)
+    assert (old["photo_path"], new["photo_path"]) == (None, str(photo))
+    assert old["photo_sha256"] != new["photo_sha256"]
     assert Path(old["mask_path"]).is_file()
     assert "(overwritten)" in run("list").out
-    assert run("show", old["portrait_id"], tmp_path / "out.png").code == 0
+    assert run("show", old["portrait_id"], "--out", tmp_path / "out.png").code == 0
     assert json.loads(run("status", "--json").out)["portraits"] == 2
 
 

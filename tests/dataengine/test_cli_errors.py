@@ -34,9 +34,12 @@ def copied(ingested: Crawl, tmp_path: Path) -> Path:
     [
         (["-w", "missing", "status"], "missing: not a workspace; make one with `dataengine init"),
         (["-w", "missing", "list"], "not a workspace"),
-        (["-w", "{ws}", "show", "999", "out.png"], "no portrait 999; `dataengine list`"),
-        (["-w", "{ws}", "show", "1", "out.txt"], "name it .png or .jpg"),
-        (["-w", "{ws}", "show", "1", "missing/out.png"], "missing/out.png: cannot be written"),
+        (["-w", "{ws}", "show", "999", "--out", "out.png"], "no portrait 999; `dataengine list`"),
+        (["-w", "{ws}", "show", "1", "--out", "out.txt"], "name it .png or .jpg"),
+        (
+            ["-w", "{ws}", "show", "1", "--out", "missing/out.png"],
+            "missing/out.png: cannot be written",
+        ),
         (["-w", "{ws}", "ingest", "missing"], "'missing' does not exist"),
         (["-w", "{ws}", "ingest", ".", "--teacher", "deep"], "unknown network 'deep'; known are"),
         (["-w", "{ws}", "ingest", ".", "--teacher", "onnx:x"], "x: no such ONNX file"),
@@ -99,7 +102,7 @@ def test_a_broken_workspace_is_one_line_and_exit_code_1(
         ["list", "--verdict", "good"],
         ["ingest", ".", "--workers", "-1"],
         ["ingest", ".", "--device", "tpu"],
-        ["show", "one", "out.png"],
+        ["show", "one", "--out", "out.png"],
         ["show", "1"],
     ],
 )

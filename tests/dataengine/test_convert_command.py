@@ -22,7 +22,7 @@ def test_a_converted_file_scores_as_its_checkpoint(
     run: Run, checkpoint: Path, tmp_path: Path
 ) -> None:
     data = make_data(tmp_path / "data", count=6)
-    answer = run("convert", checkpoint, "a.onnx", "--check", data / "images", "--json")
+    answer = run("convert", checkpoint, "--out", "a.onnx", "--check", data / "images", "--json")
     assert answer.code == 0, answer.err
     outcome = json.loads(answer.out)
     assert outcome["path"] == "a.onnx"
@@ -41,11 +41,11 @@ def test_the_choice_of_formats_is_sinets() -> None:
 @pytest.mark.parametrize(
     ("arguments", "pattern"),
     [
-        (["missing.safetensors", "a.onnx"], r"missing\.safetensors: no such file"),
-        (["{weights}", "a.xml"], r"a\.xml: a file of format onnx must end in \.onnx"),
-        (["{weights}", "no/a.onnx"], "no: no such folder"),
-        (["{weights}", "a.onnx", "--int8"], "calibration images go together"),
-        (["{weights}", "a.pt2", "--to", "torch-export", "--int8"], "INT8 is for"),
+        (["missing.safetensors", "--out", "a.onnx"], r"missing\.safetensors: no such file"),
+        (["{weights}", "--out", "a.xml"], r"a\.xml: a file of format onnx must end in \.onnx"),
+        (["{weights}", "--out", "no/a.onnx"], "no: no such folder"),
+        (["{weights}", "--out", "a.onnx", "--int8"], "calibration images go together"),
+        (["{weights}", "--out", "a.pt2", "--to", "torch-export", "--int8"], "INT8 is for"),
     ],
 )
 def test_what_is_mistyped_is_one_line(
@@ -58,5 +58,5 @@ def test_what_is_mistyped_is_one_line(
 
 def test_nothing_is_overwritten(run: Run, checkpoint: Path) -> None:
     Path("a.onnx").write_bytes(b"mine")
-    assert_one_line_error(run("convert", checkpoint, "a.onnx"), "exists already")
+    assert_one_line_error(run("convert", checkpoint, "--out", "a.onnx"), "exists already")
     assert Path("a.onnx").read_bytes() == b"mine"

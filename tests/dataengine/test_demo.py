@@ -25,7 +25,7 @@ def test_the_demo(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         with Image.open(f"try/pictures/portrait-{number}.png") as picture:
             assert picture.width > 1000
     assert "dataengine -w try ingest ./raw --teacher bundled" in answer.out
-    listed = run("-w", "try", "list", "--jsonl")
+    listed = run("-w", "try", "list", "--json")
     assert listed.out.count('"mask_source": "student"') == 4
 
     # Once more: nothing is done twice.
@@ -33,7 +33,7 @@ def test_the_demo(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert again.code == 0, again.err
     assert "0 new, 0 changed, 9 known files" in again.out
     assert "refined" not in again.out
-    assert run("-w", "try", "list", "--jsonl").out == listed.out
+    assert run("-w", "try", "list", "--json").out == listed.out
 
 
 def test_a_demo_where_nothing_can_be_written(run: Run) -> None:

@@ -43,7 +43,9 @@ def test_scores_for_scripts(run: Run, data: Path, checkpoint: Path) -> None:
 
 
 def test_scores_for_people_and_the_worst(run: Run, data: Path, checkpoint: Path) -> None:
-    answer = run("evaluate", checkpoint, "--data", data, "--worst", "3", "w.png", "--split", "all")
+    answer = run(
+        "evaluate", checkpoint, "--data", data, "--worst", "3", "--out", "w.png", "--split", "all"
+    )
     assert answer.code == 0, answer.err
     assert "6 images" in answer.out
     for expected in ("authors' metric", "native", "mIoU", "boundary F1", "Boundary IoU", "86,910"):
@@ -115,7 +117,9 @@ def test_a_bad_checkpoint_is_one_line(
             torch.save(torch.nn.Linear(2, 2).state_dict(), path)
         case "cut pth" | "cut onnx":
             path.write_bytes(checkpoint.read_bytes()[:5000])
-    assert_one_line_error(run("evaluate", path, "--data", data, "--worst", "1", "w.png"), pattern)
+    assert_one_line_error(
+        run("evaluate", path, "--data", data, "--worst", "1", "--out", "w.png"), pattern
+    )
     assert list(Path.cwd().iterdir()) == []
 
 
@@ -124,8 +128,8 @@ def test_a_bad_checkpoint_is_one_line(
     [
         (["--split", "dev"], r"has neither dev\.txt nor a folder dev"),
         (["--split", "empty"], "the split empty is empty"),
-        (["--worst", "2", "w.gif"], "name it .png or .jpg"),
-        (["--worst", "2", "missing/w.png"], "no folder missing"),
+        (["--worst", "2", "--out", "w.gif"], "name it .png or .jpg"),
+        (["--worst", "2", "--out", "missing/w.png"], "no folder missing"),
         (["--split", "odd"], r"the mask is 20 × 10, its image 48 × 60"),
     ],
 )

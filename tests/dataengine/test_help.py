@@ -26,8 +26,8 @@ DOCUMENTED = {
     "failures": [
         "--stage", "<read|detect|import|label|relabel|signals|traits>", "--json", "whole reason",
     ],
-    "list": ["--verdict", "<candidate|review|rejected>", "--jsonl", "image_sha256"],
-    "show": ["ID", "OUT.png"],
+    "list": ["--verdict", "<candidate|review|rejected>", "--json", "photo_sha256"],
+    "show": ["ID", "--out"],
     "bench models": ["[NAME]...", "--data", "--epochs", "--out", "--device"],
     "models": ["--json", "224"],
     "train": [
@@ -38,7 +38,7 @@ DOCUMENTED = {
         "--force", "sinet:current",
     ],
     "export": [
-        "OUT", "--format", "<folder|coco|webdataset|parquet>", "--min-source",
+        "--out", "--format", "<folder|coco|webdataset|parquet>", "--min-source",
         "<human|certified|any>", "--round", "--json", "checksums.txt",
     ],
     "rounds": ["--json", "95 %"],
@@ -46,7 +46,7 @@ DOCUMENTED = {
         "--network", "--round", "--method", "--device", "<student|mean>", "--json", "never touched",
     ],
     "evaluate": [
-        "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "N OUT.png", "--limit",
+        "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "--out", "--limit",
         "--json", ".safetensors", ".pth", ".onnx", "boundary_iou",
     ],
     "predict": [
@@ -55,7 +55,7 @@ DOCUMENTED = {
         "NAME.masks",
     ],
     "convert": [
-        "NETWORK", "OUT", "--to", "<onnx|openvino|torch-export>", "--int8", "--calibrate",
+        "NETWORK", "--out", "--to", "<onnx|openvino|torch-export>", "--int8", "--calibrate",
         "--check", "--json",
     ],
     "explain": ["FILE[:x,y]", "--json", "a copy of one"],
@@ -76,7 +76,7 @@ DOCUMENTED = {
         "hypergeometric", "void",
     ],
     "scores fit": ["--bad-below", "--seed", "--json", "near-duplicates", "calibrated"],
-    "scores show": ["--pictures", "reliability.png", "precision-recall.png", "--json"],
+    "scores show": ["--out", "reliability.png", "precision-recall.png", "--json"],
     "scores slices": ["--json", "Thirds", "95 %"],
     "scores drift": ["--json", "Kolmogorov", "false discovery rate"],
     "review pull": ["--watch", "SECONDS", "--json"],

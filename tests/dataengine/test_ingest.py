@@ -48,7 +48,7 @@ def test_only_what_failed_is_tried_again(run: Run, raw: Path) -> None:
     some = summary(run("ingest", "--retry-failed", raw / "1.png", raw / "3.png", "--json"))
     assert (some["run"]["retried"], some["run"]["portraits"]) == (1, 1)
     assert some["status"]["failures"] == {"not_an_image": 1}
-    assert some["status"]["images"]["seen"] == 6
+    assert some["status"]["photos"]["seen"] == 6
 
 
 def test_no_path_and_nothing_to_retry_is_wrong_usage(run: Run) -> None:
@@ -59,7 +59,7 @@ def test_no_path_and_nothing_to_retry_is_wrong_usage(run: Run) -> None:
 
 def test_a_limit_takes_the_next_files_each_time(run: Run, raw: Path) -> None:
     seen = [
-        summary(run("ingest", raw, "--limit", "4", "--json"))["status"]["images"]["seen"]
+        summary(run("ingest", raw, "--limit", "4", "--json"))["status"]["photos"]["seen"]
         for _ in range(3)
     ]
     assert seen == [4, 6, 6]
@@ -118,7 +118,7 @@ def test_the_summary_adds_up(run: Run, raw: Path) -> None:
     (raw / "page.jpg").write_text("<html>")
     (raw / "notes.txt").write_text("notes")
     answer = summary(run("ingest", raw, "--json"))
-    tally, images = answer["run"], answer["status"]["images"]
+    tally, images = answer["run"], answer["status"]["photos"]
     assert tally["files"] == images["seen"] == tally["new"] == 10
     assert tally["duplicates"] == images["duplicates"] == 1
     assert tally["no_face"] == images["no_face"] == 2

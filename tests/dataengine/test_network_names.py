@@ -23,7 +23,7 @@ def data(tmp_path: Path) -> Path:
 def files(tmp_path: Path, run: Run, data: Path) -> dict[str, str]:
     """A checkpoint and what it was exported to, each by prefix and bare."""
     checkpoint, exported = make_checkpoint(tmp_path / "a.safetensors"), tmp_path / "a.onnx"
-    answer = run("convert", f"sinet:{checkpoint}", exported, "--check", data / "images")
+    answer = run("convert", f"sinet:{checkpoint}", "--out", exported, "--check", data / "images")
     assert answer.code == 0, answer.err
     return {
         "sinet": f"sinet:{checkpoint}",
@@ -78,9 +78,15 @@ def test_train_starts_from_and_distils_from_any(
     [
         (["evaluate", "sinnet:bundled", "--data", "{data}"], "did you mean sinet:bundled"),
         (["predict", "sinet:bundeld", "{data}", "--out", "o"], "did you mean sinet:bundled"),
-        (["convert", "bundled-onnx", "o.onnx"], "unknown network .* did you mean bundled"),
-        (["convert", "{onnx}", "o.onnx"], "an exported network, but convert takes sinet:current"),
-        (["convert", "auto", "o.onnx"], "but convert takes sinet:current, bundled, sinet:bundled"),
+        (["convert", "bundled-onnx", "--out", "o.onnx"], "unknown network .* did you mean bundled"),
+        (
+            ["convert", "{onnx}", "--out", "o.onnx"],
+            "exported network, but convert takes sinet:current",
+        ),
+        (
+            ["convert", "auto", "--out", "o.onnx"],
+            "convert takes sinet:current, bundled, sinet:bundled",
+        ),
         (["train", "--data", "{data}", "--init", "{onnx}"], "but --init takes sinet:current"),
         (["train", "--data", "{data}", "--init", "auto"], "but --init takes sinet:current"),
         (["train", "--data", "{data}", "--teacher", "bundle"], "did you mean bundled"),

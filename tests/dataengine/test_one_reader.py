@@ -55,7 +55,7 @@ def ingested(run: Run, photos: Path, network: Path) -> Iterator[tuple[Path, Grey
 
 
 def export_sinet(path: Path, run: Run) -> Path:
-    answer = run("convert", "sinet:bundled", path)
+    answer = run("convert", "sinet:bundled", "--out", path)
     assert answer.code == 0, answer.err
     return path
 

@@ -115,7 +115,7 @@ def test_origins_reach_the_release(
     if table:
         assert summary["run"]["origins"] == {"matched": 4, "unmatched": 1, "unused": 0}
     assert summary["status"]["reasons"]["policy"] == 1
-    assert run("export", tmp_path / "out").code == 0
+    assert run("export", "--out", tmp_path / "out").code == 0
     found = released(tmp_path / "out")
     assert set(found) == {
         "https://x.org/cc0.png",
@@ -167,20 +167,21 @@ def test_the_policy_of_today_is_what_counts(
     run: Run, ingested_photos: Path, tmp_path: Path, policy: str, urls: set[str | None]
 ) -> None:
     settings(f"[policy]\n{policy}\n")
-    answer = run("export", tmp_path / "out")
+    answer = run("export", "--out", tmp_path / "out")
     assert answer.code == 0, answer.err
     wanted = {url and f"https://x.org/{url}.png" for url in urls}
     assert set(released(tmp_path / "out")) == wanted
-    refused = [line for line in run("list", "--jsonl").out.splitlines() if '"policy"' in line]
+    listed = json.loads(run("list", "--json").out)
+    refused = [line for line in listed if '"policy"' in json.dumps(line)]
     assert len(refused) == len(ROWS) - len(urls)
-    assert all(json.loads(line)["verdict"] == "rejected" for line in refused)
+    assert all(line["verdict"] == "rejected" for line in refused)
 
 
 def test_a_policy_that_refuses_everything_says_so(
     run: Run, ingested_photos: Path, tmp_path: Path
 ) -> None:
     settings('[policy]\nlicences = ["MIT"]\nallow_unknown = false\n')
-    answer = run("export", tmp_path / "out")
+    answer = run("export", "--out", tmp_path / "out")
     assert answer.code == 1
     assert "the policy refuses all 5 portraits" in answer.err
 
@@ -197,14 +198,14 @@ def test_a_frozen_round_is_written_again_without_what_is_refused_now(
     freeze_round(workspace, 1, MinSource.ANY, lambda _: None)
     workspace.close()
     settings('[policy]\nlicences = ["CC0-1.0"]\nallow_unknown = false\n')
-    answer = run("export", tmp_path / "out", "--round", "1")
+    answer = run("export", "--out", tmp_path / "out", "--round", "1")
     assert answer.code == 0, answer.err
     assert set(released(tmp_path / "out")) == {"https://x.org/cc0.png"}
     assert "3 refused by the policy" in answer.out
 
 
 def test_a_release_names_its_sources(run: Run, ingested_photos: Path, tmp_path: Path) -> None:
-    assert run("export", tmp_path / "out").code == 0
+    assert run("export", "--out", tmp_path / "out").code == 0
     with (tmp_path / "out/ATTRIBUTION.csv").open(newline="") as file:
         rows = {row["url"]: row for row in csv.DictReader(file)}
     assert set(rows) == {f"https://x.org/{name}.png" for name in ("cc0", "by", "nc")}
@@ -284,7 +285,7 @@ def test_every_format_carries_it(
     run: Run, ingested_photos: Path, tmp_path: Path, form: str
 ) -> None:
     out = tmp_path / form
-    assert run("export", out, "--format", form).code == 0
+    assert run("export", "--out", out, "--format", form).code == 0
     found: set[tuple[str | None, str | None]] = set()
     if form == "coco":
         for file in (out / "annotations").iterdir():

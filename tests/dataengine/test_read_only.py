@@ -19,8 +19,8 @@ from tests.dataengine.test_cli_errors import assert_one_line_error
 
 READERS = {
     "status": ["status", "--json"],
-    "list": ["list", "--jsonl"],
-    "show": ["show", "1", "OUT"],
+    "list": ["list", "--json"],
+    "show": ["show", "1", "--out", "OUT"],
     "explain": ["explain", "PHOTO", "--json"],
     "verify": ["verify", "--json"],
     "rounds": ["rounds", "--json"],

@@ -15,6 +15,7 @@ from tests.conftest import Crawl
 from tests.dataengine.conftest import Run
 
 NOWHERE = "http://127.0.0.1:9"
+ALL_VERDICTS = ("--verdict", "candidate", "--verdict", "review", "--verdict", "rejected")
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> FakeGateway:
 
 
 def test_push_pull_status(run: Run, root: Path, gateway: FakeGateway) -> None:
-    answer = run("-w", root, "review", "push", "--verdict", "candidate,review,rejected")
+    answer = run("-w", root, "review", "push", *ALL_VERDICTS)
     assert (answer.code, answer.err) == (0, "")
     assert "3 tasks sent to 'portraits'" in answer.out
     assert "0 masks are left" in answer.out
@@ -128,9 +129,9 @@ def test_an_error_is_one_line(
 
 
 def test_a_verdict_that_there_is_not(run: Run, root: Path) -> None:
-    answer = run("-w", root, "review", "push", "--verdict", "candidate,good")
+    answer = run("-w", root, "review", "push", "--verdict", "candidate", "--verdict", "good")
     assert answer.code == 2
-    assert "choose from candidate, review, rejected" in answer.err
+    assert "'good' is not one of 'candidate', 'review', 'rejected'" in answer.err
 
 
 def test_the_server_of_a_workspace_keeps_its_secrets_elsewhere(

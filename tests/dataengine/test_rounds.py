@@ -202,7 +202,7 @@ def test_the_student_labels_and_judges_the_next_crawl(
     trained(run, workspace, "--round", "1", "--config", config)
     answer = run("-w", workspace, "ingest", ingested.raw, "--second-opinion", "sinet:current")
     assert answer.code == 0, answer.err
-    lines = [json.loads(line) for line in run("-w", workspace, "list", "--jsonl").out.splitlines()]
+    lines = json.loads(run("-w", workspace, "list", "--json").out)
     new = [line for line in lines if line["mask_source"] == "teacher"]
     assert len(new) == 3
     assert all(0 < line["scores"]["disagreement"] <= 1 for line in new)
@@ -237,21 +237,23 @@ def test_every_command_takes_the_current_student(
          "--teacher", "sinet:current"),
         ("evaluate", "sinet:current", "--data", data, "--limit", "2", "--compare", "sinet:current"),
         ("predict", "sinet:current", data / "images", "--out", "masks"),
-        ("convert", "sinet:current", "current.onnx", "--check", data / "images"),
+        ("convert", "sinet:current", "--out", "current.onnx", "--check", data / "images"),
     ):  # fmt: skip
         answer = run("-w", workspace, *arguments)
         assert answer.code == 0, answer.err
 
 
 def test_export_writes_and_says_what(run: Run, workspace: Path) -> None:
-    answer = run("-w", workspace, "export", "out")
+    answer = run("-w", workspace, "export", "--out", "out")
     assert answer.code == 0, answer.err
     assert f"Wrote {COUNT} portraits to out: " in answer.out
     assert "out/card.md" in answer.out
-    found = json.loads(run("-w", workspace, "export", "more", "--json").out)
+    found = json.loads(run("-w", workspace, "export", "--out", "more", "--json").out)
     assert found["trust"] == {"imported": COUNT}
-    assert_one_line_error(run("-w", workspace, "export", "out"), "never overwrites anything")
-    human = run("-w", workspace, "export", "human", "--min-source", "human")
+    assert_one_line_error(
+        run("-w", workspace, "export", "--out", "out"), "never overwrites anything"
+    )
+    human = run("-w", workspace, "export", "--out", "human", "--min-source", "human")
     assert_one_line_error(human, "none of 30 portraits has a trusted mask")
 
 
@@ -273,7 +275,7 @@ def test_wrong_usage(run: Run, arguments: tuple[str, ...], message: str) -> None
 
 def test_an_empty_workspace_says_what_to_do(run: Run, tmp_path: Path) -> None:
     run("init", tmp_path / "empty")
-    for command in (("train", "--round", "3"), ("export", "out")):
+    for command in (("train", "--round", "3"), ("export", "--out", "out")):
         answer = run("-w", tmp_path / "empty", *command)
         assert_one_line_error(answer, "no portraits yet; bring photos with `dataengine ingest`")
     assert "No round was trained yet" in run("-w", tmp_path / "empty", "rounds").out
@@ -302,7 +304,7 @@ def test_a_student_that_learnt_from_near_copies_of_test_photos_is_flagged(
         database.executemany("UPDATE image SET group_id = ? WHERE id = ?", groups)
     assert table(run, workspace)[0]["leaked"] == 1
     assert "learnt from 1 photos that are near-copies" in run("-w", workspace, "rounds").out
-    later = json.loads(run("-w", workspace, "export", "out", "--json").out)
+    later = json.loads(run("-w", workspace, "export", "--out", "out", "--json").out)
     assert later["portraits"] == COUNT - 1, "it is left out of later releases"
 
 

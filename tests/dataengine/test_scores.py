@@ -18,7 +18,7 @@ def test_nothing_to_learn_from_is_one_line(run: Run, workspace: Workspace) -> No
     assert answer.code == 1
     assert answer.err.startswith("error: people found 0 masks bad and 0 good")
     assert "default score" in run("-w", root, "scores", "show").out
-    answer = run("-w", root, "scores", "show", "--pictures", root / "pictures")
+    answer = run("-w", root, "scores", "show", "--out", root / "pictures")
     assert answer.err.startswith("error: there is nothing to draw")
 
 
@@ -30,7 +30,7 @@ def test_fit_and_show(run: Run, reviewed: Prepared, tmp_path: Path) -> None:
     assert (answer.code, answer.err) == (0, "")
     assert "on 60 masks, 20 of them bad (rejected, or fixed with IoU below 0.9)" in answer.out
     assert "calibrated on 60 masks drawn at random" in answer.out
-    shown = run("-w", root, "scores", "show", "--pictures", tmp_path / "q")
+    shown = run("-w", root, "scores", "show", "--out", tmp_path / "q")
     assert shown.out == answer.out
     assert sorted(file.name for file in (tmp_path / "q").iterdir()) == [
         "precision-recall.png",

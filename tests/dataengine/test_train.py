@@ -162,7 +162,7 @@ def test_another_network_trains_evaluates_predicts_and_converts(
     assert network.options == {"backbone": "shufflenet", "output_stride": "published"}
     assert run("evaluate", weights, "--data", data).code == 0
     assert run("predict", weights, data / "images", "--out", "masks").code == 0
-    assert run("convert", weights, "network.onnx").code == 0
+    assert run("convert", weights, "--out", "network.onnx").code == 0
     other = run("train", "--data", data, "--config", config, "--out", "b", "--init", weights)
     assert_last_line(other.err, "holds `liteseg`, not `sinet`")
     same = ["--model", "liteseg", "--init", weights, "--out", "b"]

@@ -57,9 +57,9 @@ def answer_all(workspace: pipelines.Workspace, server: FakeGateway) -> None:
     with workspace.engine.connect() as connection:
         lines = list(portrait_lines(connection, workspace.store))
     bad = {
-        Path(line.crop_path).stem
+        Path(line.portrait_path).stem
         for line in lines
-        if is_doubtful(np.asarray(Image.open(line.crop_path).convert("RGB")))
+        if is_doubtful(np.asarray(Image.open(line.portrait_path).convert("RGB")))
     }
     for task in list(server.tasks.values()):
         if not task.annotations:

@@ -34,7 +34,7 @@ def models(
     ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Of every training.")] = 20,
     side: Annotated[int, typer.Option(metavar="PX", help="Of the square images.")] = 224,
-    rounds: Annotated[int, typer.Option(min=1, help="Timed runs of each kind.")] = 20,
+    runs: Annotated[int, typer.Option(min=1, help="Timed runs of each kind.")] = 20,
     device: Annotated[Device, typer.Option(help="Where they are trained.")] = Device.AUTO,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results.")] = Path(
         "bench"
@@ -56,7 +56,7 @@ def models(
         data=data,
         epochs=epochs,
         side=side,
-        runs=rounds,
+        runs=runs,
         out=out,
         device=device.value,
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dataengine.choices import OrderChoice
+from dataengine.choices import OrderChoice, VerdictChoice
 
 EPILOG = """
 **Examples**
@@ -36,9 +36,13 @@ def push(
         ),
     ] = OrderChoice.UNCERTAIN,
     verdict: Annotated[
-        str,
-        typer.Option(metavar="V,V", help="Masks with these verdicts: candidate, review, rejected."),
-    ] = "candidate,review",
+        list[VerdictChoice] | None,
+        typer.Option(
+            metavar="<candidate|review|rejected>",
+            help="Masks with this verdict; may be given again.",
+            show_default="candidate, review",
+        ),
+    ] = None,
     project: Annotated[
         str | None,
         typer.Option(metavar="TITLE", help="On the server.", show_default="portraits"),
@@ -59,12 +63,13 @@ def push(
     Stop it, kill it, run it again: it goes on where it was, and no task is there twice.
     """
     import pipelines
-    from dataengine.console.review.push import print_push, verdicts
+    from dataengine.console.review.push import print_push
     from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
 
+    wanted = verdict or (VerdictChoice.CANDIDATE, VerdictChoice.REVIEW)
     request = pipelines.PushRequest(
-        verdicts=verdicts(verdict),
+        verdicts=[pipelines.Verdict(each.value) for each in wanted],
         order=pipelines.Order(order.value),
         limit=limit,
         project=project,

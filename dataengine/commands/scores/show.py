@@ -9,13 +9,13 @@ EPILOG = """
 **Examples**
 
     dataengine scores show
-    dataengine scores show --pictures ./quality
+    dataengine scores show --out ./quality
 """
 
 
 def show(
     context: typer.Context,
-    pictures: Annotated[
+    out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
@@ -36,6 +36,6 @@ def show(
 
     with opened(context, read_only=True) as workspace:
         score = pipelines.require_score(workspace)
-    if pictures is not None:
-        pipelines.write_diagrams(score, pictures)
+    if out is not None:
+        pipelines.write_diagrams(score, out)
     print_score(score, as_json=json)

@@ -3,17 +3,7 @@
 import typer
 
 from dataengine.console.shared.text import print_json
-from db import Verdict
 from pipelines.review.push import PushResult
-
-
-def verdicts(text: str) -> list[Verdict]:
-    """Read `--verdict`: names between commas."""
-    try:
-        return [Verdict(name.strip()) for name in text.split(",")]
-    except ValueError as error:
-        names = ", ".join(Verdict)
-        raise typer.BadParameter(f"{error}; choose from {names}", param_hint="--verdict") from None
 
 
 def print_push(result: PushResult, *, as_json: bool) -> None:

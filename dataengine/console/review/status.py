@@ -21,7 +21,7 @@ def _print_tables(found: ReviewCounts) -> None:
     table.add_column(justify="left")
     table.add_column(justify="right")
     table.add_column(style="dim")
-    table.add_row("pushed", f"{found.pushed:,}", _note(found.superseded, "withdrawn before"))
+    table.add_row("pushed", f"{found.pushed:,}", _note(found.withdrawn, "withdrawn before"))
     table.add_row("  waiting", f"{found.waiting:,}", "")
     for name, number in (
         ("accepted", found.accepted),

@@ -15,7 +15,7 @@ ROWS_A_GROUP = 100
 
 _TEXT = (
     "id", "split", "image_sha256", "mask_sha256", "trust", "mask_source", "producer", "verdict",
-    "decided_at", "raw_sha256",
+    "decided_at", "photo_sha256",
 )  # fmt: skip
 _JSON = ("scores", "certificate", "origin")
 _NUMBERS = ("width", "height", "portrait_id", "mask_id", "mask_revision", "group_id")

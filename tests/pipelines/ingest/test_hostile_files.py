@@ -85,7 +85,7 @@ def test_every_bad_file_fails_with_its_reason_and_takes_no_other_with_it(
         "one.png": None,
         "nineteen.png": None,
     }
-    images = run["status"]["images"]
+    images = run["status"]["photos"]
     assert (images["seen"], images["with_portraits"], images["no_face"], images["failed"]) == (
         8, 1, 2, 5,
     )  # fmt: skip
@@ -134,7 +134,7 @@ def test_copies_are_one_image(tmp_path: Path, ingest_here: Ingest) -> None:
         shutil.copy(crawl / "a.png", crawl / name)
     run = ingest_here(tmp_path / "ws", crawl)
     assert run["run"]["duplicates"] == 3
-    images = run["status"]["images"]
+    images = run["status"]["photos"]
     assert (images["seen"], images["unique"], images["duplicates"]) == (4, 1, 3)
     assert run["status"]["portraits"] == 1
     sources = [row for key, row in snapshot(tmp_path / "ws").items() if key[0] == "source"]

@@ -40,7 +40,7 @@ def store(ingested: Crawl) -> FolderStore:
 
 
 def by_name(connection: Connection, store: FolderStore) -> dict[str, PortraitLine]:
-    return {Path(line.image_path).name: line for line in portrait_lines(connection, store)}
+    return {Path(line.photo_path).name: line for line in portrait_lines(connection, store)}
 
 
 def add_revision(connection: Connection, line: PortraitLine, verdict: Verdict, blob: str) -> None:
@@ -59,7 +59,7 @@ def add_revision(connection: Connection, line: PortraitLine, verdict: Verdict, b
 
 def test_the_funnel_accounts_for_every_file(connection: Connection) -> None:
     found = funnel(connection)
-    images = found.images
+    images = found.photos
     assert (images.seen, images.duplicates, images.unread) == (7, 1, 0)
     assert (images.unique, images.with_portraits, images.no_face, images.failed) == (6, 3, 2, 1)
     assert images.seen == images.unique + images.duplicates + images.unread
@@ -91,7 +91,7 @@ def test_only_the_latest_mask_of_a_portrait_counts(
     now = find_portrait(connection, store, flat.portrait_id)
     assert (now.verdict, now.mask_source, now.reasons) == ("candidate", "human", [])
     assert now.mask_path == str(store.root / "masks/00/00.png")
-    rejected = portrait_lines(connection, store, Verdict.REJECTED)
+    rejected = portrait_lines(connection, store, [Verdict.REJECTED])
     assert flat.portrait_id not in {line.portrait_id for line in rejected}
 
 
@@ -104,14 +104,14 @@ def test_a_line_says_where_everything_is(
     # Of two equal files the first in the order of names stands for both.
     assert set(named) == {"a_copy.jpg", "flat.png", ODD_NAME}
     line = named[ODD_NAME]
-    assert line.image_path == str(ingested.raw / ODD_NAME)
+    assert line.photo_path == str(ingested.raw / ODD_NAME)
     data = (ingested.raw / ODD_NAME).read_bytes()
-    assert line.image_sha256 == hashlib.sha256(data).hexdigest()
+    assert line.photo_sha256 == hashlib.sha256(data).hexdigest()
     # The fake sees a face 133 high in the middle of 300 × 400: the crop is cut off below.
     assert line.crop_box == [0, 13, 300, 400]
     assert line.face_box == pytest.approx([96.67, 120, 203.33, 253.33], abs=0.01)
     assert line.mask_path is not None
-    with Image.open(line.crop_path) as crop, Image.open(line.mask_path) as mask:
+    with Image.open(line.portrait_path) as crop, Image.open(line.mask_path) as mask:
         assert crop.size == mask.size == (300, 387)
         assert mask.mode == "1"
         assert mask.getpixel((150, 250)) == 255
@@ -128,7 +128,7 @@ def test_a_portrait_without_a_mask_is_listed_as_pending(
     bare = find_portrait(connection, store, line.portrait_id)
     assert (bare.mask_path, bare.mask_source, bare.verdict) == (None, None, None)
     assert (bare.reasons, bare.scores) == ([], {})
-    assert bare.crop_path == line.crop_path
+    assert bare.portrait_path == line.portrait_path
 
 
 def test_verdicts_part_the_portraits(connection: Connection, store: FolderStore) -> None:
@@ -136,7 +136,7 @@ def test_verdicts_part_the_portraits(connection: Connection, store: FolderStore)
     parts = {
         line.portrait_id: verdict
         for verdict in Verdict
-        for line in portrait_lines(connection, store, verdict)
+        for line in portrait_lines(connection, store, [verdict])
     }
     assert parts == everything
 
@@ -176,7 +176,7 @@ def test_a_picture_without_mask_and_without_its_image(
     connection: Connection, store: FolderStore, tmp_path: Path
 ) -> None:
     line = by_name(connection, store)["flat.png"]
-    gone = replace(line, image_uri=(tmp_path / "gone.jpg").as_uri(), mask_path=None, verdict=None)
+    gone = replace(line, photo_uri=(tmp_path / "gone.jpg").as_uri(), mask_path=None, verdict=None)
     save_picture(gone, tmp_path / "out.jpg", SETTINGS)
     assert panel_colours(tmp_path / "out.jpg").shape == (728, 480 + 496 + 36, 3)
 

@@ -56,12 +56,12 @@ def test_again_and_again_the_same(photos: Path, run: Run, monkeypatch: pytest.Mo
     monkeypatch.chdir(photos)
     first = run("ingest", ".", "--json")
     assert first.code == 0, first.err
-    listed = run("list", "--jsonl").out
+    listed = run("list", "--json").out
     assert len(listed.splitlines()) == 2
     for _ in range(2):
         again = run("ingest", ".", "--json")
         assert '"new": 0' in again.out
-        assert run("list", "--jsonl").out == listed
+        assert run("list", "--json").out == listed
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def rows(ended: Ended, workspace: Path) -> Snapshot:
 
 def test_every_mixed_file_is_accounted_for(mixed: Path, ended: Ended, rows: Snapshot) -> None:
     status = ended.summary["status"]
-    images = status["images"]
+    images = status["photos"]
     assert images["seen"] == len(list(mixed.iterdir())) == 131
     assert images["seen"] == (
         images["with_portraits"] + images["no_face"] + images["duplicates"] + images["failed"]

@@ -142,7 +142,7 @@ def test_an_item_that_kills_its_worker_fails_alone(
     assert ended.code == 0, ended.err
     status = ended.summary["status"]
     assert status["failures"] == {"worker_crashed": 1}
-    assert (status["portraits"], status["images"]["failed"]) == (40, 1)
+    assert (status["portraits"], status["photos"]["failed"]) == (40, 1)
     rows = snapshot(tmp_path / "ws")
     failed = [row for key, row in rows.items() if key[0] == "job" and row["state"] == "failed"]
     assert [row["error"] for row in failed] == [

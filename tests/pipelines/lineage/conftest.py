@@ -141,7 +141,7 @@ def _entries(workspace: Workspace) -> list[Entry]:
                 mask_blob=mask.blob,
                 width=portrait.width,
                 height=portrait.height,
-                raw_sha256=raw,
+                photo_sha256=raw,
                 crop_box=(x0, y0, x1, y1),
                 face_height=10,
                 mask_source=MaskSource(mask.source),

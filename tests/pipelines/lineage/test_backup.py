@@ -186,10 +186,10 @@ def test_the_commands(workspace: Workspace, tmp_path: Path, run: Command) -> Non
     assert answer.code == 0
     assert f"Made a workspace in {tmp_path}/again\nall is well: 9 blobs" in answer.out
     assert (
-        run("-w", tmp_path / "again", "list", "--jsonl").out.replace(
+        run("-w", tmp_path / "again", "list", "--json").out.replace(
             str(tmp_path / "again"), str(root)
         )
-        == run("-w", root, "list", "--jsonl").out
+        == run("-w", root, "list", "--json").out
     )
 
 

@@ -69,7 +69,7 @@ def test_the_command(
     assert result["status"]["failures"]["forgotten"] == 2
     status = json.loads(run("-w", closed, "status", "--json").out)
     assert status["failures"]["forgotten"] == 2
-    images = status["images"]
+    images = status["photos"]
     assert images["seen"] == images["unique"] + images["duplicates"] + images["unread"]
     opened = open_workspace(closed)
     with opened.engine.begin() as connection:

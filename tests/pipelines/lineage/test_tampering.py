@@ -214,7 +214,7 @@ def test_what_export_prints_is_what_verify_asks_for(
     with workspace.engine.begin() as connection:
         connection.execute(sa.insert(Review).values(**accepted, decided_at=datetime.now(UTC)))
     workspace.close()
-    answer = run("-w", root, "export", out)
+    answer = run("-w", root, "export", "--out", out)
     assert answer.code == 0, answer.err
     (line,) = (each for each in answer.out.splitlines() if each.startswith("checksum "))
     assert run("verify", out, "--checksum", line.split()[1]).code == 0

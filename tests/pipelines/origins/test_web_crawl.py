@@ -58,12 +58,12 @@ def check_crawl(photos: Path, manifest: Path, root: Path, environment: dict[str,
     rows = {row["file"]: row for row in csv.DictReader(manifest.open())}
     counts = run["run"]["origins"]
     assert counts == {"matched": len(files), "unmatched": 0, "unused": len(rows) - len(files)}
-    images = run["status"]["images"]
+    images = run["status"]["photos"]
     assert images["seen"] == len(files)
     assert images["seen"] == images["unique"] + images["duplicates"] + images["unread"]
     assert images["unique"] == images["with_portraits"] + images["no_face"] + images["failed"]
     accept_everything(root / "ws")
-    call(["-w", root / "ws", "export", root / "out"], environment)
+    call(["-w", root / "ws", "export", "--out", root / "out"], environment)
     lines = [json.loads(line) for line in (root / "out/manifest.jsonl").read_text().splitlines()]
     assert lines
     check_release(lines, rows)
@@ -73,7 +73,7 @@ def check_crawl(photos: Path, manifest: Path, root: Path, environment: dict[str,
     assert f"Of 0 of {len(lines):,} portraits nothing says where they come from" in card
     only = {**environment, "DATAENGINE_POLICY__LICENCES": '["CC0-1.0", "CC-BY-4.0"]'}
     only |= {"DATAENGINE_POLICY__ALLOW_UNKNOWN": "false"}
-    call(["-w", root / "ws", "export", root / "free"], only)
+    call(["-w", root / "ws", "export", "--out", root / "free"], only)
     free = [json.loads(line) for line in (root / "free/manifest.jsonl").read_text().splitlines()]
     wanted = {line["id"] for line in lines if line["origin"]["licence"] in ("CC0-1.0", "CC-BY-4.0")}
     assert {line["id"] for line in free} == wanted

@@ -68,7 +68,7 @@ def _entry(number: int, photo: Path, store: FolderStore) -> Entry:
         mask_blob=store.put(BlobKind.MASK, png),
         width=width,
         height=height,
-        raw_sha256="ab" * 32,
+        photo_sha256="ab" * 32,
         crop_box=(10, 20, 10 + width, 20 + height),
         face_height=100.5,
         mask_source=MaskSource.IMPORT if imported else MaskSource.TEACHER,
