@@ -11,13 +11,12 @@ from pipelines.workspace.settings import OnnxSettings, TeacherSettings
 from sinet.devices import choose_device
 from sinet.errors import SINetError
 from sinet.network_ref import NetworkKind, NetworkRef
-from sinet.onnx.model import OnnxModel
-from sinet.onnx.options import OnnxOptions
 from sinet.predict import PersonModel
 
 if TYPE_CHECKING:
     from pipelines.networks.fake import FakeTeacher
     from pipelines.networks.torchvision_deeplab import TorchvisionTeacher
+    from sinet.onnx.reading import OutputLayout
 
 _WHERE_SETTINGS = "under [teacher.onnx] in dataengine.toml or in its metadata"
 
@@ -47,8 +46,8 @@ def load_network(
         return _named(network.name, device, weights)
     model = _model(network, device, threads, onnx)
     name = f"{network.recorded}@sha256:{sha256_prefix(network.weights())}"
-    if isinstance(model, OnnxModel) and model.output.others:
-        name += f"#{model.output.name}"  # which of them made a mask
+    if taken := _taken(model, network):
+        name += f"#{taken.name}"  # which of them made a mask
     return PersonTeacher(model, name)
 
 
@@ -83,6 +82,9 @@ def _model(
     """Load what has a file; PyTorch only for checkpoints."""
     try:
         if network.kind is NetworkKind.ONNX:
+            from sinet.onnx.model import OnnxModel
+            from sinet.onnx.options import OnnxOptions
+
             return OnnxModel(
                 network.weights(),
                 OnnxOptions(**onnx.model_dump()) if onnx else None,
@@ -153,10 +155,21 @@ def overrides(settings: TeacherSettings, network: NetworkRef) -> OnnxSettings | 
 
 def notes(model: PersonModel, network: NetworkRef) -> list[str]:
     """What a user should know of how a network is used, a line each."""
-    if not isinstance(model, OnnxModel) or not model.output.others:
+    taken = _taken(model, network)
+    if taken is None:
         return []
-    others = ", ".join(f"`{name}`" for name in model.output.others)
-    return [f"{network.label}: its output `{model.output.name}` is taken, not {others}"]
+    others = ", ".join(f"`{name}`" for name in taken.others)
+    return [f"{network.label}: its output `{taken.name}` is taken, not {others}"]
+
+
+def _taken(model: PersonModel, network: NetworkRef) -> "OutputLayout | None":
+    """The output of an exported network that has several."""
+    if network.kind is not NetworkKind.ONNX:
+        return None
+    from sinet.onnx.model import OnnxModel
+
+    assert isinstance(model, OnnxModel)  # by its kind
+    return model.output if model.output.others else None
 
 
 def check_teacher(settings: TeacherSettings) -> None:
