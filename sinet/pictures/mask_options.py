@@ -4,7 +4,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-_CLASS = r"^(\d{1,10}|#[0-9a-f]{6})$"
+# A number, several, ranges of them; or a colour.
+_CLASS = r"^(\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*|#[0-9a-f]{6})$"
 
 
 class MaskOptions(BaseModel):
@@ -15,7 +16,8 @@ class MaskOptions(BaseModel):
     person_class: str | None = Field(
         default=None,
         pattern=_CLASS,
-        description="The person's number, of a level or in a palette, or colour, as `#c08080`.",
+        description="The person's number, of a level or in a palette, or those of a person's "
+        "parts, as `1,2,5-9`, or colour, as `#c08080`.",
     )
     channel: Literal["alpha", "colour"] | None = Field(
         default=None, description="Which of the two is the mask, where a file has both."
@@ -36,11 +38,15 @@ class MaskOptions(BaseModel):
         return red, green, blue
 
     @property
-    def number(self) -> int | None:
-        """The person's number, if it was said so."""
+    def numbers(self) -> list[int]:
+        """The person's numbers, if they were said."""
         if self.person_class is None or self.person_class.startswith("#"):
-            return None
-        return int(self.person_class)
+            return []
+        found: list[int] = []
+        for part in self.person_class.split(","):
+            ends = sorted(int(end) for end in part.split("-"))
+            found += range(ends[0], ends[-1] + 1)
+        return found
 
 
 SELF_EXPLAINING: Final = MaskOptions()

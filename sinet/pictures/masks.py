@@ -154,7 +154,7 @@ def _read_colour(image: Image.Image, options: MaskOptions) -> Understood:
     if image.mode == "1":
         return Understood(is_person(np.asarray(image.convert("L"))), "black and white")
     if image.mode in ("P", "PA") and options.colour is None:
-        return _read_palette(image, options.number)
+        return _read_palette(image, options)
     if image.mode in ("L", "LA", "La", "I", "F") or image.mode.startswith("I;16"):
         return _read_grey(image, options, is_lossy=is_lossy)
     channels = np.asarray(_as_rgb(image))
@@ -166,8 +166,8 @@ def _read_colour(image: Image.Image, options: MaskOptions) -> Understood:
 
 def _read_grey(image: Image.Image, options: MaskOptions, *, is_lossy: bool) -> Understood:
     values = np.asarray(image.getchannel(0) if image.mode in ("LA", "La") else image)
-    if options.number is not None:
-        return Understood(np.asarray(values == options.number, np.bool_), f"level {options.number}")
+    if options.numbers:
+        return Understood(np.isin(values, options.numbers), f"level {options.person_class}")
     if options.colour is not None:
         raise PictureError("mask_not_binary", f"the mask has no colours ({_kind(image)}).")
     if image.mode == "F" and not np.isfinite(values).all():
@@ -205,14 +205,16 @@ def _eight_bit(values: npt.NDArray[np.generic], image: Image.Image, highest: flo
     return np.asarray(scaled, np.uint8)
 
 
-def _read_palette(image: Image.Image, number: int | None) -> Understood:
+def _read_palette(image: Image.Image, options: MaskOptions) -> Understood:
     indices = np.asarray(image.getchannel(0) if image.mode == "PA" else image)
-    if number is not None:
-        return Understood(np.asarray(indices == number, np.bool_), f"palette: index {number}")
+    if options.numbers:
+        how = f"palette: index {options.person_class}"
+        return Understood(np.isin(indices, options.numbers), how)
     palette = _palette(image)
     used = [int(index) for index in np.unique(indices)]
     colours = {index: palette[index] for index in used}
-    if all(_is_grey(colour) for colour in colours.values()):
+    is_grey = all(_is_grey(colour) for colour in colours.values())
+    if is_grey:
         table = np.array([colour & 255 for colour in palette], np.uint8)
         understood = read_levels(table[indices], is_lossy=False)
         if understood is not None:
@@ -223,7 +225,8 @@ def _read_palette(image: Image.Image, number: int | None) -> Understood:
         how = f"palette of {_VOC_CLASSES} classes: person is index {_VOC_PERSON}"
         return Understood(np.asarray(indices == _VOC_PERSON, np.bool_), how)
     # Tools that draw one class number it 1, whatever 1 is in VOC.
-    if len(classes) == 1 and 0 in used and palette[0] == _BLACK and (not is_voc or 1 in classes):
+    is_number = is_voc or is_grey  # its index says more than its colour
+    if len(classes) == 1 and 0 in used and palette[0] == _BLACK and (not is_number or 1 in classes):
         (index,) = classes
         return Understood(np.asarray(indices == index, np.bool_), "one colour on black")
     shares = np.bincount(indices.ravel(), minlength=256) * 100 / indices.size
@@ -241,7 +244,7 @@ def _read_colours(channels: Grey, options: MaskOptions, *, is_lossy: bool) -> Un
         wanted = red << 16 | green << 8 | blue
         return Understood(np.asarray(colours == wanted, np.bool_), f"colour #{wanted:06x}")
     found, counts = np.unique(colours, return_counts=True)
-    if options.number is not None:
+    if options.numbers:
         raise _unclear(f"it has {len(found):,} colours and no numbers", _COLOUR)
     voc = VOC_COLOURS[_VOC_PERSON]
     known = {*VOC_COLOURS[:_VOC_CLASSES], VOC_COLOURS[_VOC_VOID]}

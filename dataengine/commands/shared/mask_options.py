@@ -11,10 +11,13 @@ if TYPE_CHECKING:
     from sinet.pictures.mask_options import MaskOptions
 
 
+# As of `sinet.pictures.mask_options.MaskOptions`, which need not be loaded for `--help`.
+_CLASS = r"\d{1,5}(-\d{1,5})?(,\d{1,5}(-\d{1,5})?)*|#[0-9a-fA-F]{6}"
+
+
 def _checked(value: str | None) -> str | None:
-    # As `sinet.pictures.mask_options.MaskOptions`, which need not be loaded for `--help`.
-    if value is not None and not re.fullmatch(r"\d{1,10}|#[0-9a-fA-F]{6}", value):
-        raise typer.BadParameter("a number such as 15, or a colour such as '#c08080'")
+    if value is not None and not re.fullmatch(_CLASS, value):
+        raise typer.BadParameter("numbers such as 15 or 1,2,5-9, or a colour such as '#c08080'")
     return value
 
 
@@ -24,7 +27,8 @@ MaskClass = Annotated[
         "--mask-class",
         metavar="N",
         callback=_checked,
-        help="Masks hold numbers or colours of classes: the person's, such as 15 or '#c08080'.",
+        help="Masks hold numbers or colours of classes: the person's, such as 15, 1,2,5-9 "
+        "(parts of people) or '#c08080'.",
         show_default=False,
     ),
 ]

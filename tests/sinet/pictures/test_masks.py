@@ -21,6 +21,8 @@ WHITE = Image.fromarray(PERSON.astype(np.uint8) * 255)
 SOFT = WHITE.filter(ImageFilter.GaussianBlur(2))
 PHOTO = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
 
+PARTS = np.where(PERSON, 1 + ROWS % 5, 0).astype(np.uint8)
+
 Mask = npt.NDArray[np.bool_]
 
 
@@ -172,6 +174,10 @@ UNCLEAR: dict[str, tuple[bytes, str]] = {
         save(palette(classes(0, 1, 2), [0, 0xFF0000, 0x00FF00])),
         r"2 #00ff00 .*--mask-class N",
     ),
+    "class 15 in a grey palette": (
+        save(palette(classes(0, 0, 15), [level * 0x10101 for level in range(256)])),
+        r"15 #0f0f0f .*--mask-class N",
+    ),
     "VOC without person": (
         save(palette(classes(0, 0, 9), VOC)),
         r"without person \(15\).*9 #c00000",
@@ -216,6 +222,15 @@ def said(**options: Any) -> MaskOptions:
     [
         (Image.fromarray(classes(0, 1, 2)), said(person_class=2)),
         (levels(15, 0), said(person_class="15")),
+        (levels(15, 0), said(person_class="1-3,15,17")),
+        (
+            Image.fromarray(np.where(PERSON, 1 + ROWS % 5, 0).astype(np.uint8)),
+            said(person_class="1-5"),
+        ),
+        (
+            palette(np.where(PERSON, 2 + ROWS % 2, 0).astype(np.uint8), VOC),
+            said(person_class="2,3"),
+        ),
         (levels(24001, 7000, "u2"), said(person_class=24001)),
         (palette(classes(0, 1, 2), [0, 0xFF0000, 0xFF00]), said(person_class=2)),
         (palette(classes(0, 1, 2), [0, 0xFF0000, 0xFF00]), said(person_class="#00FF00")),
@@ -248,7 +263,7 @@ def test_an_option_that_does_not_fit_is_told(
         read_mask(save(image), options)
 
 
-@pytest.mark.parametrize("value", ["person", "-1", "#12345", "#ggg000", 1.5])
+@pytest.mark.parametrize("value", ["person", "-1", "1,", "1--2", "#12345", "#ggg000", 1.5])
 def test_a_mistyped_class_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="person_class"):
         MaskOptions(person_class=value)
