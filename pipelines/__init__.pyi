@@ -78,10 +78,12 @@ from .rounds.bench import BenchRequest as BenchRequest
 from .rounds.bench import bench_networks as bench_networks
 from .rounds.demo import demonstrate as demonstrate
 from .rounds.history import list_rounds as list_rounds
-from .rounds.relabel import Method as Method
+from .rounds.relabel import RelabelFailure as RelabelFailure
 from .rounds.relabel import RelabelRequest as RelabelRequest
 from .rounds.relabel import RelabelResult as RelabelResult
 from .rounds.relabel import relabel_portraits as relabel_portraits
+from .rounds.relabel_stage import Method as Method
+from .rounds.relabel_stage import Relabelled as Relabelled
 from .rounds.requests import RoundRequest as RoundRequest
 from .rounds.requests import TrainRequest as TrainRequest
 from .rounds.train_round import RoundTrained as RoundTrained

@@ -30,7 +30,8 @@ def failures(
 ) -> None:
     """List what failed: each file with its path, the step, and the whole reason.
 
-    Once the cause is gone, `dataengine ingest --retry-failed` does these again, and only these.
+    Once the cause is gone, `dataengine ingest --retry-failed` does these again, and only these;
+    new masks by a student, signals and traits come with the next command that needs them.
     """
     import pipelines
     from dataengine.console.failures import print_failures

@@ -43,17 +43,31 @@ def relabel(
         ),
     ] = MethodChoice.MEAN,
     device: Annotated[Device, typer.Option(help="Where the student runs.")] = Device.AUTO,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Worker processes; 0 works in this one.", show_default="as it is worth"
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed", help="Try those again that failed with this student and method."
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Let a student propose new masks where the old one was rejected or never reviewed.
 
     Each portrait gets a new mask revision, which supersedes the one people may be looking at:
     the next `review push` withdraws that question and asks about the new mask. What a person
-    accepted or drew is never touched. Stop it, run it again: nothing is done twice.
+    accepted or drew is never touched. Stop it with Ctrl-C, kill it, run it again: it goes on where
+    it was and does nothing twice. Portraits that fail are listed with their reason.
     """
     import pipelines
     from dataengine.console.relabel import print_relabelled
     from dataengine.console.shared.progress import shown_progress
+    from dataengine.console.shared.signals import INTERRUPTED
     from dataengine.context import network, opened
 
     if round_ is not None and network_ is not None:
@@ -63,6 +77,11 @@ def relabel(
         network=None if network_ is None else network(context, network_),
         method=pipelines.Method(method.value),
         device=device.value,
+        retry_failed=retry_failed,
     )
-    with opened(context) as workspace, shown_progress() as progress:
-        print_relabelled(pipelines.relabel_portraits(workspace, request, progress), as_json=json)
+    engine = {"engine": {"workers": workers}}
+    with opened(context, engine) as workspace, shown_progress(stoppable=True) as progress:
+        result = pipelines.relabel_portraits(workspace, request, progress)
+    print_relabelled(result, as_json=json)
+    if result.interrupted:
+        raise typer.Exit(INTERRUPTED)

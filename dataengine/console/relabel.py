@@ -2,12 +2,14 @@
 
 import typer
 
-from dataengine.console.shared.text import print_json
+from dataengine.console.shared.text import print_json, printable
 from pipelines.rounds.relabel import RelabelResult
+
+_SHOWN_FAILURES = 10
 
 
 def print_relabelled(done: RelabelResult, *, as_json: bool) -> None:
-    """What changed."""
+    """What changed, and what could not be done."""
     whose = done.student if done.round is None else f"the student of round {done.round}"
     if as_json:
         print_json(
@@ -18,14 +20,12 @@ def print_relabelled(done: RelabelResult, *, as_json: bool) -> None:
                 "portraits": len(done.relabelled),
                 "verdicts": done.verdicts,
                 "median_change": done.median_change,
+                "failures": done.failures,
+                "interrupted": done.interrupted,
             }
         )
-    elif done.median_change is None:
-        typer.echo(
-            "Nothing to relabel: every mask is accepted, drawn by a person, or made by "
-            f"{whose} already."
-        )
-    else:
+        return
+    if done.median_change is not None:
         verdicts = sorted(done.verdicts.items())
         counts = ", ".join(f"{number:,} {verdict}" for verdict, number in verdicts)
         typer.echo(
@@ -33,3 +33,24 @@ def print_relabelled(done: RelabelResult, *, as_json: bool) -> None:
             f"{counts}; the median mask changed by {done.median_change:.1%}"
         )
         typer.echo("Let people look: `dataengine review push`")
+    elif not done.failures and not done.interrupted:
+        typer.echo(
+            "Nothing to relabel: every mask is accepted, drawn by a person, or made by "
+            f"{whose} already."
+        )
+    _print_failures(done)
+    if done.interrupted:
+        typer.echo("Stopped. Run the same command to go on where it was.", err=True)
+
+
+def _print_failures(done: RelabelResult) -> None:
+    if not done.failures:
+        return
+    typer.echo(
+        f"{len(done.failures):,} portraits failed (--retry-failed tries them again):", err=True
+    )
+    for each in done.failures[:_SHOWN_FAILURES]:
+        line = f"  portrait {each.portrait_id}: {each.reason}: {each.error}"
+        typer.echo(printable(line), err=True)
+    if len(done.failures) > _SHOWN_FAILURES:
+        typer.echo("  …; all of them: `dataengine relabel --json`", err=True)

@@ -230,7 +230,9 @@ def _register(
 def _retry(workspace: Workspace, paths: Sequence[Path]) -> int:
     with workspace.engine.begin() as connection:
         if not paths:
-            return sum(queue.retry_failed(connection, stage) for stage in STAGES)
+            # Those of other stages wait until somebody asks for their results.
+            by_stage = {stage: queue.retry_failed(connection, stage) for stage in Stage}
+            return sum(by_stage[stage] for stage in STAGES)
         retried = 0
         for batch in chunks(scan(paths), _REGISTER_BATCH):
             source_ids, images = records.source_ids(connection, [file.uri for file in batch])

@@ -13,7 +13,8 @@ from sqlalchemy.dialects import sqlite
 
 from db import Mask, MaskSource, Verdict
 from pipelines.networks.base import Image, Probability
-from pipelines.rounds.relabel import Method, Relabelled, outdated, relabel
+from pipelines.rounds.relabel import relabel
+from pipelines.rounds.relabel_stage import Method, Relabelled
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
@@ -48,8 +49,8 @@ def masks(workspace: Workspace) -> list[sa.Row[Any]]:
         return list(connection.execute(query))
 
 
-def by_mean(workspace: Workspace, student: LeftHalf) -> Iterator[Relabelled]:
-    return relabel(workspace, student, outdated(workspace, student.name, Method.MEAN))
+def by_mean(workspace: Workspace, student: LeftHalf) -> list[Relabelled]:
+    return relabel(workspace, student, Method.MEAN)
 
 
 def draw(workspace: Workspace, mask: sa.Row[Any]) -> None:
@@ -70,7 +71,7 @@ def draw(workspace: Workspace, mask: sa.Row[Any]) -> None:
 
 def test_relabelled_masks_are_new_revisions_of_the_mean(workspace: Workspace) -> None:
     before = masks(workspace)
-    relabelled = list(by_mean(workspace, LeftHalf()))
+    relabelled = by_mean(workspace, LeftHalf())
     after = masks(workspace)
     assert [each.portrait_id for each in relabelled] == [mask.portrait_id for mask in before]
     assert [mask for mask in after if mask.revision == 1] == before
@@ -91,10 +92,10 @@ def test_relabelled_masks_are_new_revisions_of_the_mean(workspace: Workspace) ->
 
 
 def test_relabelling_again_changes_nothing(workspace: Workspace) -> None:
-    first = list(by_mean(workspace, LeftHalf()))
+    first = by_mean(workspace, LeftHalf())
     assert first
     after = masks(workspace)
-    assert list(by_mean(workspace, LeftHalf())) == []
+    assert by_mean(workspace, LeftHalf()) == []
     assert masks(workspace) == after
 
 
@@ -113,7 +114,7 @@ def test_a_mask_that_came_in_between_is_kept(workspace: Workspace) -> None:
             draw(workspace, first)
             return super().person_probability(batch)
 
-    relabelled = list(by_mean(workspace, Slow()))
+    relabelled = by_mean(workspace, Slow())
     assert first.portrait_id not in [each.portrait_id for each in relabelled]
     of_it = [mask.source for mask in masks(workspace) if mask.portrait_id == first.portrait_id]
     assert of_it == [MaskSource.TEACHER, MaskSource.HUMAN]
