@@ -1,17 +1,18 @@
 """A student learns: from a request to a configuration, and from samples to weights."""
 
 import math
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import cv2
 
-from pipelines.networks import check_network, check_trainable, load_network
+from pipelines.networks import check_network, check_trainable
 from pipelines.rounds.requests import StudentRequest
-from pipelines.workspace.progress import Progress, tracked
+from pipelines.rounds.soft_masks import Consultation, consult
+from pipelines.workspace.progress import Progress
+from pipelines.workspace.settings import Settings
 from sinet.data import Sample
 from sinet.errors import ConfigError
 from sinet.training import (
@@ -20,7 +21,6 @@ from sinet.training import (
     default_recipe,
     load_config,
     train,
-    write_soft_masks,
 )
 from sinet.training.compiling import has_compiler, settled, worth_compiling
 from sinet.training.records import read_log
@@ -41,12 +41,14 @@ class Lesson:
         held_out: scored after every epoch.
         out: folder of the run.
         resume: go on with the run there.
+        settings: of the workers that ask a teacher.
     """
 
     samples: Sequence[Sample]
     held_out: Sequence[Sample]
     out: Path
     resume: bool
+    settings: Settings = field(default_factory=Settings)
 
 
 def configuration(request: StudentRequest, *, has_soft_masks: bool = False) -> TrainingConfig:
@@ -167,7 +169,13 @@ def _soft_masks(
         return None
     folder = lesson.out / SOFT_MASKS
     if request.teacher:
-        teacher = load_network(request.teacher, device=request.device, threads=os.cpu_count() or 1)
-        samples = tracked(progress, lesson.samples, f"asking {teacher.name}", "images")
-        write_soft_masks(samples, lambda image: teacher.person_probability([image])[0], folder)
+        consultation = Consultation(
+            samples=lesson.samples, teacher=request.teacher, device=request.device, folder=folder
+        )
+        try:
+            finished = consult(consultation, lesson.out, lesson.settings, progress)
+        finally:
+            cv2.setNumThreads(0)  # a worker in this process has set it
+        if not finished:
+            raise KeyboardInterrupt
     return folder

@@ -74,7 +74,13 @@ def _train(workspace: Workspace, request: RoundRequest, progress: Progress) -> R
         _tell_finished(workspace, run, progress, force=request.force)
     else:
         samples, held_out = run.samples()
-        lesson = Lesson(samples=samples, held_out=held_out, out=run.out, resume=run.resume)
+        lesson = Lesson(
+            samples=samples,
+            held_out=held_out,
+            out=run.out,
+            resume=run.resume,
+            settings=workspace.settings,
+        )
         finished = learn(request, config, lesson, progress)
         if finished:
             finish_round(workspace, run, progress, force=request.force)

@@ -23,7 +23,7 @@ from typing import IO
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import Owner, owners
+from db import Owner, owners, queue
 
 BEAT_SECONDS = 3.0
 SILENT_BEATS = 5
@@ -147,6 +147,29 @@ class Presence:
         if owner.beats != beats or (has_beaten and self._own_beats - since < SILENT_BEATS):
             return False
         return True if self._own_beats - since >= SILENT_BEATS else None
+
+    def leave(self, name: str) -> None:
+        """Forget a process that was seen to die."""
+        with self._engine.begin() as connection:
+            owners.leave(connection, name)
+        self.remove_lock(name)
+
+
+def give_up_for_the_dead(engine: Engine, presence: Presence) -> tuple[int, list[str]]:
+    """Give back what killed processes held, and forget that they were there.
+
+    Returns:
+        The number of jobs given back, and the names of the dead; their files are still there.
+    """
+    with engine.begin() as connection:
+        there = owners.present(connection)
+        names = {*there, *queue.owners(connection), *presence.abandoned()}
+        dead = presence.dead(names, there)
+        released = sum(queue.lost(connection, name) for name in dead)
+        released += queue.reap_expired(connection)
+        for name in dead:
+            owners.leave(connection, name)
+    return released, dead
 
 
 def _beat(presence: "weakref.ref[Presence]", stop: threading.Event) -> None:

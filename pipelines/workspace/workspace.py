@@ -28,7 +28,7 @@ from pipelines.workspace.identity import (
 )
 from pipelines.workspace.intents import Intents
 from pipelines.workspace.own_files import SETTINGS_FILE
-from pipelines.workspace.owners import Presence
+from pipelines.workspace.owners import Presence, give_up_for_the_dead
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.store import Store, storage_message
 
@@ -163,14 +163,7 @@ class Workspace:
         Returns:
             The number of jobs given back.
         """
-        with self.engine.begin() as connection:
-            there = owners.present(connection)
-            names = {*there, *queue.owners(connection), *self.presence.abandoned()}
-            dead = self.presence.dead(names, there)
-            released = sum(queue.lost(connection, name) for name in dead)
-            released += queue.reap_expired(connection)
-            for name in dead:
-                owners.leave(connection, name)
+        released, dead = give_up_for_the_dead(self.engine, self.presence)
         for name in dead:
             self._forget_files_of(name)
         return released
