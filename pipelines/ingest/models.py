@@ -44,7 +44,9 @@ class Models:
         """Finds faces."""
         if self._settings.detector.name == "fake":
             return FakeDetector()
-        return MtcnnDetector(self._settings.detector, self._threads)
+        return MtcnnDetector(
+            self._settings.detector, 1 if self.decoding_threads > 1 else self._threads
+        )
 
     @functools.cached_property
     def teacher(self) -> Teacher:
@@ -60,6 +62,11 @@ class Models:
             return None
         network, device = parse_network(name), self._settings.engine.device
         return self._bounded(load_network(network, device=device, threads=self._threads))
+
+    @property
+    def decoding_threads(self) -> int:
+        """Threads that decode and judge beside a network on a GPU; one where it is on the CPU."""
+        return self._threads if self.device == "cuda" else 1
 
     @property
     def batch_size(self) -> int:

@@ -20,9 +20,10 @@ from pipelines.networks import check_teacher, parse_network
 from pipelines.networks.current import resolve_settings
 from pipelines.networks.emptiness import emptiness
 from pipelines.networks.names import CURRENT
+from pipelines.networks.runtimes import gpus_for, modules_of
 from pipelines.origins.rows import apply_policy
 from pipelines.origins.tables import read_table
-from pipelines.work.crew import crew
+from pipelines.work.crew import Crew, crew
 from pipelines.work.pool import work_through
 from pipelines.work.stage import Committed
 from pipelines.workspace.opening import init_if_missing
@@ -31,6 +32,8 @@ from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace, WorkspacePaths, database_url
 
 _REGISTER_BATCH = 2000
+# Fewer photos are done before a process has imported what it needs.
+_WORTH_A_PROCESS = 4
 
 
 @dataclass
@@ -187,7 +190,7 @@ def ingest_photos(
 
     if any(todo[stage][state] for stage in STAGES for state in (JobState.TODO, JobState.DOING)):
         files = sum(todo[stage][JobState.TODO] for stage in (Stage.READ, Stage.DETECT))
-        who = crew(workspace.settings.engine, sum(todo[stage][JobState.TODO] for stage in STAGES))
+        who = _crew(workspace.settings, sum(todo[stage][JobState.TODO] for stage in STAGES))
         progress.say(f"ingesting {files:,} files with {who.workers or 'no further'} workers")
         progress.begin("ingesting", files, "images")
         work_through(workspace, ingest_stages, who, progress.stopping, report)
@@ -203,6 +206,16 @@ def ingest_photos(
         interrupted=progress.stopping(),
         warning=emptiness(teacher, tally.labelled, tally.empty, "empty or beside the face"),
     )
+
+
+def _crew(settings: Settings, jobs: int) -> Crew:
+    """One worker a core, or a GPU; none where fewer photos wait than one takes at once."""
+    fake = settings.teacher.name == settings.detector.name == "fake"
+    asked = [settings.teacher.name, settings.teacher.second_opinion]
+    networks = [parse_network(name) for name in asked if name is not None]
+    gpus = 0 if fake else gpus_for(networks, settings.engine.device)
+    preload = () if fake else ("pipelines.ingest.stage_table", *modules_of(networks))
+    return crew(settings.engine, jobs, _WORTH_A_PROCESS, gpus=gpus, preload=preload)
 
 
 def _register(

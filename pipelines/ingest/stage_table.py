@@ -144,7 +144,12 @@ class DetectWork(_SeeingWork, StageWork[DetectTask, StoredDetection]):
         read = partial(_bytes, self._settings.decode.max_bytes)
         files = [attempt(read, task.image) for task in items]
         detector = self._models.detector
-        found = through(files, lambda batch: detect_portraits(batch, detector, self._settings))
+        found = through(
+            files,
+            lambda batch: detect_portraits(
+                batch, detector, self._settings, self._models.decoding_threads
+            ),
+        )
         return [
             each
             if isinstance(each, ItemError)
@@ -236,7 +241,10 @@ class LabelWork(_SeeingWork, StageWork[PortraitRecord, NewMask]):
         inputs = [portrait_input(self._store, each) for each in items]
         teacher, second = self._models.teacher, self._models.second_opinion
         judged = through(
-            inputs, lambda batch: label_portraits(batch, teacher, self._settings, second)
+            inputs,
+            lambda batch: label_portraits(
+                batch, teacher, self._settings, second, self._models.decoding_threads
+            ),
         )
         return [
             mask

@@ -7,6 +7,7 @@ No stage knows the database or who calls it. Where one item of a batch fails, it
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -35,6 +36,7 @@ from pipelines.workspace.settings import (
     PortraitSettings,
     Settings,
 )
+from sinet.batching import map_threaded
 from sinet.pictures.decode import stored_orientation
 from sinet.pictures.fitting import refuse_inverted, upright
 from sinet.pictures.masks import read_mask
@@ -118,16 +120,29 @@ def read_file(data: bytes, uri: str) -> FileContent:
 
 
 def detect_portraits(
-    files: Sequence[bytes], detector: FaceDetector, settings: Settings
+    files: Sequence[bytes], detector: FaceDetector, settings: Settings, threads: int = 1
 ) -> list[DetectedImage | ItemError]:
-    """Decode images, find their faces and cut out the portraits."""
-    decoded = [_attempt_decode(data, settings.decode) for data in files]
-    images = [item[0] for item in decoded if not isinstance(item, ItemError)]
-    found = iter(detector.detect(images))
-    return [
-        item if isinstance(item, ItemError) else _crop(*item, next(found), settings)
-        for item in decoded
-    ]
+    """Decode images, find their faces and cut out the portraits.
+
+    Args:
+        files: the images' content.
+        detector: finds the faces; with more than one thread, several at once.
+        settings: limits of decoding, sizes of faces and portraits.
+        threads: that share the files.
+    """
+
+    def detected(some: Sequence[bytes]) -> list[DetectedImage | ItemError]:
+        decoded = [_attempt_decode(data, settings.decode) for data in some]
+        images = [item[0] for item in decoded if not isinstance(item, ItemError)]
+        found = iter(detector.detect(images))
+        return [
+            item if isinstance(item, ItemError) else _crop(*item, next(found), settings)
+            for item in decoded
+        ]
+
+    if threads == 1:
+        return detected(files)
+    return [each for (each,) in map_threaded(detected, [[data] for data in files], threads)]
 
 
 def label_portraits(
@@ -135,6 +150,7 @@ def label_portraits(
     teacher: Teacher,
     settings: Settings,
     second: Teacher | None = None,
+    threads: int = 1,
 ) -> list[JudgedMask | ItemError]:
     """Ask the teacher, keep the main subject, score and judge.
 
@@ -144,16 +160,20 @@ def label_portraits(
         settings: thresholds, and whether the teacher is asked about views, too.
         second: another network, whose masks are not kept: how far they are from the teacher's
             becomes the score `disagreement`, see `difference`, and `student_…`.
+        threads: that decode and judge; the networks are asked by this one.
     """
-    crops = [_attempt_decode(item.jpeg, settings.decode) for item in inputs]
+    crops = map_threaded(lambda item: _attempt_decode(item.jpeg, settings.decode), inputs, threads)
     images = [crop[0] for crop in crops if not isinstance(crop, ItemError)]
     said = looks(images, teacher, second, views=settings.teacher.views)
-    return [
+    judgements = [
         crop
         if isinstance(crop, ItemError)
-        else judge_probability(item, crop[0], next(said), settings)
+        else partial(judge_probability, item, crop[0], next(said), settings)
         for item, crop in zip(inputs, crops, strict=True)
     ]
+    return map_threaded(
+        lambda each: each if isinstance(each, ItemError) else each(), judgements, threads
+    )
 
 
 def import_masks(

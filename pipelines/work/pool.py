@@ -5,8 +5,9 @@ cannot; so a lease ends only when the supervisor is gone, too, and an item takes
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 
 from db import Job, queue
@@ -24,9 +25,10 @@ _MAX_EARLY_DEATHS = 3
 
 @dataclass
 class _Watched:
-    """A worker, its name in jobs, and when its batch has to be done, by the monotonic clock."""
+    """A worker, its GPU, its name in jobs, and when its batch has to be done (monotonic clock)."""
 
     member: Member
+    gpu: int | None = None
     owner: str | None = None
     deadline: float | None = None
 
@@ -59,24 +61,27 @@ def work_through(
         threads=crew.threads,
         lease_seconds=settings.lease_seconds,
         item_seconds=settings.item_seconds,
+        preload=crew.preload,
     )
-    Pool(place, order, crew.workers).run(stop, report)
+    Pool(place, order, crew.workers, crew.gpus).run(stop, report)
 
 
 class Pool:
     """Runs a number of workers at one place until its jobs are done."""
 
-    def __init__(self, place: Workplace, order: Order, workers: int) -> None:
+    def __init__(self, place: Workplace, order: Order, workers: int, gpus: int = 0) -> None:
         """Prepare a pool.
 
         Args:
             place: the supervisor's own; each worker opens another.
             order: what the workers are told.
             workers: number of processes; 0: one thread of this process.
+            gpus: that processes are given, each one; 0: none.
         """
         self._place = place
         self._order = order
         self._workers = workers
+        self._gpus = gpus
         self._watched: list[_Watched] = []
         self._early_deaths = 0
         self._error: Exception | None = None
@@ -93,7 +98,8 @@ class Pool:
             WorkerError: the workers cannot go on; what they committed stays.
             PipelineError: likewise, if the work is done in this process.
         """
-        self._watched = [self._start() for _ in range(max(1, self._workers))]
+        for _ in range(max(1, self._workers)):
+            self._watched.append(self._start())
         stopping = False
         try:
             while self._watched:
@@ -112,8 +118,17 @@ class Pool:
             raise self._error
 
     def _start(self) -> _Watched:
-        kind = ProcessMember if self._workers else ThreadMember
-        return _Watched(kind(self._order))
+        if not self._workers:
+            return _Watched(ThreadMember(self._order))
+        order = replace(self._order, gpu=self._free_gpu())
+        return _Watched(ProcessMember(order), gpu=order.gpu)
+
+    def _free_gpu(self) -> int | None:
+        """The one that fewest workers have: a worker that dies leaves its own to the next."""
+        if not self._gpus:
+            return None
+        taken = Counter(each.gpu for each in self._watched)
+        return min(range(self._gpus), key=lambda gpu: taken[gpu])
 
     def _listen(
         self, watched: _Watched, report: Callable[[Committed], None], stopping: bool

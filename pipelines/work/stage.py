@@ -142,6 +142,8 @@ class Order:
         threads: of the numerical libraries, in each worker.
         lease_seconds: how long jobs are held without a sign of life.
         item_seconds: how long an item may take.
+        gpu: the one that a worker process is given; None: it may use any there is.
+        preload: modules that worker processes share, if they can.
     """
 
     open: Callable[[], Workplace]
@@ -149,6 +151,8 @@ class Order:
     threads: int
     lease_seconds: float
     item_seconds: float
+    gpu: int | None = None
+    preload: tuple[str, ...] = ()
 
     def seconds_for(self, items: int) -> float:
         """How long a batch may take: as long as one stuck item, and a tenth for each beside it."""

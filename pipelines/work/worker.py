@@ -44,7 +44,7 @@ def work(order: Order, pipe: Connection, *, load_first: bool) -> None:
         PipelineError: a model cannot be loaded, or blobs cannot be written.
         DatabaseError: the database cannot be written.
     """
-    limit_library_threads(order.threads)
+    limit_library_threads(1 if order.gpu is not None else order.threads)
     place = order.open()
     try:
         pipe.send(Hello(place.owner))

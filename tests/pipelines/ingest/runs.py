@@ -77,8 +77,8 @@ class Run:
     def worker_ids(self) -> list[int]:
         """Process ids of the workers."""
         try:
-            children = psutil.Process(self.process.pid).children()
-            return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+            server = psutil.Process(self.process.pid).children()
+            return [worker.pid for process in server for worker in process.children()]
         except psutil.NoSuchProcess:
             return []
 

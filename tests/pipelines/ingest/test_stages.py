@@ -10,8 +10,14 @@ from PIL import Image
 
 from db import Outcome
 from pipelines.ingest.models import Models
-from pipelines.ingest.stages import DetectedImage, choose_faces, detect_portraits
-from pipelines.masks.judging import encode_mask, encode_probability
+from pipelines.ingest.stages import (
+    DetectedImage,
+    choose_faces,
+    detect_portraits,
+    label_portraits,
+)
+from pipelines.masks.judging import PortraitInput, encode_mask, encode_probability
+from pipelines.networks.fake import FakeTeacher
 from pipelines.pictures.decode import decode
 from pipelines.pictures.fake import FakeDetector
 from pipelines.pictures.geometry import Face
@@ -137,3 +143,19 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert Models(Settings(), threads=1).batch_size == 32
     assert Models(Settings(engine=EngineSettings(batch_size=7)), threads=1).batch_size == 7
+
+
+def test_threads_change_nothing_that_a_batch_gives() -> None:
+    files = [photo(level=90), b"no image", photo(200, 300)]
+    one, several = (
+        detect_portraits(files, FakeDetector(), Settings(), threads) for threads in (1, 3)
+    )
+    assert isinstance(several[1], ItemError)
+    assert [repr(each) for each in several] == [repr(each) for each in one]
+    crops = [found.portraits[0] for found in (one[0], one[2]) if isinstance(found, DetectedImage)]
+    inputs = [PortraitInput(crop.jpeg, crop.face, []) for crop in crops]
+    judged = [
+        label_portraits(inputs, FakeTeacher(), Settings(), threads=threads) for threads in (1, 3)
+    ]
+    assert len(judged[0]) == 2
+    assert repr(judged[1]) == repr(judged[0])
