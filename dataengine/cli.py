@@ -12,6 +12,7 @@ from dataengine.commands import (
     backup,
     bench,
     certify,
+    confirm,
     convert,
     demo,
     evaluate,
@@ -87,6 +88,7 @@ app.command("status", epilog=status.EPILOG)(status.status)
 app.command("failures", epilog=failures.EPILOG)(failures.failures)
 app.command("list", epilog=list_.EPILOG)(list_.list_)
 app.command("show", epilog=show.EPILOG)(show.show)
+app.command("confirm", epilog=confirm.EPILOG)(confirm.confirm)
 app.command("export", epilog=export.EPILOG)(export.export)
 app.command("models", epilog=models.EPILOG)(models.models)
 app.command("train", epilog=train.EPILOG)(train.train)

@@ -41,7 +41,15 @@ from db.quality_models import (
 )
 from db.queue import Job, Pending
 from db.reading import open_to_read
-from db.release_models import Admitted, Forgotten, Release, ReleaseItem, Run, Trust
+from db.release_models import (
+    Admitted,
+    Forgotten,
+    Negative,
+    Release,
+    ReleaseItem,
+    Run,
+    Trust,
+)
 from db.review_models import Honeypot, Review, ReviewProject, ReviewRequest, TaskRemoval
 from db.writing import chunks, insert_new, insert_or_replace
 
@@ -68,6 +76,7 @@ __all__ = [
     "MaskDoubt",
     "MaskSignals",
     "MaskSource",
+    "Negative",
     "OriginRow",
     "Outcome",
     "Owner",

@@ -63,6 +63,25 @@ class Admitted(Base):
     admitted_at: Mapped[datetime] = mapped_column(default=utc_now)
 
 
+class Negative(Base):
+    """A photo that a person has confirmed nobody is in; released with an empty mask."""
+
+    __tablename__ = "negative"
+    __table_args__: Any = NEVER_REUSE_IDS
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), unique=True)
+    blob: Mapped[str] = mapped_column(String)
+    """Store key of the photo as JPEG, upright, maybe smaller."""
+    mask_blob: Mapped[str] = mapped_column(String)
+    """Store key of an empty mask of its size."""
+    width: Mapped[int]
+    """Of the JPEG in pixels, like `height`."""
+    height: Mapped[int]
+    confirmed_by: Mapped[str] = mapped_column(String)
+    confirmed_at: Mapped[datetime]
+
+
 class ReleaseItem(Base):
     """A portrait in a release. Its own copy of what was true then: rows it names may be gone."""
 

@@ -65,6 +65,9 @@ from .releases.exporting import Exported as Exported
 from .releases.exporting import ExportRequest as ExportRequest
 from .releases.exporting import export_release as export_release
 from .releases.formats import Format as Format
+from .releases.negatives import Confirmed as Confirmed
+from .releases.negatives import ConfirmRequest as ConfirmRequest
+from .releases.negatives import confirm_faceless as confirm_faceless
 from .review.choosing import Order as Order
 from .review.pull import PullResult as PullResult
 from .review.pull import pull_answers as pull_answers

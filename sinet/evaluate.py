@@ -51,10 +51,19 @@ class Evaluation:
     Attributes:
         mean: over the images.
         images: scores by the name of the image.
+        negatives: names of the images with an empty mask.
     """
 
     mean: Scores
     images: dict[str, Scores]
+    negatives: frozenset[str] = frozenset()
+
+    @property
+    def false_person_rate(self) -> float | None:
+        """Share of the negatives in which somebody is seen at 224 × 224; None without any."""
+        if not self.negatives:
+            return None
+        return fmean(self.images[name].iou < 1 for name in self.negatives)
 
 
 def evaluate(
@@ -78,9 +87,16 @@ def evaluate_all(
     models: Sequence[PersonModel], samples: Iterable[Sample], *, threads: int | None = None
 ) -> list[Evaluation]:
     """`evaluate` of several models at once: each sample is read and prepared only once."""
+    negatives: set[str] = set()
+
+    def read(sample: Sample) -> Picture:
+        picture = read_sample(sample)
+        if not picture.mask.any():
+            negatives.add(sample.name)
+        return picture
 
     def score(batch: Sequence[Sample]) -> list[tuple[str, list[Scores]]]:
-        pictures = within(map(read_sample, batch), lambda each: each.mask.size, BATCH_PIXELS)
+        pictures = within(map(read, batch), lambda each: each.mask.size, BATCH_PIXELS)
         rows = [row for group in pictures for row in _scores(models, group)]
         return [(sample.name, row) for sample, row in zip(batch, rows, strict=True)]
 
@@ -89,15 +105,15 @@ def evaluate_all(
     if not images:
         raise DataError("there is no sample to evaluate on.")
     return [
-        _evaluation({name: row[number] for name, row in images.items()})
+        _evaluation({name: row[number] for name, row in images.items()}, frozenset(negatives))
         for number in range(len(models))
     ]
 
 
-def _evaluation(images: dict[str, Scores]) -> Evaluation:
+def _evaluation(images: dict[str, Scores], negatives: frozenset[str]) -> Evaluation:
     names = Scores.__slots__
     means = {name: fmean(getattr(scores, name) for scores in images.values()) for name in names}
-    return Evaluation(Scores(**means), images)
+    return Evaluation(Scores(**means), images, negatives)
 
 
 def _scores(models: Sequence[PersonModel], pictures: Sequence[Picture]) -> list[list[Scores]]:

@@ -12,6 +12,7 @@ EPILOG = """
 
     dataengine export --out ./portraits
     dataengine export --out ./coco --format coco --min-source human
+    dataengine export --out ./portraits --negatives
     dataengine export --out ./shards --round 3 --format webdataset
 """
 
@@ -44,6 +45,13 @@ def export(
             show_default=False,
         ),
     ] = None,
+    negatives: Annotated[
+        bool,
+        typer.Option(
+            "--negatives",
+            help="Also the photos that nobody is in, as `confirm` noted, with an empty mask each.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Write the trusted portraits as a dataset.
@@ -53,6 +61,8 @@ def export(
     The folder appears when it is complete, with card.md, manifest.jsonl and checksums.txt; nothing
     is ever overwritten, and the same state of the workspace makes the same bytes.
     """
+    if negatives and round_ is not None:
+        raise typer.BadParameter("a frozen round has what it has", param_hint="--negatives")
     import pipelines
     from dataengine.console.export import print_exported
     from dataengine.console.shared.progress import shown_progress
@@ -63,6 +73,7 @@ def export(
         format=pipelines.Format(format_.value),
         min_source=pipelines.MinSource(min_source.value),
         round=round_,
+        negatives=negatives,
     )
     with opened(context) as workspace, shown_progress() as progress:
         found = pipelines.export_release(workspace, request, progress)

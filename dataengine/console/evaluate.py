@@ -53,6 +53,10 @@ def _print_table(scored: Sequence[Scored]) -> None:
         table.add_row(text, *(f"{getattr(each.evaluation.mean, name):.4f}" for each in scored))
         if name == "iou":
             table.add_row("  95 % interval", *(_range(each.interval) for each in scored))
+    if scored[0].evaluation.negatives:
+        number = len(scored[0].evaluation.negatives)
+        rates = (f"{each.evaluation.false_person_rate or 0:.4f}" for each in scored)
+        table.add_row(f"false persons, of {number:,} images without one", *rates)
     table.add_row("parameters", *(f"{each.cost.parameters:,}" for each in scored))
     table.add_row("MACs of an image", *(_macs(each.cost.macs) for each in scored))
     Console(highlight=False).print(table)
@@ -101,5 +105,7 @@ def _one(scored: Scored) -> dict[str, Any]:
         "macs": scored.cost.macs,
         "mean": asdict(scored.evaluation.mean),
         "iou_interval_95": [interval.low, interval.high],
+        "negatives": len(scored.evaluation.negatives),
+        "false_person_rate": scored.evaluation.false_person_rate,
         "images": {name: asdict(scores) for name, scores in images.items()},
     }

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Forgotten, Image, Mask, Portrait, ReleaseItem
+from db import Forgotten, Image, Mask, Negative, Portrait, ReleaseItem
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.files import open_regular
 from pipelines.workspace.store import BlobKind, blob_key
@@ -87,6 +87,10 @@ def find(connection: Connection, sha256: str, name: str | None = None) -> Found 
         query = sa.select(Portrait.id).where(Portrait.image_id == image_id)
         own = list(connection.scalars(query.order_by(Portrait.ordinal)))
         return Found(sha256, Kind.PHOTO, image_id, own)
+    shown = sa.select(Negative.image_id).where(Negative.blob == blob_key(BlobKind.PORTRAIT, sha256))
+    negative = connection.scalar(shown)
+    if negative is not None:
+        return Found(sha256, Kind.IMAGE, negative, ())
     for kind in (Kind.IMAGE, Kind.MASK):
         released = _released(connection, kind, sha256)
         ids = _portraits(connection, kind, sha256)

@@ -22,6 +22,7 @@ from db import (
     JobRow,
     JobState,
     Mask,
+    Negative,
     Portrait,
     Release,
     ReleaseItem,
@@ -38,6 +39,7 @@ from pipelines.lineage.collecting import remove_unnamed
 from pipelines.near_duplicates.tombstone import tombstone
 from pipelines.review.push import alone
 from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.store import digest_of
 from pipelines.workspace.workspace import Workspace
 
 
@@ -111,13 +113,14 @@ class RemovedPhotos:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Ids of what belongs to an image."""
+    """Ids of what belongs to an image; of a negative the key of its picture."""
 
     image: int
     sources: Sequence[int]
     portraits: Sequence[int]
     masks: Sequence[int]
     requests: Sequence[int]
+    negatives: Sequence[str]
 
     @property
     def jobs(self) -> sa.ColumnElement[bool]:
@@ -145,7 +148,9 @@ class _Rows:
     @property
     def released(self) -> sa.ColumnElement[bool]:
         return sa.or_(
-            ReleaseItem.portrait_id.in_(self.portraits), ReleaseItem.mask_id.in_(self.masks)
+            ReleaseItem.portrait_id.in_(self.portraits),
+            ReleaseItem.mask_id.in_(self.masks),
+            ReleaseItem.image_sha256.in_([digest_of(key) for key in self.negatives]),
         )
 
 
@@ -216,6 +221,7 @@ def _rows(connection: Connection, image_id: int) -> _Rows:
         portraits,
         masks,
         ids(ReviewRequest, asked),
+        list(connection.scalars(sa.select(Negative.blob).where(Negative.image_id == image_id))),
     )
 
 
@@ -229,6 +235,9 @@ def _remove_rows(connection: Connection, rows: _Rows, stone: bytes | None) -> se
             "it, and run the same command again"
         )
     keys = set(connection.scalars(sa.select(Portrait.blob).where(Portrait.id.in_(rows.portraits))))
+    keys.update(rows.negatives)
+    empty = sa.select(Negative.mask_blob).where(Negative.image_id == rows.image)
+    keys.update(connection.scalars(empty))
     for column in (Mask.blob, Mask.probability_blob):
         of_masks = sa.select(column).where(Mask.id.in_(rows.masks), column.is_not(None))
         keys.update(str(key) for key in connection.scalars(of_masks))
@@ -244,6 +253,7 @@ def _remove_rows(connection: Connection, rows: _Rows, stone: bytes | None) -> se
         (JobRow, rows.jobs),
         (Portrait, Portrait.id.in_(rows.portraits)),
         (Source, Source.id.in_(rows.sources)),
+        (Negative, Negative.image_id == rows.image),
         (Image, Image.id == rows.image),
     )
     # What was grouped with it is grouped anew; it keeps its split.

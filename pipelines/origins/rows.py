@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Base, Mask, OriginRow, Portrait, Source, Verdict, chunks, insert_or_replace
+from db import Base, Image, Mask, OriginRow, Portrait, Source, Verdict, chunks, insert_or_replace
 from pipelines.masks.verdict import verdict_of
 from pipelines.origins.origin import Origin, merged
 from pipelines.origins.policy import POLICY, combined_refusal
@@ -65,14 +65,14 @@ def origins_of(connection: Connection, image_id: int | None = None) -> dict[int,
 def refused_images(
     connection: Connection, policy: PolicySettings, origins: Mapping[int, list[Origin]]
 ) -> dict[int, str]:
-    """Photos with portraits that may not be used, and why.
+    """Photos that may not be used, and why.
 
     Args:
         connection: in a transaction.
         policy: what may be trusted, as it is now.
         origins: as `origins_of` gives them.
     """
-    images = connection.scalars(sa.select(Portrait.image_id).distinct())
+    images = connection.scalars(sa.select(Image.id))
     judged = {each: combined_refusal(origins.get(each, []), policy) for each in images}
     return {each: why for each, why in judged.items() if why is not None}
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Base, Image, Outcome, Split, reader
+from db import Base, Image, Negative, Outcome, Split, reader
 from pipelines.near_duplicates import changed_groups, save_groups
 from pipelines.workspace.settings import ReleaseSettings
 from pipelines.workspace.workspace import Workspace
@@ -38,7 +38,7 @@ class Placed:
 
 
 def assign_splits(workspace: Workspace) -> None:
-    """Group all photos, and decide the split of those with portraits that have none."""
+    """Group all photos, and decide the split of portraits' photos and negatives that have none."""
     # Finding groups takes a while: meanwhile others may write.
     with reader(workspace.engine).begin() as connection:
         changed = changed_groups(connection)
@@ -51,7 +51,8 @@ def _assign(connection: Connection, settings: ReleaseSettings) -> None:
     """Photos that came while the groups were found have none, and wait for the next time."""
     members: dict[int, list[tuple[int, str, Split | None]]] = defaultdict(list)
     query = sa.select(Image.id, Image.group_id, Image.sha256, Image.split)
-    query = query.where(Image.outcome == Outcome.PORTRAITS, Image.group_id.is_not(None))
+    used = sa.or_(Image.outcome == Outcome.PORTRAITS, Image.id.in_(sa.select(Negative.image_id)))
+    query = query.where(used, Image.group_id.is_not(None))
     for image_id, group_id, sha256, split in connection.execute(query.order_by(Image.id)):
         assert group_id is not None  # by the query
         members[group_id].append((image_id, sha256, split))
@@ -83,7 +84,7 @@ def split_of(sha256: str, settings: ReleaseSettings) -> Split:
 
 
 def places(connection: Connection) -> dict[int, Placed]:
-    """Where every photo with portraits stands, by image id; `assign_splits` must have run."""
+    """Where every photo that is used stands, by image id; `assign_splits` must have run."""
     query = sa.select(Image.id, Image.group_id, Image.split).where(Image.split.is_not(None))
     rows = [(row.id, row.group_id or row.id, Split(row.split)) for row in connection.execute(query)]
     groups: dict[int, list[Split]] = defaultdict(list)

@@ -67,6 +67,7 @@ def card_text(facts: CardFacts) -> str:
             "every release.\n"
         ),
         _splits(entries),
+        *_about_negatives(entries),
         "## The test split\n",
         _about_test(selection.test),
         "## Where the masks come from\n",
@@ -159,6 +160,18 @@ def _maker(entry: Entry) -> str:
     return "a person" if entry.trust in (Trust.FIXED, Trust.IMPORTED) else entry.producer
 
 
+def _about_negatives(entries: Sequence[Entry]) -> list[str]:
+    number = sum(entry.negative for entry in entries)
+    if not number:
+        return []
+    return [
+        (
+            f"{number:,} of them are negatives: a person has confirmed that nobody is in the "
+            "photo, and the mask is empty. They are marked `negative` in the manifest.\n"
+        )
+    ]
+
+
 def _about_origins(entries: Sequence[Entry]) -> list[str]:
     text, licences = about_origins(entries)
     parts = ["## Where the photos come from\n", f"{text}\n"]
@@ -207,8 +220,9 @@ def _draw_sizes(entries: Sequence[Entry], path: Path) -> None:
     import numpy as np
     from matplotlib import pyplot
 
-    sides = [min(entry.width, entry.height) for entry in entries]
-    faces = [entry.face_height for entry in entries]
+    people = [entry for entry in entries if not entry.negative]
+    sides = [min(entry.width, entry.height) for entry in people]
+    faces = [entry.face_height for entry in people]
     figure, axes = pyplot.subplots(1, 2, figsize=(8, 2.8), dpi=100, sharey=True)
     for panel, values, label in (
         (axes[0], sides, "shorter side of the portrait, px"),

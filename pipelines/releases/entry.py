@@ -19,8 +19,8 @@ class Entry:
         name: of its files, without suffix: the same in every workspace.
         split: what it is used for.
         trust: why its mask is trusted.
-        portrait_id: in the workspace.
-        mask_id: in the workspace.
+        portrait_id: in the workspace; None: a negative.
+        mask_id: in the workspace; likewise.
         group_id: of its near-duplicates.
         image_blob: store key of the crop, a JPEG.
         mask_blob: store key of the mask, a 1-bit PNG of 0 and 255.
@@ -39,13 +39,14 @@ class Entry:
         certificate: what a mask stands on that nobody decided about; None: a person did.
         audited: people saw it in the certificate's audit.
         origin: where the photo came from, as far as anything says; None: nothing does.
+        negative: nobody is in it, as a person has confirmed; its mask is empty.
     """
 
     name: str
     split: Split
     trust: Trust
-    portrait_id: int
-    mask_id: int
+    portrait_id: int | None
+    mask_id: int | None
     group_id: int
     image_blob: str
     mask_blob: str
@@ -64,6 +65,7 @@ class Entry:
     certificate: Certificate | None = None
     audited: bool = False
     origin: Origin | None = None
+    negative: bool = False
 
     @property
     def image_file(self) -> str:
@@ -109,6 +111,7 @@ class Entry:
             "decided_at": self.decided_at.isoformat() if self.decided_at else None,
             "certificate": self.certificate and self.certificate.as_dict(),
             "audited": self.audited,
+            "negative": self.negative,
             "origin": self.origin and self.origin.as_dict(),
             "photo_sha256": self.photo_sha256,
             "crop_box": list(self.crop_box),
@@ -153,5 +156,6 @@ class Entry:
             decided_at=datetime.fromisoformat(decided_at) if decided_at else None,
             certificate=Certificate(**certificate) if certificate else None,
             audited=line.get("audited", False),
+            negative=line.get("negative", False),
             origin=Origin.from_dict(origin) if origin else None,
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from db import Forgotten, Portrait, Release, ReleaseItem, chunks, reader
+from db import Forgotten, Image, Release, ReleaseItem, chunks, reader
 from pipelines.certify.certifying import void_changed
 from pipelines.origins.rows import apply_policy, origins_of, refused_images
 from pipelines.portraits.splits import assign_splits
@@ -33,12 +33,14 @@ class ExportRequest:
         format: of the release.
         min_source: what a mask needs.
         round: the frozen set of this round, whatever its masks need; None: what is trusted now.
+        negatives: also photos that somebody has confirmed nobody is in, with an empty mask.
     """
 
     out: Path
     format: Format = Format.FOLDER
     min_source: MinSource = MinSource.ANY
     round: int | None = None
+    negatives: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,11 @@ def export_release(
         return _export_round(workspace, request.out, request.format, request.round)
     form, min_source = request.format, request.min_source
     command = ["dataengine", "export", "--out", "DIR", "--format", form, "--min-source", min_source]
+    command += ["--negatives"] if request.negatives else []
     with alone(workspace):
-        selection, facts = _current(workspace, min_source, shlex.join(command))
+        selection, facts = _current(
+            workspace, min_source, shlex.join(command), negatives=request.negatives
+        )
 
         def card(folder: Path) -> None:
             write_card(folder, facts)
@@ -105,8 +110,8 @@ def _export_round(workspace: Workspace, target: Path, form: Format, number: int)
         folder = release_path(workspace, frozen)
         gone = _forgotten_names(workspace, frozen.id)
         members = [each for each in read_manifest(folder) if each.name not in gone]
-        refused = _refused_portraits(workspace)
-        entries = [each for each in members if each.portrait_id not in refused]
+        refused = _refused_photos(workspace)
+        entries = [each for each in members if each.photo_sha256 not in refused]
 
         def copy_card(out: Path) -> None:
             shutil.copyfile(folder / CARD_FILE, out / CARD_FILE)
@@ -164,7 +169,7 @@ def frozen_round(workspace: Workspace, number: int) -> Release | None:
 
 
 def _current(
-    workspace: Workspace, min_source: MinSource, command: str
+    workspace: Workspace, min_source: MinSource, command: str, *, negatives: bool = False
 ) -> tuple[Selection, CardFacts]:
     """Decide what has to be decided, and choose."""
     settings = workspace.settings.release
@@ -173,20 +178,20 @@ def _current(
     apply_policy(workspace)
     assign_splits(workspace)
     with reader(workspace.engine).begin() as connection:
-        selection = select(connection, min_source, workspace.settings.policy)
+        policy = workspace.settings.policy
+        selection = select(connection, min_source, policy, negatives=negatives)
         reviewers = review_counts(connection).reviewers
     require_entries(selection)
     return selection, CardFacts(selection, reviewers, settings.licence, command)
 
 
-def _refused_portraits(workspace: Workspace) -> set[int]:
-    """Ids of portraits whose photos may not be used."""
+def _refused_photos(workspace: Workspace) -> set[str]:
+    """SHA-256 of photos that may not be used."""
     with reader(workspace.engine).begin() as connection:
-        photos = refused_images(connection, workspace.settings.policy, origins_of(connection))
-        found: set[int] = set()
-        for ids in chunks(photos):
-            query = sa.select(Portrait.id).where(Portrait.image_id.in_(ids))
-            found.update(connection.scalars(query))
+        refused = refused_images(connection, workspace.settings.policy, origins_of(connection))
+        found: set[str] = set()
+        for ids in chunks(refused):
+            found.update(connection.scalars(sa.select(Image.sha256).where(Image.id.in_(ids))))
     return found
 
 

@@ -16,6 +16,7 @@ from pipelines.origins.rows import origins_of, refused_images
 from pipelines.portraits.splits import Placed, places
 from pipelines.portraits.standing import BY_A_PERSON, MinSource, Standing, TrustedMask, standings
 from pipelines.releases.entry import Entry
+from pipelines.releases.negatives import negative_entries
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.settings import PolicySettings
 
@@ -67,12 +68,19 @@ class Selection:
     findings: Mapping[int, Findings | None]
 
 
-def select(connection: Connection, min_source: MinSource, policy: PolicySettings) -> Selection:
+def select(
+    connection: Connection,
+    min_source: MinSource,
+    policy: PolicySettings,
+    *,
+    negatives: bool = False,
+) -> Selection:
     """Choose the latest trusted mask of every portrait; `assign_splits` must have run.
 
     Args:
         connection: in a transaction.
         min_source: the least a mask needs.
+        negatives: also the photos that somebody has confirmed nobody is in.
         policy: which photos may be used: judged now, by what is known of where they came from.
     """
     placed = places(connection)
@@ -102,8 +110,11 @@ def select(connection: Connection, min_source: MinSource, policy: PolicySettings
         else:
             chosen[mask.mask_id] = (mask, place)
     proofs = certified(connection)
+    members = _entries(connection, chosen, proofs, origins)
+    if negatives:
+        members += negative_entries(connection, placed, refused_photos, origins)
     return Selection(
-        sorted(_entries(connection, chosen, proofs, origins), key=lambda entry: entry.name),
+        sorted(members, key=lambda entry: entry.name),
         CoverageOfTest(
             portraits=test.total(),
             released=test["released"],
@@ -124,7 +135,7 @@ def require_entries(selection: Selection) -> None:
     Raises:
         PipelineError: there is no trusted portrait; says which command brings some.
     """
-    if selection.entries:
+    if any(not entry.negative for entry in selection.entries):
         return
     if selection.refused and not selection.untrusted:
         raise PipelineError(

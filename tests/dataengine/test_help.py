@@ -37,8 +37,9 @@ DOCUMENTED = {
         "--held-out", "--json", "TrainingConfig", "--init", "--teacher", "--round", "--min-source",
         "--force", "sinet:current",
     ],
+    "confirm": ["PATH...", "--by", "--json", "from behind"],
     "export": [
-        "--out", "--format", "<folder|coco|webdataset|parquet>", "--min-source",
+        "--out", "--negatives", "--format", "<folder|coco|webdataset|parquet>", "--min-source",
         "<human|certified|any>", "--round", "--json", "checksums.txt",
     ],
     "rounds": ["--json", "95 %"],

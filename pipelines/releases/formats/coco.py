@@ -31,7 +31,7 @@ def check() -> None:
 
 
 def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
-    """Write ``images/NAME.jpg`` and ``annotations/SPLIT.json``.
+    """Write ``images/NAME.jpg`` and ``annotations/SPLIT.json``; a negative has no annotation.
 
     Ids count the entries of all splits by name, from 1: a picture's id is unique in the release.
 
@@ -52,14 +52,16 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
                 file.write(to_json(head).removesuffix("}"))
                 images = (_image(entry, ids[entry.name], licences) for entry in members)
                 _write_list(file, "images", images)
-                drawn = (_annotation(entry, ids[entry.name], store) for entry in members)
+                people = [entry for entry in members if not entry.negative]
+                drawn = (_annotation(entry, ids[entry.name], store) for entry in people)
                 _write_list(file, "annotations", drawn)
                 file.write("}\n")
 
 
 def _write_list(file: IO[str], name: str, items: Iterator[dict[str, Any]]) -> None:
-    """One item a line, as it comes: no list of a million masks in memory. There is at least one."""
-    file.write(f',\n"{name}": [\n{to_json(next(items))}')
+    """One item a line, as it comes: no list of a million masks in memory."""
+    first = next(items, None)
+    file.write(f',\n"{name}": [\n{to_json(first) if first else ""}')
     file.writelines(chain.from_iterable((",\n", to_json(item)) for item in items))
     file.write("\n]")
 

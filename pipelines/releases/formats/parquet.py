@@ -96,6 +96,7 @@ def _schema() -> Any:
         ("crop_box", pa.list_(pa.int64()), _list("int64")),
         ("face_height", pa.float64(), _value("float64")),
         ("audited", pa.bool_(), _value("bool")),
+        ("negative", pa.bool_(), _value("bool")),
     ]
     features = {name: feature for name, _, feature in fields}
     metadata = {"huggingface": to_json({"info": {"features": features}})}

@@ -146,7 +146,7 @@ def test_every_reference_to_a_photo_is_thought_of() -> None:
         "source.image_id", "image.group_id", "portrait.image_id", "mask.portrait_id",
         "review_request.portrait_id", "review_request.mask_id", "review.mask_id",
         "review.request_id", "review.fixed_mask_id", "release_item.portrait_id",
-        "release_item.mask_id",
+        "release_item.mask_id", "negative.image_id",
     }  # fmt: skip
 
 

@@ -1,0 +1,20 @@
+"""`confirm` on a console."""
+
+import typer
+
+from dataengine.console.shared.text import number_of, print_json, printable
+from pipelines.releases.negatives import Confirmed
+
+
+def print_confirmed(found: Confirmed, *, as_json: bool) -> None:
+    """What are negatives now, and what is none."""
+    if as_json:
+        refused = [{"path": path, "reason": reason} for path, reason in found.refused]
+        print_json({"new": found.new, "known": found.known, "refused": refused})
+        return
+    for path, reason in found.refused:
+        typer.echo(f"refused: {printable(path)}: {printable(reason)}", err=True)
+    typer.echo(
+        f"{number_of(found.new, 'photo')} confirmed, {found.known:,} before, "
+        f"{len(found.refused):,} refused"
+    )

@@ -1,0 +1,196 @@
+"""Photos without anybody in them: confirmed by a person, released with an empty mask.
+
+That no face was found proves nothing: people turn their backs. So a photo becomes a negative only
+when somebody has said that nobody is in it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from db import Image, MaskSource, Negative, Outcome, Trust, insert_new, reader
+from pipelines.ingest.scan import scan
+from pipelines.ingest.stages import read_file
+from pipelines.origins.origin import Origin, merged
+from pipelines.pictures.decode import decode, encode_jpeg
+from pipelines.portraits.splits import Placed
+from pipelines.releases.entry import Entry
+from pipelines.workspace.errors import ItemError, PipelineError
+from pipelines.workspace.progress import SILENT, Progress, tracked
+from pipelines.workspace.store import BlobKind
+from pipelines.workspace.uris import read_bytes, uri_path
+from pipelines.workspace.workspace import Workspace
+
+LONGEST_SIDE_PX = 1024
+"""Larger photos are shrunk: nothing in a negative is as fine as an outline."""
+
+PRODUCER = "nobody is in it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmRequest:
+    """What somebody has seen.
+
+    Attributes:
+        paths: folders, files, lists and tars of photos that were ingested.
+        by: who looked at them.
+    """
+
+    paths: Sequence[Path]
+    by: str
+
+
+@dataclass(kw_only=True)
+class Confirmed:
+    """What became of it.
+
+    Attributes:
+        new: photos that are negatives now.
+        known: those that were before.
+        refused: path and reason of those that are none.
+    """
+
+    new: int = 0
+    known: int = 0
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def confirm_faceless(
+    workspace: Workspace, request: ConfirmRequest, progress: Progress = SILENT
+) -> Confirmed:
+    """Note that nobody is in these photos.
+
+    Args:
+        workspace: opened.
+        request: which photos, and who says so.
+        progress: told of each.
+
+    Raises:
+        PipelineError: nobody says so.
+        ScanError: a path cannot be read.
+        WorkspaceError: a blob cannot be written.
+    """
+    if not request.by.strip():
+        raise PipelineError("say who looked at the photos: --by NAME")
+    result = Confirmed()
+    for file in tracked(progress, scan(request.paths), "confirming", "photos"):
+        try:
+            if _confirm(workspace, file.uri, request.by.strip()):
+                result.new += 1
+            else:
+                result.known += 1
+        except ItemError as error:
+            result.refused.append((uri_path(file.uri), str(error)))
+    return result
+
+
+def negative_entries(
+    connection: Connection,
+    placed: Mapping[int, Placed],
+    refused: Iterable[int],
+    origins: Mapping[int, list[Origin]],
+) -> list[Entry]:
+    """Negatives as members of a release; those that the policy refuses are left out.
+
+    Args:
+        connection: in a transaction.
+        placed: split and group by image id.
+        refused: image ids.
+        origins: by image id.
+    """
+    left_out = set(refused)
+    query = (
+        sa.select(
+            Negative.image_id,
+            Negative.blob,
+            Negative.mask_blob,
+            Negative.width,
+            Negative.height,
+            Negative.confirmed_at,
+            Image.sha256,
+            Image.width.label("photo_width"),
+            Image.height.label("photo_height"),
+        )
+        .join(Image, Image.id == Negative.image_id)
+        .order_by(Image.sha256)
+    )
+    return [
+        _entry(row, placed[row.image_id], merged(origins.get(row.image_id, [])))
+        for row in connection.execute(query)
+        if row.image_id in placed
+        and not placed[row.image_id].left_out
+        and row.image_id not in left_out
+    ]
+
+
+def _confirm(workspace: Workspace, uri: str, by: str) -> bool:
+    """Whether it is new."""
+    limits = workspace.settings.decode
+    data = read_bytes(uri, max_bytes=limits.max_bytes)
+    sha256 = read_file(data, uri).sha256
+    with reader(workspace.engine).begin() as connection:
+        query = sa.select(Image.id, Image.outcome).where(Image.sha256 == sha256)
+        image = connection.execute(query).one_or_none()
+    if image is None:
+        raise ItemError("unknown", "is no photo of this workspace; ingest it first")
+    if image.outcome is not Outcome.NO_FACE:
+        raise ItemError("has_face", "a face was found in it, or it was not searched for any")
+    rgb = decode(data, max_pixels=limits.max_pixels).rgb
+    height, width = rgb.shape[:2]
+    factor = min(1.0, LONGEST_SIDE_PX / max(width, height))
+    if factor < 1:
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        rgb = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    height, width = rgb.shape[:2]
+    empty = cv2.imencode(".png", np.zeros((height, width), np.uint8), [cv2.IMWRITE_PNG_BILEVEL, 1])[
+        1
+    ].tobytes()
+    row = {
+        "image_id": image.id,
+        "blob": workspace.store.put(
+            BlobKind.PORTRAIT, encode_jpeg(rgb, workspace.settings.portrait.jpeg_quality)
+        ),
+        "mask_blob": workspace.store.put(BlobKind.MASK, empty),
+        "width": width,
+        "height": height,
+        "confirmed_by": by,
+        "confirmed_at": datetime.now(UTC),
+    }
+    with workspace.engine.begin() as connection:
+        added = insert_new(connection, Negative, [row])
+    workspace.intents.settle()
+    return bool(added)
+
+
+def _entry(row: Any, place: Placed, origin: Origin | None) -> Entry:
+    return Entry(
+        name=f"{row.sha256[:16]}-negative",
+        split=place.split,
+        trust=Trust.ACCEPTED,
+        portrait_id=None,
+        mask_id=None,
+        group_id=place.group_id,
+        image_blob=row.blob,
+        mask_blob=row.mask_blob,
+        width=row.width,
+        height=row.height,
+        photo_sha256=row.sha256,
+        crop_box=(0, 0, row.photo_width, row.photo_height),
+        face_height=0.0,
+        mask_source=MaskSource.HUMAN,
+        mask_revision=1,
+        producer=PRODUCER,
+        verdict="candidate",
+        reasons=(),
+        scores={},
+        decided_at=row.confirmed_at,
+        origin=origin,
+        negative=True,
+    )
