@@ -211,7 +211,11 @@ class ImportWork(_SeeingWork, StageWork[ImportTask, StoredImport]):
         data = read_mask(task.masks, task.claimed_for, max_bytes)
         inputs = [(portrait_input(self._store, each), each.crop_box) for each in task.portraits]
         photo = _bytes(max_bytes, task.image)
-        read = import_masks(data, photo, task.size, inputs, self._settings)
+        try:
+            read = import_masks(data, photo, task.size, inputs, self._settings)
+        except ItemError as error:
+            path = next((uri_path(each.uri) for each in task.masks if each.uri), "the mask")
+            raise ItemError(error.reason, f"{path}: {error}") from error
         # How it was read stays with the mask, for `explain` and releases.
         producer = f"import:{hashlib.sha256(data).hexdigest()[:16]} ({read.how})"
         return StoredImport(

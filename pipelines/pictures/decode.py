@@ -28,8 +28,9 @@ def mask_errors() -> Iterator[None]:
     try:
         yield
     except PictureError as error:
-        reason = error.reason if error.reason.startswith("mask_") else f"mask_{error.reason}"
-        raise ItemError(reason, f"the mask: {error}") from error
+        if error.reason.startswith("mask_"):
+            raise ItemError(error.reason, str(error)) from error
+        raise ItemError(f"mask_{error.reason}", f"the mask: {error}") from error
 
 
 def decode(

@@ -170,7 +170,7 @@ def test_an_inverted_mask_is_named_as_such_and_not_counted_against_the_photo(
     assert failures(run) == {"mask_inverted": 1}
     assert rows_of(tmp_path / "ws", "mask") == []
     (job,) = (row for row in rows_of(tmp_path / "ws", "job") if row["error"])
-    assert "looks inverted" in job["error"]
+    assert f"{tmp_path}/masks/a.png: the mask looks inverted" in job["error"]
     assert "--mask-invert" in job["error"]
     again = ingest_here(tmp_path / "ws", "--retry-failed", "--mask-invert")
     assert again["run"]["masks_read"] == {"black and white, inverted": 1}

@@ -223,14 +223,9 @@ def said(**options: Any) -> MaskOptions:
         (Image.fromarray(classes(0, 1, 2)), said(person_class=2)),
         (levels(15, 0), said(person_class="15")),
         (levels(15, 0), said(person_class="1-3,15,17")),
-        (
-            Image.fromarray(np.where(PERSON, 1 + ROWS % 5, 0).astype(np.uint8)),
-            said(person_class="1-5"),
-        ),
-        (
-            palette(np.where(PERSON, 2 + ROWS % 2, 0).astype(np.uint8), VOC),
-            said(person_class="2,3"),
-        ),
+        (Image.fromarray(PARTS), said(person_class="1-5")),
+        (Image.fromarray(PARTS), said(person_class="5-3,1,2")),
+        (palette(PARTS, VOC), said(person_class="1,2,3-5")),
         (levels(24001, 7000, "u2"), said(person_class=24001)),
         (palette(classes(0, 1, 2), [0, 0xFF0000, 0xFF00]), said(person_class=2)),
         (palette(classes(0, 1, 2), [0, 0xFF0000, 0xFF00]), said(person_class="#00FF00")),
