@@ -38,6 +38,7 @@ from dataengine.commands import (
     verify,
 )
 from dataengine.context import GlobalOptions
+from sinet.escaping import printable
 
 app = typer.Typer(
     name="dataengine",
@@ -122,17 +123,17 @@ def main() -> None:
     except Exception as error:
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"error: {_explain(error)}", err=True)
+        typer.echo(f"error: {printable(_explain(error))}", err=True)
         sys.exit(1)
 
 
 def _explain(error: Exception) -> str:
     from db import DatabaseError, explain
-    from pipelines.workspace.errors import PipelineError
+    from pipelines.workspace.errors import PipelineError, explain_foreign
     from sinet.errors import SINetError
 
     if isinstance(error, PipelineError | DatabaseError | SINetError):
         return str(error)
-    return explain(error) or (
-        f"unexpected {type(error).__name__}: {error}; please report it with the output of --debug"
-    )
+    reason = f"{type(error).__name__}: {error}"
+    unexpected = f"unexpected {reason}; please report it with the output of --debug"
+    return explain(error) or explain_foreign(error) or unexpected

@@ -41,4 +41,9 @@ def explain(error: BaseException) -> str | None:
         return f"the database is busy ({reason}); run the same command again"
     if "not a database" in reason or "malformed" in reason:
         return f"the database is damaged ({reason}); restore it from a backup"
+    if "foreign key" in reason.lower():
+        return (
+            f"what this was about is not there any more ({reason}): another command, `forget` "
+            "maybe, removed it meanwhile; run the same command again"
+        )
     return f"the database refused ({reason})"

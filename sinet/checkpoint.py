@@ -1,6 +1,5 @@
 """Weights on disk: safetensors, with all that is needed to use them in the file's metadata."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from sinet.errors import CheckpointError, NetworkError
-from sinet.json_text import to_json
+from sinet.json_text import from_json, to_json
 from sinet.network_ref import TRAINABLE, NetworkRef, as_ref
 from sinet.networks import NETWORKS, SegmentationNetwork, build_network
 from sinet.normalisation import InputSpec
@@ -164,8 +163,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             f"{path}: cut off, damaged, or no safetensors file ({_line(error)})."
         ) from error
     try:
-        description = json.loads(metadata[_KEY])
-    except (KeyError, json.JSONDecodeError) as error:
+        description = from_json(metadata[_KEY])
+    except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: a safetensors file, but no checkpoint of ours.") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise CheckpointError(f"{path}: written in a format this version does not know.")

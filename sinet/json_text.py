@@ -1,6 +1,10 @@
-"""JSON as this project writes it: what every parser reads, hence without NaN or Infinity."""
+"""JSON as this project writes it, which every parser reads, and JSON and TOML of others.
+
+What is written has no NaN or Infinity; what is read is as deep as others like.
+"""
 
 import json
+import tomllib
 from collections.abc import Callable
 from typing import Any
 
@@ -18,3 +22,29 @@ def to_json(
         ValueError: there is a number in it that JSON does not know.
     """
     return json.dumps(value, indent=indent, sort_keys=sort_keys, default=default, allow_nan=False)
+
+
+def from_json(text: str | bytes) -> Any:
+    """Read JSON, as `json.loads` does.
+
+    Raises:
+        ValueError: it is none, or nested more deeply than can be read.
+    """
+    return _read(json.loads, text)
+
+
+def from_toml(text: str) -> dict[str, Any]:
+    """Read TOML, as `tomllib.loads` does.
+
+    Raises:
+        ValueError: it is none, or nested more deeply than can be read.
+    """
+    found: dict[str, Any] = _read(tomllib.loads, text)
+    return found
+
+
+def _read(read: Callable[[Any], Any], text: str | bytes) -> Any:
+    try:
+        return read(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

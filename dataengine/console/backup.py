@@ -1,9 +1,8 @@
 """`backup` on a console."""
 
-import typer
-
-from dataengine.console.shared.text import number_of, print_json, printable
+from dataengine.console.shared.text import number_of, print_json, say
 from pipelines.lineage.backup import BackedUp
+from sinet.escaping import printable
 
 
 def print_backed_up(done: BackedUp, *, as_json: bool) -> None:
@@ -14,4 +13,4 @@ def print_backed_up(done: BackedUp, *, as_json: bool) -> None:
     counted = ((done.blobs, "blob"), (done.releases, "release"), (done.runs, "run"))
     parts = [number_of(number, noun) for number, noun in counted if number]
     what = ", ".join(["the database", *parts])
-    typer.echo(f"Backed up {what} ({done.blob_bytes / 1e6:,.1f} MB) to {printable(str(done.path))}")
+    say(f"Backed up {what} ({done.blob_bytes / 1e6:,.1f} MB) to {printable(str(done.path))}")

@@ -2,9 +2,7 @@
 
 from dataclasses import asdict
 
-import typer
-
-from dataengine.console.shared.text import print_json
+from dataengine.console.shared.text import print_json, say
 from pipelines.certify.attempts import Attempt
 from pipelines.certify.certificates import beside_text
 from pipelines.certify.certifying import Certification
@@ -21,34 +19,34 @@ def print_certification(found: Certification, *, as_json: bool) -> None:
 
 def print_abandoned(attempt: Attempt) -> None:
     """What was given up."""
-    typer.echo(f"attempt {attempt.number} is given up; what it spent stays spent")
+    say(f"attempt {attempt.number} is given up; what it spent stays spent")
 
 
 def _print_lines(found: Certification) -> None:
     attempt, judgement = found.attempt, found.judgement
     for number in found.voided:
-        typer.echo(f"attempt {number} is void: its masks or its score have changed")
-    typer.echo(
+        say(f"attempt {number} is void: its masks or its score have changed")
+    say(
         f"attempt {attempt.number}: {attempt.population:,} undecided masks with a doubt of at most "
         f"{attempt.threshold:.4f} by score {attempt.score_model_id}"
     )
-    typer.echo(
+    say(
         f"  audit: {attempt.audit_size:,} of them, seed {attempt.seed}; it may err with "
         f"{attempt.alpha:.2%}, and passes a set of half the bound with {found.power:.0%}"
     )
     if judgement.certified:
-        typer.echo(
+        say(
             f"  certified: {judgement.errors} of {judgement.audited:,} bad, so at most "
             f"{judgement.bound:.2%} of the set; {found.accepted:,} masks accepted"
         )
     if attempt.findings is not None:
         beside = findings_of(attempt.findings)
         for line in beside_text(beside, certified=judgement.certified):
-            typer.echo(f"  {line}")
+            say(f"  {line}")
     if judgement.certified:
         return
-    typer.echo(f"  nothing is accepted: {judgement.missing}")
+    say(f"  nothing is accepted: {judgement.missing}")
     if found.begun:
-        typer.echo("  `dataengine review push` asks about the audit, `review pull` fetches answers")
+        say("  `dataengine review push` asks about the audit, `review pull` fetches answers")
     elif judgement.hopeless:
-        typer.echo("  the next call begins another attempt, which may err half as often")
+        say("  the next call begins another attempt, which may err half as often")

@@ -2,9 +2,7 @@
 
 from dataclasses import asdict
 
-import typer
-
-from dataengine.console.shared.text import print_json
+from dataengine.console.shared.text import print_json, say
 from sinet.convert import Conversion
 
 
@@ -21,8 +19,8 @@ def print_conversion(done: Conversion, *, as_json: bool) -> None:
             }
         )
         return
-    typer.echo(f"Wrote {done.path}, {done.size_bytes:,} bytes")
-    typer.echo(
+    say(f"Wrote {done.path}, {done.size_bytes:,} bytes")
+    say(
         f"On {agreement.images} images its masks overlap PyTorch's by {agreement.mask_iou:.4f} "
         f"(IoU), its probabilities differ by at most {agreement.max_difference:.1e}"
     )

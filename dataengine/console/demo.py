@@ -1,8 +1,7 @@
 """`demo` on a console: what was made, and where to look."""
 
-import typer
-
 from dataengine.console.ingest import print_ingested
+from dataengine.console.shared.text import say
 from pipelines.rounds.demo import SECOND_OPINION, TEACHER, Demonstrated
 
 
@@ -12,12 +11,10 @@ def print_demonstrated(done: Demonstrated) -> None:
     if done.relabelled is None:
         return
     for each in done.relabelled.relabelled:
-        typer.echo(
+        say(
             f"portrait {each.portrait_id}: refined with {SECOND_OPINION}, "
             f"{each.change:.1%} of the mask changed, now {each.verdict}"
         )
-    typer.echo("")
-    typer.echo(f"Look at {', '.join(map(str, done.pictures))}")
-    typer.echo(
-        f"Go on with your own photos: dataengine -w {done.root} ingest ./raw --teacher {TEACHER}"
-    )
+    say("")
+    say(f"Look at {', '.join(map(str, done.pictures))}")
+    say(f"Go on with your own photos: dataengine -w {done.root} ingest ./raw --teacher {TEACHER}")

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
-from dataengine.console.shared.text import print_json
+from dataengine.console.shared.text import print_json, say
 from pipelines.networks import NetworkRef
 from pipelines.networks.evaluating import Evaluated, Scored
 from sinet.metrics import Interval
@@ -26,22 +25,22 @@ _ROWS = {
 def print_evaluated(found: Evaluated, *, as_json: bool) -> None:
     """The scores, as a table."""
     for warning in found.warnings:
-        typer.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     if as_json:
         print_json(_as_dict(found))
         return
     images = len(found.scored[0].ious)
-    typer.echo(f"{images:,} images, {found.data}, split {found.split}")
-    typer.echo(f"Masks read as: {told(found.masks_read)}")
+    say(f"{images:,} images, {found.data}, split {found.split}")
+    say(f"Masks read as: {told(found.masks_read)}")
     _print_table(found.scored)
     if found.difference is not None:
         sure = found.difference
-        typer.echo(
+        say(
             f"difference in IoU {100 * sure.difference:+.2f} points, "
             f"95 % interval {100 * sure.low:+.2f} to {100 * sure.high:+.2f} (paired bootstrap)"
         )
     if found.drawn is not None:
-        typer.echo(f"Wrote {found.drawn}")
+        say(f"Wrote {found.drawn}")
 
 
 def _print_table(scored: Sequence[Scored]) -> None:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from dataengine.console.shared.text import print_json, printable
+from dataengine.console.shared.text import print_json
 from pipelines.lineage.explaining import ExplainedPortrait, Explanation, Traced
 from pipelines.lineage.finding import Kind
 from pipelines.lineage.history import (
@@ -21,6 +21,7 @@ from pipelines.lineage.history import (
 from pipelines.origins.origin import Origin
 from pipelines.workspace.settings_used import unlike_defaults
 from pipelines.workspace.uris import uri_path
+from sinet.escaping import printable
 from sinet.pictures.threshold import PERSON_ABOVE
 
 _SHOWN = 16  # digits of a hash, enough to look for; `--json` has all
@@ -88,7 +89,7 @@ def _add_photo(tree: Tree, photo: PhotoHistory) -> None:
     else:
         _add_origin(node, photo.origin)
     if photo.reasons:
-        node.add(f"{photo.outcome}: {', '.join(photo.reasons)}")
+        node.add(f"{photo.outcome}: {_text(', '.join(photo.reasons))}")
 
 
 def _add_origin(tree: Tree, origin: Origin) -> None:
@@ -123,7 +124,7 @@ def _add_mask(
     history: PortraitHistory,
     pixel: Traced | None,
 ) -> None:
-    reasons = f" ({', '.join(mask.reasons)})" if mask.reasons else ""
+    reasons = f" ({_text(', '.join(mask.reasons))})" if mask.reasons else ""
     line = f"[bold]mask {mask.revision}[/bold]  {mask.source}, {mask.verdict}{reasons}"
     if found.kind is Kind.MASK and found.sha256 in mask.blob:
         line += "  ← this file"
@@ -147,7 +148,7 @@ def _review(review: ReviewHistory, revisions: dict[int, int]) -> str:
     if review.seconds is not None:
         parts.append(f"{review.seconds:.1f} s")
     if review.reasons:
-        parts.append(", ".join(review.reasons))
+        parts.append(_text(", ".join(review.reasons)))
     if review.comment:
         parts.append(f"“{_text(review.comment)}”")
     if review.withdrawn_at is not None:

@@ -2,10 +2,9 @@
 
 from collections import Counter
 
-import typer
-
-from dataengine.console.shared.text import print_json, printable
+from dataengine.console.shared.text import print_json, say
 from pipelines.releases.exporting import Exported
+from sinet.escaping import printable
 
 
 def print_exported(found: Exported, *, as_json: bool) -> None:
@@ -15,13 +14,13 @@ def print_exported(found: Exported, *, as_json: bool) -> None:
         return
     splits = Counter(str(entry.split) for entry in found.entries)
     parts = ", ".join(f"{splits[name]:,} {name}" for name in ("train", "val", "test"))
-    typer.echo(f"Wrote {len(found.entries):,} portraits to {printable(str(found.path))}: {parts}")
-    typer.echo(f"checksum {found.release.checksum}")
+    say(f"Wrote {len(found.entries):,} portraits to {printable(str(found.path))}: {parts}")
+    say(f"checksum {found.release.checksum}")
     if found.forgotten:
-        typer.echo(f"Left out {found.forgotten:,} whose photos were forgotten since.")
+        say(f"Left out {found.forgotten:,} whose photos were forgotten since.")
     if found.refused:
-        typer.echo(f"Left out {found.refused:,} refused by the policy.")
-    typer.echo(f"What it holds and what is missing: {printable(str(found.path / 'card.md'))}")
+        say(f"Left out {found.refused:,} refused by the policy.")
+    say(f"What it holds and what is missing: {printable(str(found.path / 'card.md'))}")
 
 
 def _as_dict(found: Exported) -> dict[str, object]:

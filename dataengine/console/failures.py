@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import typer
-
-from dataengine.console.shared.text import print_json, printable
+from dataengine.console.shared.text import print_json, say
 from pipelines.portraits.failures import Failure
+from sinet.escaping import printable
 
 
 def print_failures(found: Sequence[Failure], *, as_json: bool) -> None:
@@ -15,7 +14,7 @@ def print_failures(found: Sequence[Failure], *, as_json: bool) -> None:
         return
     for each in found:
         portrait = f" (portrait {each.portrait_id})" if each.portrait_id is not None else ""
-        typer.echo(f"{printable(each.path or '(overwritten)')}{portrait}")
-        typer.echo(f"  {each.stage}: {each.reason}")
-        typer.echo(f"  {printable(each.error)}")
-    typer.echo(f"{len(found):,} failed")
+        say(f"{printable(each.path or '(overwritten)')}{portrait}")
+        say(f"  {each.stage}: {each.reason}")
+        say(f"  {printable(each.error)}")
+    say(f"{len(found):,} failed")

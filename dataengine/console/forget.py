@@ -6,39 +6,40 @@ from functools import partial
 
 import typer
 
-from dataengine.console.shared.text import number_of, print_json, printable
+from dataengine.console.shared.text import number_of, print_json, say
 from pipelines.lineage.forget import ForgetPlan, Forgotten
 from pipelines.portraits.forgotten import Refused
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.uris import uri_path
+from sinet.escaping import printable
 
 
 def print_plan(planned: ForgetPlan, *, as_json: bool) -> None:
     """What goes and what stays."""
     # Standard output is for the JSON, if that is wanted.
-    say = partial(typer.echo, err=as_json)
+    tell = partial(say, err=as_json)
     for name, when in planned.known.items():
-        say(f"{printable(name)}: was forgotten on {when:%Y-%m-%d} already")
+        tell(f"{printable(name)}: was forgotten on {when:%Y-%m-%d} already")
     for photo in planned.photos:
         files = [printable(uri_path(uri)) for uri in photo.uris]
-        say(f"{files[0] if files else '(overwritten)'}  {photo.sha256[:16]}…")
+        tell(f"{files[0] if files else '(overwritten)'}  {photo.sha256[:16]}…")
         for file in files[1:]:
-            say(f"  also {file}")
+            tell(f"  also {file}")
         counts = [
             number_of(photo.portraits, "portrait"),
             number_of(photo.masks, "mask"),
             number_of(photo.reviews, "decision"),
             number_of(photo.tasks, "task in Label Studio", "tasks in Label Studio"),
         ]
-        say(f"  {', '.join(counts)}")
+        tell(f"  {', '.join(counts)}")
         if photo.near_duplicates:
             alike = number_of(photo.near_duplicates, "near-duplicate")
-            say(f"  {alike} of it in the workspace: forget them too, by name")
+            tell(f"  {alike} of it in the workspace: forget them too, by name")
     if planned.photos:
-        say("Your raw files stay where they are.")
+        tell("Your raw files stay where they are.")
     for release in planned.releases:
         runs = f"; trained on it: {', '.join(release.runs)}" if release.runs else ""
-        say(
+        tell(
             f"Stays in the release {release.name} ({printable(release.path)}): "
             f"{', '.join(release.items)}{runs}"
         )
@@ -63,7 +64,7 @@ def print_forgotten(done: Forgotten, *, as_json: bool) -> None:
     """What went, and what is left to the next push or pull."""
     for url, number in done.tasks_waiting.items():
         why = f" ({done.problem})" if done.problem else ""
-        typer.echo(
+        say(
             f"warning: {number_of(number, 'task')} on {url} may still be there{why}; the next "
             "`dataengine review pull` or `push` with that server deletes them",
             err=True,
@@ -72,9 +73,9 @@ def print_forgotten(done: Forgotten, *, as_json: bool) -> None:
         print_json(_as_dict(done))
         return
     if done.photos:
-        typer.echo(_line(done))
+        say(_line(done))
     if done.server is not None:
-        typer.echo(f"Deleted {number_of(done.tasks_deleted, 'task')} on {done.server}")
+        say(f"Deleted {number_of(done.tasks_deleted, 'task')} on {done.server}")
 
 
 def print_refused(found: Sequence[Refused], *, as_json: bool) -> None:
@@ -83,8 +84,8 @@ def print_refused(found: Sequence[Refused], *, as_json: bool) -> None:
         print_json(found)
         return
     for each in found:
-        typer.echo(f"{printable(each.path)}: {printable(each.message)}")
-    typer.echo(f"{number_of(len(found), 'file')} refused")
+        say(f"{printable(each.path)}: {printable(each.message)}")
+    say(f"{number_of(len(found), 'file')} refused")
 
 
 def print_lifted(digests: Sequence[str], *, as_json: bool) -> None:
@@ -93,7 +94,7 @@ def print_lifted(digests: Sequence[str], *, as_json: bool) -> None:
         print_json({"lifted": digests})
         return
     what = number_of(len(digests), "file")
-    typer.echo(f"Let {what} in: `dataengine ingest --retry-failed` takes what was refused")
+    say(f"Let {what} in: `dataengine ingest --retry-failed` takes what was refused")
 
 
 def _line(done: Forgotten) -> str:

@@ -1,8 +1,6 @@
 """`gc` on a console."""
 
-import typer
-
-from dataengine.console.shared.text import number_of, print_json
+from dataengine.console.shared.text import number_of, print_json, say
 from pipelines.lineage.collecting import Collected
 
 
@@ -12,10 +10,10 @@ def print_collected(found: Collected, *, dry_run: bool, as_json: bool) -> None:
         print_json({**vars(found), "dry_run": dry_run})
         return
     done = "Would remove" if dry_run else "Removed"
-    typer.echo(f"{done} {number_of(found.blobs, 'blob')}, {found.blob_bytes / 1e6:,.1f} MB")
+    say(f"{done} {number_of(found.blobs, 'blob')}, {found.blob_bytes / 1e6:,.1f} MB")
     if found.temporaries:
         size = f"{found.temporary_bytes / 1e6:,.1f} MB"
         files = number_of(found.temporaries, "temporary file")
-        typer.echo(f"{done} {files} of dead processes, {size}")
+        say(f"{done} {files} of dead processes, {size}")
     if found.spared:
-        typer.echo(f"Kept {number_of(found.spared, 'blob')} that a process at work may need")
+        say(f"Kept {number_of(found.spared, 'blob')} that a process at work may need")

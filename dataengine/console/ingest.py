@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import typer
-
-from dataengine.console.shared.text import print_json, printable
+from dataengine.console.shared.text import print_json, say
 from dataengine.console.status import print_funnel
 from pipelines.ingest.run import IngestPlan, IngestResult
 from pipelines.ingest.scan import PairCounts, ScanSummary
 from pipelines.portraits.funnel import Funnel
+from sinet.escaping import printable
 from sinet.pictures.masks import told
 
 _NAMED = 5  # masks without a photo are named so far, then counted
@@ -23,9 +22,9 @@ def print_ingested(result: IngestResult, state: Funnel, *, as_json: bool) -> Non
         _print_run(result)
         print_funnel(state)
     if result.warning:
-        typer.echo(f"warning: {result.warning}", err=True)
+        say(f"warning: {result.warning}", err=True)
     if result.interrupted:
-        typer.echo("Stopped. Run the same command to go on where it was.", err=True)
+        say("Stopped. Run the same command to go on where it was.", err=True)
 
 
 def print_plan(found: IngestPlan, *, as_json: bool) -> None:
@@ -34,45 +33,45 @@ def print_plan(found: IngestPlan, *, as_json: bool) -> None:
         print_json(found)
         return
     files = found.files
-    typer.echo(
+    say(
         f"Would take in {files.new:,} new and {files.changed:,} changed files; "
         f"{files.known:,} are known."
     )
     if found.pending or found.failed:
-        typer.echo(f"In the workspace: {found.pending:,} jobs left, {found.failed:,} failed.")
+        say(f"In the workspace: {found.pending:,} jobs left, {found.failed:,} failed.")
     _print_scan(found.scan)
 
 
 def _print_scan(scan: ScanSummary) -> None:
     if scan.ignored:
         kinds = ", ".join(f"{suffix} {number:,}" for suffix, number in scan.ignored.most_common())
-        typer.echo(f"Not images, left out: {kinds}")
+        say(f"Not images, left out: {kinds}")
     if scan.skipped:
         kinds = ", ".join(f"{kind} {number:,}" for kind, number in scan.skipped.most_common())
-        typer.echo(f"Not files, left out: {kinds}")
+        say(f"Not files, left out: {kinds}")
     if scan.pairs is not None:
         _print_pairs(scan.pairs)
     if scan.origins is not None:
         counts = scan.origins
-        typer.echo(
+        say(
             f"Origin: of {counts.matched:,} files known, of {counts.unmatched:,} not; "
             f"{counts.unused:,} rows are of no file offered or say nothing"
         )
     for note in scan.notes:
-        typer.echo(f"note: {printable(note)}", err=True)
+        say(f"note: {printable(note)}", err=True)
     for path, reason in [*scan.unreadable, *scan.broken_tars]:
-        typer.echo(f"warning: {printable(path)}: {reason}", err=True)
+        say(f"warning: {printable(path)}: {reason}", err=True)
 
 
 def _print_pairs(pairs: PairCounts) -> None:
-    typer.echo(
+    say(
         f"Masks: {pairs.found:,} found, {pairs.missing:,} photos without one, "
         f"{pairs.ambiguous:,} ambiguous (see `dataengine failures`)"
     )
     if pairs.unused:
         shown = ", ".join(printable(path) for path in pairs.unused[:_NAMED])
         more = f" and {len(pairs.unused) - _NAMED:,} more" if len(pairs.unused) > _NAMED else ""
-        typer.echo(f"Masks without a photo: {len(pairs.unused):,}: {shown}{more}")
+        say(f"Masks without a photo: {len(pairs.unused):,}: {shown}{more}")
 
 
 def _print_run(result: IngestResult) -> None:
@@ -80,14 +79,14 @@ def _print_run(result: IngestResult) -> None:
     parts = [f"{files.new:,} new", f"{files.changed:,} changed", f"{files.known:,} known files"]
     if result.retried:
         parts.append(f"{result.retried:,} failed jobs tried again")
-    typer.echo(", ".join(parts))
+    say(", ".join(parts))
     if tally.files:
-        typer.echo(
+        say(
             f"{tally.files:,} files in {result.seconds:.1f} s "
             f"({tally.files / max(result.seconds, 1e-3):.1f} a second), {tally}"
         )
     if tally.masks_read:
-        typer.echo(f"Masks read as: {told(tally.masks_read)}")
+        say(f"Masks read as: {told(tally.masks_read)}")
 
 
 def _as_dict(result: IngestResult) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import typer
-
+from dataengine.console.shared.text import say
 from pipelines.workspace.workspace import WorkspacePaths
 
 
 def print_made(root: Path) -> None:
     """Where the workspace and its settings are."""
-    typer.echo(f"Made a workspace in {root.absolute()}")
-    typer.echo(f"Settings: {WorkspacePaths(root.absolute()).settings}")
+    say(f"Made a workspace in {root.absolute()}")
+    say(f"Settings: {WorkspacePaths(root.absolute()).settings}")

@@ -4,10 +4,9 @@ import os
 import sys
 from collections.abc import Iterable
 
-import typer
-
-from dataengine.console.shared.text import printable
+from dataengine.console.shared.text import say
 from pipelines.portraits.listing import PortraitLine
+from sinet.escaping import printable
 from sinet.json_text import to_json
 
 
@@ -18,7 +17,7 @@ def print_portraits(lines: Iterable[PortraitLine], *, as_json: bool) -> None:
             _print_array(lines)
         else:
             for line in lines:
-                typer.echo(_line(line))
+                say(_line(line))
     except BrokenPipeError:
         # What is left in the buffer must go somewhere when the interpreter ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -28,9 +27,9 @@ def _print_array(lines: Iterable[PortraitLine]) -> None:
     """One JSON document, a portrait a line, without holding all of them."""
     before = "["
     for line in lines:
-        typer.echo(f"{before}\n{to_json(line.as_dict())}", nl=False)
+        print(f"{before}\n{to_json(line.as_dict())}", end="")  # noqa: T201
         before = ","
-    typer.echo("[]" if before == "[" else "\n]")
+    print("[]" if before == "[" else "\n]")  # noqa: T201
 
 
 def _line(line: PortraitLine) -> str:

@@ -1,9 +1,8 @@
 """`relabel` on a console."""
 
-import typer
-
-from dataengine.console.shared.text import print_json, printable
+from dataengine.console.shared.text import print_json, say
 from pipelines.rounds.relabel import RelabelResult
+from sinet.escaping import printable
 
 _SHOWN_FAILURES = 10
 
@@ -28,29 +27,27 @@ def print_relabelled(done: RelabelResult, *, as_json: bool) -> None:
     if done.median_change is not None:
         verdicts = sorted(done.verdicts.items())
         counts = ", ".join(f"{number:,} {verdict}" for verdict, number in verdicts)
-        typer.echo(
+        say(
             f"Gave {len(done.relabelled):,} portraits a new mask ({done.method}, {whose}): "
             f"{counts}; the median mask changed by {done.median_change:.1%}"
         )
-        typer.echo("Let people look: `dataengine review push`")
+        say("Let people look: `dataengine review push`")
     elif not done.failures and not done.interrupted:
-        typer.echo(
+        say(
             "Nothing to relabel: every mask is accepted, drawn by a person, or made by "
             f"{whose} already."
         )
     _print_failures(done)
     if done.interrupted:
-        typer.echo("Stopped. Run the same command to go on where it was.", err=True)
+        say("Stopped. Run the same command to go on where it was.", err=True)
 
 
 def _print_failures(done: RelabelResult) -> None:
     if not done.failures:
         return
-    typer.echo(
-        f"{len(done.failures):,} portraits failed (--retry-failed tries them again):", err=True
-    )
+    say(f"{len(done.failures):,} portraits failed (--retry-failed tries them again):", err=True)
     for each in done.failures[:_SHOWN_FAILURES]:
         line = f"  portrait {each.portrait_id}: {each.reason}: {each.error}"
-        typer.echo(printable(line), err=True)
+        say(printable(line), err=True)
     if len(done.failures) > _SHOWN_FAILURES:
-        typer.echo("  …; all of them: `dataengine relabel --json`", err=True)
+        say("  …; all of them: `dataengine relabel --json`", err=True)

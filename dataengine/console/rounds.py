@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import typer
-
-from dataengine.console.shared.text import print_json
+from dataengine.console.shared.text import print_json, say
 from db import Split
 from pipelines.rounds.history import RoundLine
 
@@ -17,7 +15,7 @@ def print_rounds(found: Sequence[RoundLine], *, as_json: bool) -> None:
     elif found:
         _print_lines(found)
     else:
-        typer.echo("No round was trained yet; `dataengine train --round 1` begins.")
+        say("No round was trained yet; `dataengine train --round 1` begins.")
 
 
 def score_text(metrics: dict[str, Any], name: str, text: str) -> str:
@@ -41,13 +39,13 @@ def _print_lines(lines: Sequence[RoundLine]) -> None:
     for line in lines:
         masks = ", ".join(f"{number:,} {name}" for name, number in sorted(line.trust.items()))
         splits = ", ".join(f"{line.splits.get(split, 0):,} {split}" for split in Split)
-        typer.echo(f"round {line.round}{'*' if line.is_current else ' '} {line.model}")
-        typer.echo(f"  {splits} (masks: {masks})")
+        say(f"round {line.round}{'*' if line.is_current else ' '} {line.model}")
+        say(f"  {splits} (masks: {masks})")
         if line.metrics is not None:
             scores = (("iou", "IoU"), ("boundary_f1", "boundary F1"))
-            typer.echo("  " + ", ".join(score_text(line.metrics, *each) for each in scores))
-        typer.echo(f"  {fate(line)}")
+            say("  " + ", ".join(score_text(line.metrics, *each) for each in scores))
+        say(f"  {fate(line)}")
         if line.leaked:
-            typer.echo(f"  learnt from {line.leaked:,} photos that are near-copies of test photos")
+            say(f"  learnt from {line.leaked:,} photos that are near-copies of test photos")
     if any(line.is_current for line in lines):
-        typer.echo("* the current student, `sinet:current`")
+        say("* the current student, `sinet:current`")

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import typer
-
-from dataengine.console.shared.text import printable
+from dataengine.console.shared.text import say
+from sinet.escaping import printable
 
 
 def print_drawn(path: Path) -> None:
     """Where the picture is."""
-    typer.echo(f"Wrote {printable(str(path))}")
+    say(f"Wrote {printable(str(path))}")

@@ -7,7 +7,7 @@ import typer
 
 from dataengine.console.rounds import fate, score_text
 from dataengine.console.shared.signals import INTERRUPTED
-from dataengine.console.shared.text import print_json
+from dataengine.console.shared.text import print_json, say
 from pipelines.rounds.history import RoundLine
 from pipelines.rounds.requests import TrainRequest
 from pipelines.rounds.train_round import RoundTrained
@@ -25,10 +25,10 @@ def print_trained(request: TrainRequest, done: Trained, *, as_json: bool) -> Non
         print_json(_as_dict(done))
         return
     iou = "" if done.held_out_iou is None else f", held-out IoU {done.held_out_iou:.4f}"
-    typer.echo(f"{done.epochs} epochs, loss {done.loss:.4f}{iou}")
+    say(f"{done.epochs} epochs, loss {done.loss:.4f}{iou}")
     for name in _FILES:
         if getattr(done, name) is not None:
-            typer.echo(f"{name + ':':<13}{getattr(done, name)}")
+            say(f"{name + ':':<13}{getattr(done, name)}")
 
 
 def print_round(done: RoundTrained, *, as_json: bool) -> None:
@@ -43,9 +43,9 @@ def print_round(done: RoundTrained, *, as_json: bool) -> None:
 
 def _stop(epochs: int, resume_command: str) -> None:
     if epochs:
-        typer.echo(f"Stopped. {epochs} epochs are kept; to go on: {resume_command}", err=True)
+        say(f"Stopped. {epochs} epochs are kept; to go on: {resume_command}", err=True)
     else:
-        typer.echo("Stopped before the first epoch ended: nothing to resume.", err=True)
+        say("Stopped before the first epoch ended: nothing to resume.", err=True)
     raise typer.Exit(INTERRUPTED)
 
 
@@ -72,12 +72,12 @@ def _as_dict(done: Trained) -> dict[str, Any]:
 
 def _print_line(line: RoundLine) -> None:
     metrics = line.metrics or {}
-    typer.echo(
+    say(
         f"Round {line.round}, {metrics['images']:,} test images in {metrics['groups']:,} groups: "
         f"{score_text(metrics, 'iou', 'IoU')}, {score_text(metrics, 'boundary_f1', 'boundary F1')}"
     )
-    typer.echo(fate(line))
+    say(fate(line))
     if line.promoted:
-        typer.echo("Use it: `dataengine ingest ./raw --teacher sinet:current`")
+        say("Use it: `dataengine ingest ./raw --teacher sinet:current`")
     else:
-        typer.echo("Recorded, not current; `--force` promotes it by hand.")
+        say("Recorded, not current; `--force` promotes it by hand.")

@@ -1,9 +1,8 @@
 """`verify` on a console."""
 
-import typer
-
-from dataengine.console.shared.text import number_of, print_json, printable
+from dataengine.console.shared.text import number_of, print_json, say
 from pipelines.lineage.report import Report
+from sinet.escaping import printable
 
 NEVER_SEALED = 3
 """Exit code for a folder that may be sound, but is no release of this workspace."""
@@ -20,11 +19,11 @@ def print_report(report: Report, *, as_json: bool) -> None:
         print_json(report.as_dict())
         return
     if report.repaired:
-        typer.echo(f"made {number_of(report.repaired, 'blob')} again")
+        say(f"made {number_of(report.repaired, 'blob')} again")
     for problem in report.problems:
-        typer.echo(printable(problem.message))
+        say(printable(problem.message))
     for note in report.notes:
-        typer.echo(f"note: {printable(note)}")
+        say(f"note: {printable(note)}")
     parts = [
         number_of(number, *nouns)
         for number, *nouns in (
@@ -38,11 +37,11 @@ def print_report(report: Report, *, as_json: bool) -> None:
     ]
     read = f"{report.read} in {report.seconds:.1f} s"
     verdict = "all is well" if report.ok else number_of(len(report.problems), "problem")
-    typer.echo(f"{verdict}: {', '.join(parts) or 'nothing to check'}; {read}")
+    say(f"{verdict}: {', '.join(parts) or 'nothing to check'}; {read}")
     if report.never_sealed:
-        typer.echo("this workspace never sealed such a release: it may be another's, or changed")
+        say("this workspace never sealed such a release: it may be another's, or changed")
     if report.checksum is not None:
-        typer.echo(f"checksum {report.checksum}")
+        say(f"checksum {report.checksum}")
     if report.unnamed:
         unnamed = number_of(report.unnamed, "blob")
-        typer.echo(f"{unnamed} that no row names: `dataengine gc` removes what nobody needs")
+        say(f"{unnamed} that no row names: `dataengine gc` removes what nobody needs")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pipelines.origins.origin import Origin
 from pipelines.releases.entry import Entry
+from sinet.escaping import csv_cell
 
 ATTRIBUTION_FILE = "ATTRIBUTION.csv"
 _COLUMNS = ("url", "page", "author", "licence", "licence_stated")
-_FORMULA = ("=", "+", "-", "@", "\t")
 
 
 def write_attribution(folder: Path, entries: Sequence[Entry]) -> None:
@@ -25,7 +25,7 @@ def write_attribution(folder: Path, entries: Sequence[Entry]) -> None:
         writer.writerow(("id", "split", *_COLUMNS))
         for entry in entries:
             if entry.origin is not None and entry.origin.is_known:
-                values = (_cell(getattr(entry.origin, name)) for name in _COLUMNS)
+                values = (csv_cell(getattr(entry.origin, name) or "") for name in _COLUMNS)
                 writer.writerow((entry.name, str(entry.split), *values))
 
 
@@ -45,10 +45,3 @@ def _licence(origin: Origin) -> str:
     return origin.licence or (
         f"stated: {origin.licence_stated}" if origin.licence_stated else "not stated"
     )
-
-
-def _cell(text: str | None) -> str:
-    """A spreadsheet would run what looks like a formula: it is marked as text."""
-    if text and text.startswith(_FORMULA):
-        return f"'{text}"
-    return text or ""

@@ -1,6 +1,5 @@
 """card.md: what a release holds, where it came from, and what is missing."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pipelines.releases.attribution import about_origins
 from pipelines.releases.entry import Entry
 from pipelines.releases.selection import CoverageOfTest, Selection
 from pipelines.review.status import ReviewerCounts
+from sinet.escaping import markdown
 
 CARD_FILE = "card.md"
 PICTURE_FOLDER = "card"
@@ -157,7 +157,7 @@ def _about_reviewers(reviewers: dict[str, ReviewerCounts]) -> str:
 
 def _maker(entry: Entry) -> str:
     """Weights are named with their SHA-256; people are not named."""
-    return "a person" if entry.trust in (Trust.FIXED, Trust.IMPORTED) else entry.producer
+    return "a person" if entry.trust in (Trust.FIXED, Trust.IMPORTED) else markdown(entry.producer)
 
 
 def _about_negatives(entries: Sequence[Entry]) -> list[str]:
@@ -180,12 +180,7 @@ def _about_origins(entries: Sequence[Entry]) -> list[str]:
     shown = Counter(dict(licences.most_common(_LICENCES_SHOWN)))
     if len(licences) > len(shown):
         shown[f"{len(licences) - len(shown):,} others"] = licences.total() - shown.total()
-    return [*parts, _table("licence", Counter({_plain(key): n for key, n in shown.items()}))]
-
-
-def _plain(text: str) -> str:
-    """Foreign text within a table of Markdown: as it is, and nothing more."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~])", r"\\\1", text)
+    return [*parts, _table("licence", Counter({markdown(key): n for key, n in shown.items()}))]
 
 
 def _refused(number: int) -> str:

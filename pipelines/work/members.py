@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from db import DatabaseError, explain
 from pipelines.work.stage import Order
 from pipelines.work.worker import work
-from pipelines.workspace.errors import PipelineError, WorkerError
+from pipelines.workspace.errors import PipelineError, WorkerError, explain_foreign
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,8 @@ def work_in_process(order: Order, pipe: Connection) -> None:
     except (PipelineError, DatabaseError) as error:
         pipe.send(Broken(str(error), traceback.format_exc()))
     except Exception as error:  # the parent tells the user; a traceback here would be lost
-        message = explain(error) or f"unexpected {type(error).__name__}: {error}"
+        unexpected = f"unexpected {type(error).__name__}: {error}"
+        message = explain(error) or explain_foreign(error) or unexpected
         pipe.send(Broken(message, traceback.format_exc()))
 
 

@@ -9,9 +9,28 @@ PipelineError            base: one line for the user, exit code 1
 └── ModelError           a detector or teacher cannot be loaded
 """
 
+import os
+
 
 class PipelineError(Exception):
     """Base of this package's errors; the message says what, where and what to do."""
+
+
+def explain_foreign(error: BaseException) -> str | None:
+    """One line for what the machine or a parser refused; None for any other error."""
+    if isinstance(error, OSError) and error.strerror:
+        where = error.filename if error.filename is not None else "the system"
+        if isinstance(where, bytes):
+            where = os.fsdecode(where)
+        return f"{where}: {error.strerror[:1].lower()}{error.strerror[1:]}"
+    if isinstance(error, RecursionError):
+        return "a file or an answer is nested too deeply to be read; leave it out"
+    if isinstance(error, MemoryError):
+        return "there is not enough memory; take smaller pictures, or fewer workers"
+    if isinstance(error, UnicodeError):
+        reason = getattr(error, "reason", None) or error
+        return f"a name or a text holds characters that cannot be written here ({reason})"
+    return None
 
 
 class WorkspaceError(PipelineError):

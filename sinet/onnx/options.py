@@ -1,6 +1,5 @@
 """What can be said of an ONNX network that its graph does not tell."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 
 from sinet.errors import CheckpointError
+from sinet.json_text import from_json
 
 Activation = Literal["softmax", "sigmoid", "none"]
 Triple = tuple[FiniteFloat, FiniteFloat, FiniteFloat]
@@ -63,7 +63,7 @@ def from_metadata(metadata: Mapping[str, str], path: Path) -> OnnxOptions:
     for key in NAMES:
         if key in metadata:
             try:
-                found[key] = json.loads(metadata[key])
+                found[key] = from_json(metadata[key])
             except ValueError:
                 found[key] = metadata[key]
     try:

@@ -1,7 +1,5 @@
 """Training configurations from files, and those that come with the package."""
 
-import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +7,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from sinet.errors import ConfigError
+from sinet.json_text import from_json, from_toml
 from sinet.training.config import TrainingConfig
 
 _RECIPES: Final = Path(__file__).parent.parent / "recipes"
@@ -60,7 +59,7 @@ def _read(file: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read as text ({error}).") from error
     try:
-        given = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
+        given = from_json(text) if file.suffix.lower() == ".json" else from_toml(text)
     except ValueError as error:  # what both parsers raise
         kind = "JSON" if file.suffix.lower() == ".json" else "TOML"
         raise ConfigError(f"{file}: cannot be read as {kind} ({error}).") from error

@@ -1,13 +1,12 @@
 """`bench models` on a console: the table, and where it is."""
 
-import typer
-
+from dataengine.console.shared.text import say
 from pipelines.rounds.bench import Benched
 
 
 def print_benched(found: Benched) -> None:
     """The table and the files."""
-    typer.echo(found.table)
-    typer.echo(f"Wrote {' and '.join(map(str, found.files[:2]))}")
+    say(found.table)
+    say(f"Wrote {' and '.join(map(str, found.files[:2]))}")
     for picture in found.files[2:]:
-        typer.echo(f"Wrote {picture}")
+        say(f"Wrote {picture}")

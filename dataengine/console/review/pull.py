@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-import typer
-
 from dataengine.console.shared.signals import ended_by_signals
-from dataengine.console.shared.text import printable
+from dataengine.console.shared.text import say
 from pipelines.review.pull import PullResult
+from sinet.escaping import printable
 from sinet.json_text import to_json
 
 
@@ -17,7 +16,7 @@ def print_pulls(results: Iterable[PullResult], *, as_json: bool) -> None:
             for result in results:
                 print_pull(result, as_json=as_json)
         except KeyboardInterrupt:
-            typer.echo("Stopped.", err=True)
+            say("Stopped.", err=True)
 
 
 def print_pull(result: PullResult, *, as_json: bool) -> None:
@@ -26,17 +25,17 @@ def print_pull(result: PullResult, *, as_json: bool) -> None:
         print(to_json(vars(result)))  # noqa: T201
         return
     for problem in result.problems:
-        typer.echo(f"warning: {printable(problem)}", err=True)
+        say(f"warning: {printable(problem)}", err=True)
     for title in result.gone:
-        typer.echo(f"warning: project {title!r} is not on the server any more", err=True)
+        say(f"warning: project {title!r} is not on the server any more", err=True)
     for title in result.taken:
-        typer.echo(
+        say(
             f"warning: another project is where {title!r} was: is this another server? Nothing of "
             "it was read",
             err=True,
         )
     if result.foreign:
-        typer.echo(f"warning: {result.foreign:,} tasks there are not ours; left alone", err=True)
+        say(f"warning: {result.foreign:,} tasks there are not ours; left alone", err=True)
     parts = [f"{number:,} {kind}" for kind, number in sorted(result.decisions.items())]
     if result.withdrawn:
         parts.append(f"{result.withdrawn:,} withdrawn")
@@ -44,4 +43,4 @@ def print_pull(result: PullResult, *, as_json: bool) -> None:
         parts.append(f"{result.removed:,} needless tasks removed")
     if result.skipped:
         parts.append(f"{result.skipped:,} skipped")
-    typer.echo(", ".join(parts) or "nothing new")
+    say(", ".join(parts) or "nothing new")

@@ -1,8 +1,6 @@
 """`review push` on a console."""
 
-import typer
-
-from dataengine.console.shared.text import print_json
+from dataengine.console.shared.text import print_json, say
 from pipelines.review.push import PushResult
 
 
@@ -13,20 +11,20 @@ def print_push(result: PushResult, *, as_json: bool) -> None:
         print_json({**vars(result), **known})
     else:
         _print_lines(result)
-        typer.echo(result.url)
+        say(result.url)
 
 
 def _print_lines(result: PushResult) -> None:
     if result.resumed:
-        typer.echo(f"Went on with {result.resumed:,} questions of an interrupted push")
+        say(f"Went on with {result.resumed:,} questions of an interrupted push")
     if result.withdrawn:
-        typer.echo(f"{result.withdrawn:,} tasks withdrawn: their portraits have newer masks")
+        say(f"{result.withdrawn:,} tasks withdrawn: their portraits have newer masks")
     if result.lost:
-        typer.echo(f"{result.lost:,} tasks were deleted on the server and are there again")
+        say(f"{result.lost:,} tasks were deleted on the server and are there again")
     if result.found:
-        typer.echo(f"{result.found:,} tasks were on the server already")
+        say(f"{result.found:,} tasks were on the server already")
     rate = result.sent / max(result.seconds, 1e-3)
-    typer.echo(
+    say(
         f"{result.sent:,} tasks sent to {result.project.title!r} in {result.seconds:.1f} s "
         f"({rate:.0f} a second); {result.left:,} masks are left to ask about"
     )

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import typer
-
 from dataengine.console.shared.signals import ended_by_signals
-from dataengine.console.shared.text import printable
+from dataengine.console.shared.text import say
 from pipelines.label_studio.connecting import KEY_VARIABLE, URL_VARIABLE
 from pipelines.label_studio.errors import ReviewError
 from pipelines.label_studio.server import default_data_dir, local_server
 from pipelines.workspace.store import Store
+from sinet.escaping import printable
 
 
 def run_server(root: Path, store: Store, port: int | None, data_dir: Path | None) -> None:
@@ -22,20 +21,20 @@ def run_server(root: Path, store: Store, port: int | None, data_dir: Path | None
     if crops is None:
         raise ReviewError("the crops are in no folder of this machine, which a server could read")
     folder = data_dir or default_data_dir(root)
-    typer.echo("Starting Label Studio (the first time takes a minute or two) …", err=True)
+    say("Starting Label Studio (the first time takes a minute or two) …", err=True)
     with ended_by_signals(), local_server(folder, crops, port) as server:
         login = server.login
         # To the terminal only: nothing of this may be in a log or in the workspace.
-        typer.echo(f"Label Studio   {server.url}")
-        typer.echo(f"  login        {login.email}")
-        typer.echo(f"  password     {login.password}")
-        typer.echo(f"  its data     {server.data_dir}")
-        typer.echo("In another terminal:")
-        typer.echo(f"  export {URL_VARIABLE}={server.url}")
-        typer.echo(f"  export {KEY_VARIABLE}={login.token}")
-        typer.echo(f"  dataengine -w {printable(str(root))} review push --limit 100")
-        typer.echo("Ctrl-C stops it.", err=True)
+        say(f"Label Studio   {server.url}")
+        say(f"  login        {login.email}")
+        say(f"  password     {login.password}")
+        say(f"  its data     {server.data_dir}")
+        say("In another terminal:")
+        say(f"  export {URL_VARIABLE}={server.url}")
+        say(f"  export {KEY_VARIABLE}={login.token}")
+        say(f"  dataengine -w {printable(str(root))} review push --limit 100")
+        say("Ctrl-C stops it.", err=True)
         try:
             server.wait()
         except KeyboardInterrupt:
-            typer.echo("Stopping …", err=True)
+            say("Stopping …", err=True)

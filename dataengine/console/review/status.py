@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
-from dataengine.console.shared.text import print_json, printable
+from dataengine.console.shared.text import cell, print_json, say
 from pipelines.review.status import ReviewCounts
 
 
@@ -43,9 +43,9 @@ def _print_tables(found: ReviewCounts) -> None:
         ("a certificate", found.rechecked.by_certificate),
     ):
         if again.shown:
-            Console().print(f"accepted by {name}, shown again: bad {again}")
+            say(f"accepted by {name}, shown again: bad {again}")
     for problem in found.problems:
-        Console().print(f"problem: {printable(problem)}", highlight=False, markup=False)
+        say(f"problem: {problem}")
 
 
 def _reviewer_table(found: ReviewCounts) -> Table:
@@ -58,7 +58,7 @@ def _reviewer_table(found: ReviewCounts) -> Table:
         agreement = f"{counts.agreed} of {counts.shared}" if counts.shared else "–"
         kinds = [f"{counts.decisions.get(kind, 0):,}" for kind in ("accept", "reject", "fix")]
         total = sum(counts.decisions.values())
-        table.add_row(printable(name), f"{total:,}", *kinds, median, agreement)
+        table.add_row(cell(name), f"{total:,}", *kinds, median, agreement)
     return table
 
 
@@ -70,7 +70,7 @@ def _error_table(found: ReviewCounts) -> Table:
     for name, counts in found.reviewers.items():
         if counts.errors is not None:
             rates = (counts.errors.missed, counts.errors.refused, counts.errors.changed)
-            table.add_row(printable(name), *map(str, rates))
+            table.add_row(cell(name), *map(str, rates))
     return table
 
 

@@ -1,8 +1,6 @@
 """`scores show` on a console."""
 
-import typer
-
-from dataengine.console.shared.text import print_json
+from dataengine.console.shared.text import print_json, say
 from pipelines.doubt.scoring import KnownScore
 from pipelines.doubt.summary import summary
 
@@ -14,26 +12,26 @@ def print_score(score: KnownScore, *, as_json: bool) -> None:
         print_json(found)
         return
     if not score.review_ids:
-        typer.echo(
+        say(
             "the default score: nothing was fitted yet (`dataengine scores fit` once people have "
             "decided)"
         )
         return
-    typer.echo(
+    say(
         f"score {score.id} ({score.kind}), fitted {score.created_at:%Y-%m-%d %H:%M} on "
         f"{found['masks']:,} masks, {found['bad']:,} of them bad "
         f"(rejected, or fixed with IoU below {score.bad_below:g})"
     )
     for kind, number in score.evidence.richer.items():
-        typer.echo(f"{number:,} of them were judged with {kind}, too, and so are others like them")
+        say(f"{number:,} of them were judged with {kind}, too, and so are others like them")
     if score.evidence.calibrated_on:
-        typer.echo(f"calibrated on {score.evidence.calibrated_on:,} masks drawn at random")
+        say(f"calibrated on {score.evidence.calibrated_on:,} masks drawn at random")
     else:
-        typer.echo(
+        say(
             "not calibrated: too few of the masks drawn at random are bad, or good; the order of "
             "masks is right, the probabilities may not be"
         )
-    typer.echo(f"by cross-validation: AUROC {found['auroc']:.3f}")
-    typer.echo(f"  the first masks it asks about are bad {found['lift']:.1f} × as often as any")
+    say(f"by cross-validation: AUROC {found['auroc']:.3f}")
+    say(f"  the first masks it asks about are bad {found['lift']:.1f} × as often as any")
     for error, share in found["acceptable"].items():
-        typer.echo(f"  {share:.0%} of these masks can be accepted with {float(error):.0%} bad")
+        say(f"  {share:.0%} of these masks can be accepted with {float(error):.0%} bad")

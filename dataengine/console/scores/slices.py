@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import typer
 from rich.console import Console
 from rich.table import Table
 
-from dataengine.console.shared.text import print_json
+from dataengine.console.shared.text import print_json, say
 from pipelines.doubt.slices import SliceLine, least_accepted, most_bad
 from pipelines.doubt.traits import TITLES, described, interval
 
@@ -17,7 +16,7 @@ def print_slices(lines: Sequence[SliceLine], *, as_json: bool) -> None:
         print_json(lines)
         return
     if not lines:
-        typer.echo("there are no portraits yet; bring photos with `dataengine ingest`")
+        say("there are no portraits yet; bring photos with `dataengine ingest`")
         return
     table = Table(box=None, padding=(0, 1, 0, 0))
     table.add_column("")
@@ -36,9 +35,9 @@ def print_slices(lines: Sequence[SliceLine], *, as_json: bool) -> None:
     least, worst = least_accepted(lines), most_bad(lines)
     if least is not None:
         share = f"{least.accepted / least.decided:.0%} of those decided"
-        typer.echo(f"accepted least often: {_name(least)}, {share}")
+        say(f"accepted least often: {_name(least)}, {share}")
     if worst is not None:
-        typer.echo(f"bad most surely: {_name(worst)}, {worst.bad}")
+        say(f"bad most surely: {_name(worst)}, {worst.bad}")
 
 
 def _name(line: SliceLine) -> str:

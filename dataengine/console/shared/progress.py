@@ -18,8 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from dataengine.console.shared.text import printable
 from pipelines.workspace import progress as pipelines
+from sinet.escaping import printable
 
 _PLAIN_LINE_SECONDS = 5.0
 _DESCRIPTION_CHARACTERS = 40
@@ -81,10 +81,10 @@ class _Bar:
 
     def advance(self, number: int = 1, note: str = "") -> None:
         if self._task is not None:
-            self._progress.update(self._task, advance=number, note=note)
+            self._progress.update(self._task, advance=number, note=printable(note))
 
     def say(self, text: str) -> None:
-        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._progress.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def stopping(self) -> bool:
         return self._asked.to_stop
@@ -116,7 +116,7 @@ class _PlainLines:
         self.say(between.join(filter(None, [self._counted(now), told])))
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201
+        print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
 
     def stopping(self) -> bool:
         return self._asked.to_stop

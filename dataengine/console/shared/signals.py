@@ -8,6 +8,8 @@ from typing import NoReturn
 
 import typer
 
+from dataengine.console.shared.text import say
+
 INTERRUPTED = 130
 """Exit code of what Ctrl-C has ended."""
 
@@ -37,5 +39,5 @@ def exit_on_interrupt(text: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(text, err=True)
+        say(text, err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -4,6 +4,10 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
+import typer
+from rich.text import Text
+
+from sinet.escaping import printable
 from sinet.json_text import to_json
 
 
@@ -16,10 +20,19 @@ def print_json(value: Any) -> None:
     print(to_json(value, indent=2, default=_plain))  # noqa: T201
 
 
-def printable(path: str) -> str:
-    """A path on one line of any terminal: newlines and bytes that are no UTF-8 are escaped."""
-    shown = path.encode("utf-8", "backslashreplace").decode()
-    return shown.replace("\n", "\\n").replace("\r", "\\r")
+def say(text: str, *, err: bool = False) -> None:
+    """One line for people; whatever foreign text is in it, it stays one line, and only shows.
+
+    Args:
+        text: of the line.
+        err: to standard error, where standard output is for something else.
+    """
+    typer.echo(printable(text), err=err)
+
+
+def cell(text: str) -> Text:
+    """Foreign text in a table or a tree: no markup, one line."""
+    return Text(printable(text))
 
 
 def number_of(number: int, one: str, many: str | None = None) -> str:
