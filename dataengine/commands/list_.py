@@ -30,7 +30,7 @@ def list_(
     """List the portraits, one a line.
 
     The JSON has of each photo_path, photo_sha256, portrait_id, face_box, crop_box, portrait_path,
-    mask_path, mask_source, verdict, reasons and scores, and more: docs/json.md. Boxes are
+    mask_path, mask_source, verdict, reasons and scores. Boxes are
     [x0, y0, x1, y1] in pixels of the EXIF-upright photo, right and bottom exclusive.
     """
     import pipelines
