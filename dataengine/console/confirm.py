@@ -2,8 +2,9 @@
 
 import typer
 
-from dataengine.console.shared.text import number_of, print_json, printable
+from dataengine.console.shared.text import number_of, print_json
 from pipelines.releases.negatives import Confirmed
+from sinet.escaping import printable
 
 
 def print_confirmed(found: Confirmed, *, as_json: bool) -> None:
