@@ -7,6 +7,7 @@ the same jobs again and again.
 """
 
 import time
+from collections.abc import Collection
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -28,20 +29,28 @@ _SUSPICIOUS_LOSSES = 3
 
 
 def reap_expired(
-    connection: Connection, now: float | None = None, max_losses: int = MAX_LOSSES
+    connection: Connection,
+    now: float | None = None,
+    max_losses: int = MAX_LOSSES,
+    of: Collection[str] | None = None,
 ) -> int:
-    """Give back all jobs whose lease has ended, blaming those only that were lost too often.
+    """Give back jobs whose lease has ended, blaming those only that were lost too often.
 
     Args:
         connection: in a transaction.
         now: Unix time in seconds, for tests.
         max_losses: a job that was lost so often fails as `GAVE_UP`.
+        of: only what these owners hold, who were found silent: clocks of two machines differ, and
+            go back; None: whoever holds them.
 
     Returns:
         The number of jobs given back.
     """
     now = time.time() if now is None else now
-    return _take_back(connection, sa.and_(IS_DOING, c.lease_until < now), max_losses)
+    expired = sa.and_(IS_DOING, c.lease_until < now)
+    if of is not None:
+        expired = sa.and_(expired, c.owner.in_(of))
+    return _take_back(connection, expired, max_losses)
 
 
 def lost(connection: Connection, owner: str, max_losses: int = MAX_LOSSES) -> int:

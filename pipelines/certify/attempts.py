@@ -24,7 +24,7 @@ from db import (
     ReviewRequest,
     chunks,
 )
-from pipelines.portraits.proposals import no_later_proposal
+from pipelines.portraits.latest import no_later_proposal
 
 
 @dataclass(frozen=True)

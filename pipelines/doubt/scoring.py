@@ -16,7 +16,7 @@ from pipelines.doubt.fitting import FOLDS, LEAST_OF_EACH
 from pipelines.doubt.model import ScoreModel, read_model
 from pipelines.doubt.stored_signals import stored_signals
 from pipelines.doubt.tiers import fit_tiers
-from pipelines.portraits.rows import latest_masks
+from pipelines.portraits.latest import latest_masks
 from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace

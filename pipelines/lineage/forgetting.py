@@ -37,8 +37,8 @@ from db import (
 )
 from pipelines.lineage.collecting import remove_unnamed
 from pipelines.near_duplicates.tombstone import tombstone
-from pipelines.review.push import alone
 from pipelines.workspace.errors import PipelineError
+from pipelines.workspace.exclusive import PUSH, exclusive
 from pipelines.workspace.store import digest_of
 from pipelines.workspace.workspace import Workspace
 
@@ -185,7 +185,7 @@ def remove_photos(workspace: Workspace, image_ids: Sequence[int]) -> RemovedPhot
     keys: set[str] = set()
     tombstones = _tombstones(workspace, image_ids)
     # A push that has read a question would send its picture after all.
-    with alone(workspace), workspace.engine.begin() as connection:
+    with exclusive(workspace, *PUSH), workspace.engine.begin() as connection:
         for image_id in image_ids:
             rows = _rows(connection, image_id)
             keys |= _remove_rows(connection, rows, tombstones.get(image_id))

@@ -12,7 +12,7 @@ from db import Base, Image, Mask, OriginRow, Portrait, Source, Verdict, chunks, 
 from pipelines.masks.verdict import verdict_of
 from pipelines.origins.origin import Origin, merged
 from pipelines.origins.policy import POLICY, combined_refusal
-from pipelines.portraits.rows import latest_masks
+from pipelines.portraits.latest import latest_masks
 from pipelines.workspace.settings import PolicySettings
 from pipelines.workspace.workspace import Workspace
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Image, JobRow, JobState, Mask, Outcome, Portrait, Source, Stage, Verdict, queue
-from pipelines.portraits.rows import latest_masks
+from pipelines.portraits.latest import latest_masks
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from db import Image, Mask, Portrait, Source, reader
 from db import Verdict as Verdict
-from pipelines.portraits.rows import latest_masks
+from pipelines.portraits.latest import latest_masks
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.store import Store
 from pipelines.workspace.uris import uri_path

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import aliased
 
 from db import (
     Decision,
@@ -20,6 +19,7 @@ from db import (
 )
 from pipelines.masks.scores import DISAGREEMENT
 from pipelines.portraits.decisions import decided
+from pipelines.portraits.latest import no_later_proposal
 from pipelines.portraits.splits import places
 
 _PROPOSED = (MaskSource.TEACHER, MaskSource.STUDENT)
@@ -46,17 +46,6 @@ class Proposal:
     replicate: int
     disagreement: float | None = None
     in_test: bool = False
-
-
-def no_later_proposal() -> sa.ColumnElement[bool]:
-    """Condition on `Mask`: the portrait has no later mask but those people drew in review."""
-    later = aliased(Mask)
-    newer = sa.select(later.id).where(
-        later.portrait_id == Mask.portrait_id,
-        later.revision > Mask.revision,
-        later.source != MaskSource.HUMAN,
-    )
-    return ~newer.correlate(Mask).exists()
 
 
 def proposals(connection: Connection, verdicts: Collection[Verdict]) -> list[Proposal]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import aliased
 
 from db import Image, Mask, MaskSource, Portrait
 from pipelines.pictures.geometry import CropBox, Face
@@ -91,12 +90,3 @@ def _portrait_record(row: Any) -> PortraitRecord:
 def _face(box: Sequence[float], landmarks: Sequence[Sequence[float]], confidence: float) -> Face:
     x0, y0, x1, y1 = box
     return Face((x0, y0, x1, y1), tuple((x, y) for x, y in landmarks), confidence)
-
-
-def latest_masks() -> sa.ColumnElement[bool]:
-    """Condition on `Mask`: no later revision of the same portrait's mask exists."""
-    later = aliased(Mask)
-    newer = sa.select(later.id).where(
-        later.portrait_id == Mask.portrait_id, later.revision > Mask.revision
-    )
-    return ~newer.correlate(Mask).exists()

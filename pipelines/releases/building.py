@@ -11,6 +11,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +33,18 @@ WriteCard = Callable[[Path], None]
 """Writes card.md and its pictures into a folder."""
 
 _PARTIAL = ".partial"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealedRelease:
+    """A release that was written to its end; fields as in `db.Release`."""
+
+    id: int
+    name: str
+    round: int | None
+    path: str
+    format: str
+    checksum: str
 
 
 @contextmanager
@@ -65,7 +78,7 @@ def build(
     form: Format,
     write_card: WriteCard,
     round_number: int | None = None,
-) -> Release:
+) -> SealedRelease:
     """Write a release and remember it; `alone` must be held.
 
     Args:
@@ -77,7 +90,7 @@ def build(
         round_number: of the round whose frozen set this is.
 
     Returns:
-        Its row, detached.
+        What is remembered of it.
 
     Raises:
         PipelineError: there is something at the target.
@@ -105,16 +118,20 @@ def build(
         shutil.rmtree(partial, ignore_errors=True)
     with workspace.engine.begin() as connection:
         _seal(connection, release_id)
-    return release(workspace, release_id)
+        sealed = find_release(connection, Release.id == release_id)
+    assert sealed is not None
+    return sealed
 
 
-def release(workspace: Workspace, release_id: int) -> Release:
-    """A release's row, detached."""
-    with sa.orm.Session(workspace.engine, expire_on_commit=False) as session:
-        return session.get_one(Release, release_id)
+def find_release(connection: Connection, condition: sa.ColumnElement[bool]) -> SealedRelease | None:
+    """The sealed release that meets a condition on `db.Release`, if there is one."""
+    columns = [Release.__table__.c[field.name] for field in fields(SealedRelease)]
+    query = sa.select(*columns).where(condition, Release.sealed_at.is_not(None))
+    row = connection.execute(query).first()
+    return None if row is None else SealedRelease(**row._mapping)
 
 
-def release_path(workspace: Workspace, row: Release) -> Path:
+def release_path(workspace: Workspace, row: SealedRelease) -> Path:
     """Absolute folder of a release."""
     return workspace.paths.root / row.path
 

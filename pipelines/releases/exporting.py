@@ -13,7 +13,15 @@ from pipelines.certify.certifying import void_changed
 from pipelines.origins.rows import apply_policy, origins_of, refused_images
 from pipelines.portraits.splits import assign_splits
 from pipelines.portraits.standing import MinSource
-from pipelines.releases.building import alone, build, check_target, read_manifest, release_path
+from pipelines.releases.building import (
+    SealedRelease,
+    alone,
+    build,
+    check_target,
+    find_release,
+    read_manifest,
+    release_path,
+)
 from pipelines.releases.card import CARD_FILE, PICTURE_FOLDER, CardFacts, write_card
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, check
@@ -48,14 +56,14 @@ class Exported:
     """A release that was written.
 
     Attributes:
-        release: its row.
+        release: what is remembered of it.
         path: its folder.
         entries: its members.
         forgotten: members of the round that are left out since their photos were forgotten.
         refused: likewise, since the policy refuses their photos now.
     """
 
-    release: Release
+    release: SealedRelease
     path: Path
     entries: list[Entry]
     forgotten: int = 0
@@ -126,7 +134,7 @@ def freeze_round(
     number: int,
     min_source: MinSource,
     require: Callable[[Selection], None],
-) -> tuple[Release, bool]:
+) -> tuple[SealedRelease, bool]:
     """The release `round-N`, made now if it does not exist; unchanged for ever after.
 
     Args:
@@ -161,11 +169,10 @@ def freeze_round(
         return row, True
 
 
-def frozen_round(workspace: Workspace, number: int) -> Release | None:
+def frozen_round(workspace: Workspace, number: int) -> SealedRelease | None:
     """The sealed release of a round, if there is one."""
-    query = sa.select(Release).where(Release.round == number, Release.sealed_at.is_not(None))
-    with sa.orm.Session(workspace.engine, expire_on_commit=False) as session:
-        return session.scalar(query)
+    with reader(workspace.engine).begin() as connection:
+        return find_release(connection, Release.round == number)
 
 
 def _current(

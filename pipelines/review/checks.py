@@ -21,7 +21,7 @@ from pipelines.masks.judging import encode_mask
 from pipelines.masks.spoiling import spoil
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.decisions import decided, votes
-from pipelines.portraits.proposals import no_later_proposal
+from pipelines.portraits.latest import no_later_proposal
 from pipelines.portraits.standing import BY_A_PERSON, MinSource, TrustedMask, standings
 from pipelines.review.asking import KnownAnswer, NewQuestion
 from pipelines.workspace.defaults import BAD_BELOW

@@ -8,7 +8,6 @@ sending again on a guess.
 
 import time
 from collections.abc import Collection
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from db import Purpose, Verdict, chunks, reader
@@ -27,7 +26,7 @@ from pipelines.review.ledger import Project
 from pipelines.review.projects import open_project, recognise
 from pipelines.review.removals import delete_forgotten
 from pipelines.review.sending import Sender, read_ahead
-from pipelines.workspace.exclusive import exclusive
+from pipelines.workspace.exclusive import PUSH, exclusive
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
 
@@ -106,7 +105,7 @@ def push_questions(
     gateway = gateway or connecting.connect(workspace)
     settings, started = workspace.settings.review, time.monotonic()
     title, batch_size = request.project or settings.project, request.batch or settings.batch
-    with alone(workspace):
+    with exclusive(workspace, *PUSH):
         on_server = recognise(workspace, gateway)
         delete_forgotten(workspace, gateway)
         project = open_project(workspace, gateway, title, on_server)
@@ -202,12 +201,3 @@ def _reopen_lost(workspace: Workspace, gateway: Gateway, project: Project) -> li
         ledger.reopen(connection, lost)
         reopened = set(ledger.open_ids(connection, project))
     return [each for each in lost if each in reopened]
-
-
-def alone(workspace: Workspace) -> AbstractContextManager[None]:
-    """One push at a time in a workspace.
-
-    Raises:
-        BusyError: a push is at work.
-    """
-    return exclusive(workspace, "review-push", "a push is at work")

@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Release, Run, Split
+from db import Run, Split
 from pipelines.networks import NetworkRef
-from pipelines.releases.building import release_path
+from pipelines.releases.building import SealedRelease, release_path
 from pipelines.releases.exporting import freeze_round
 from pipelines.releases.selection import Selection
 from pipelines.rounds.requests import RoundRequest
@@ -46,7 +46,7 @@ class RoundRun:
 
     run_id: int
     number: int
-    release: Release
+    release: SealedRelease
     frozen_now: bool
     data: Path
     out: Path

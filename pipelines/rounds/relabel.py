@@ -12,7 +12,7 @@ from db import Decision, JobRow, JobState, Mask, MaskSource, Stage, chunks, queu
 from pipelines.networks import NetworkRef, Teacher, load_network
 from pipelines.networks.current import require_student
 from pipelines.portraits.decisions import majority, votes
-from pipelines.portraits.rows import latest_masks
+from pipelines.portraits.latest import latest_masks
 from pipelines.portraits.standing import MinSource, standings
 from pipelines.rounds.relabel_stage import (
     Asked,

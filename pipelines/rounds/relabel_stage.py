@@ -17,8 +17,9 @@ from pipelines.masks.judging import Look, judge_probability, looks
 from pipelines.networks import Teacher, load_network, parse_network
 from pipelines.pictures.decode import decode
 from pipelines.pictures.stored_masks import read_grey, read_mask
+from pipelines.portraits.latest import latest_masks
 from pipelines.portraits.revisions import portrait_input, stored_mask
-from pipelines.portraits.rows import NewMask, PortraitRecord, latest_masks, portraits, save_mask
+from pipelines.portraits.rows import NewMask, PortraitRecord, portraits, save_mask
 from pipelines.work.crew import limit_torch_threads
 from pipelines.work.isolation import attempt
 from pipelines.work.stage import StageWork

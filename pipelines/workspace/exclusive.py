@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from db import Holder, owners
 from pipelines.workspace.errors import BusyError
 from pipelines.workspace.workspace import Workspace
+
+PUSH: Final = "review-push", "a push is at work"
+"""Lock and what is going on: questions are being sent, or must not be."""
 
 
 @contextmanager

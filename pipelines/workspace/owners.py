@@ -110,6 +110,17 @@ class Presence:
         """
         return [name for name in names if self._is_dead(name, there) is True]
 
+    def silent(self, names: Iterable[str], there: Mapping[str, Owner]) -> list[str]:
+        """Those of the named owners whose hearts stood still while this one's went on.
+
+        They are dead, or were stopped: a stopped process still has its lock.
+
+        Args:
+            names: of owners.
+            there: as for `dead`.
+        """
+        return [name for name in names if name in there and self._is_silent(name, there[name])]
+
     def wait_until_known(self, names: Iterable[str]) -> None:
         """Listen until it is known of each of these whether it lives: some 15 seconds at most."""
         wanted = list(names)
@@ -143,10 +154,14 @@ class Presence:
         # A process enters before it holds anything, and enters again if it was buried alive.
         if owner is None or owner.place == self._owner.place:
             return True
-        beats, since, has_beaten = self._heard.get(name, (owner.beats, self._own_beats, False))
-        if owner.beats != beats or (has_beaten and self._own_beats - since < SILENT_BEATS):
-            return False
-        return True if self._own_beats - since >= SILENT_BEATS else None
+        if self._is_silent(name, owner):
+            return True
+        beats, _, has_beaten = self._heard.get(name, (owner.beats, 0, False))
+        return False if has_beaten or owner.beats != beats else None
+
+    def _is_silent(self, name: str, owner: Owner) -> bool:
+        beats, since, _ = self._heard.get(name, (owner.beats, self._own_beats, False))
+        return owner.beats == beats and self._own_beats - since >= SILENT_BEATS
 
     def leave(self, name: str) -> None:
         """Forget a process that was seen to die."""
@@ -162,11 +177,12 @@ def give_up_for_the_dead(engine: Engine, presence: Presence) -> tuple[int, list[
         The number of jobs given back, and the names of the dead; their files are still there.
     """
     with engine.begin() as connection:
-        there = owners.present(connection)
-        names = {*there, *queue.owners(connection), *presence.abandoned()}
-        dead = presence.dead(names, there)
+        there, holders = owners.present(connection), queue.owners(connection)
+        dead = presence.dead({*there, *holders, *presence.abandoned()}, there)
         released = sum(queue.lost(connection, name) for name in dead)
-        released += queue.reap_expired(connection)
+        # Whoever beats works, whatever some clock says of its lease.
+        silent = presence.silent(holders, there)
+        released += queue.reap_expired(connection, of=silent)
         for name in dead:
             owners.leave(connection, name)
     return released, dead

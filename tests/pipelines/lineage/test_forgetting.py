@@ -30,9 +30,9 @@ from pipelines.lineage.collecting import CollectRequest, collect_garbage
 from pipelines.lineage.forgetting import plan, remove_photos
 from pipelines.lineage.verifying import VerifyRequest, verify_workspace
 from pipelines.review.pull import pull_answers
-from pipelines.review.push import alone
 from pipelines.review.removals import delete_forgotten, waiting
 from pipelines.workspace.errors import BusyError, PipelineError
+from pipelines.workspace.exclusive import PUSH, exclusive
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
@@ -233,7 +233,7 @@ def test_an_ingest_at_work_is_not_disturbed(workspace: Workspace, raw: Path) -> 
 
 
 def test_a_push_at_work_is_waited_for(workspace: Workspace) -> None:
-    with alone(workspace), pytest.raises(BusyError, match="a push is at work"):
+    with exclusive(workspace, *PUSH), pytest.raises(BusyError, match="a push is at work"):
         remove_photos(workspace, [1])
 
 

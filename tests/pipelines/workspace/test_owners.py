@@ -92,6 +92,29 @@ def test_a_stopped_process_is_alive(own: Presence, engine: Engine, tmp_path: Pat
         assert dead(own, engine, name) == []
 
 
+def test_a_stopped_process_is_silent_and_may_lose_what_it_leased(
+    own: Presence, engine: Engine, tmp_path: Path
+) -> None:
+    def silent(name: str) -> bool:
+        with engine.connect() as connection:
+            return own.silent([name], rows.present(connection)) == [name]
+
+    with holder(engine, tmp_path / "locks") as (process, name):
+        assert not silent(name)
+        own.wait_until_known([name])
+        time.sleep(0.05 * 2 * owners.SILENT_BEATS)
+        assert not silent(name), "it beats"
+        process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + 30
+        while not silent(name):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGCONT)
+        while silent(name):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 def test_the_asking_process_is_alive_itself(own: Presence, engine: Engine, tmp_path: Path) -> None:
     assert dead(own, engine, own.name) == []
     other = Presence(engine, tmp_path / "locks")

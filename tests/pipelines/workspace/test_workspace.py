@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from db import DatabaseError, JobState, SchemaError, Stage, queue, schema
+from pipelines.workspace import owners
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace, make_workspace
@@ -184,6 +186,36 @@ def test_what_a_killed_process_held_is_given_back_at_once(workspace: Workspace) 
     assert read_jobs(workspace) == {JobState.TODO: 10}
     assert list((root / "store" / "tmp").iterdir()) == []
     assert [path.stem for path in (root / "locks").iterdir()] == [workspace.owner]
+
+
+def test_no_clock_takes_jobs_from_a_process_that_beats(
+    root: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock of another machine is an hour ahead, or this one's was put back."""
+    other = Workspace(root, Settings())
+    with other.engine.begin() as connection:
+        queue.enqueue(connection, Stage.READ, [1])
+        (job,) = queue.claim(connection, Stage.READ, other.owner, 1, lease_seconds=600)
+    real = time.time
+    for shift in (3600, -3600):
+        monkeypatch.setattr(time, "time", lambda shift=shift: real() + shift)
+        for _ in range(2 * owners.SILENT_BEATS):
+            workspace.presence.beat()
+            other.presence.beat()
+        assert workspace.clear_up_after_the_dead() == 0
+    monkeypatch.setattr(time, "time", real)
+    with other.engine.begin() as connection:
+        queue.succeed(connection, [job], other.owner)
+        queue.redo(connection, Stage.READ, [1])
+        queue.claim(connection, Stage.READ, other.owner, 1, lease_seconds=600)
+    # One that was stopped loses it when its lease is over.
+    for _ in range(2 * owners.SILENT_BEATS):
+        workspace.presence.beat()
+    monkeypatch.setattr(time, "time", lambda: real() + 60)
+    assert workspace.clear_up_after_the_dead() == 0
+    monkeypatch.setattr(time, "time", lambda: real() + 3600)
+    assert workspace.clear_up_after_the_dead() == 1
+    other.close()
 
 
 def test_closing_gives_back_what_is_held(root: Path) -> None:
