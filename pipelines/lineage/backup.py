@@ -5,6 +5,8 @@ another name and renamed when it is whole.
 """
 
 import errno
+import fcntl
+import glob
 import os
 import re
 import secrets
@@ -152,13 +154,40 @@ def _made(target: Path) -> Iterator[Path]:
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_PARTIAL}")
     try:
         partial.mkdir(parents=True)
-        yield partial
-        os.sync()
-        partial.rename(target)
+        with _locked(partial):
+            _clear_leftovers(target)
+            yield partial
+            os.sync()
+            partial.rename(target)
     except OSError as error:
         raise WorkspaceError(storage_message(Path(error.filename or target), error)) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, which the kernel frees however its holder dies.
+
+    Raises:
+        BlockingIOError: somebody holds it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _clear_leftovers(target: Path) -> None:
+    """Remove what killed processes were making there."""
+    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*{_PARTIAL}"):
+        try:
+            with _locked(leftover):
+                shutil.rmtree(leftover, ignore_errors=True)
+        except (BlockingIOError, FileNotFoundError):
+            continue
 
 
 def _copy_blobs(

@@ -2,11 +2,13 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -231,6 +233,39 @@ def test_a_kill_leaves_no_half_of_it(workspace: Workspace, tmp_path: Path) -> No
     command = [sys.executable, "-c", code, str(workspace.paths.root), str(tmp_path / "backup")]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert not (tmp_path / "backup").exists()
+    assert len(list(tmp_path.glob(".backup.*.partial"))) == 1
     back_up(workspace, tmp_path / "backup")
+    assert list(tmp_path.glob(".backup.*.partial")) == []
     with closing(sqlite3.connect(tmp_path / "backup/dataengine.db")) as database:
         assert database.execute("SELECT count(*) FROM owner").fetchone() == (0,)
+
+
+def kill_backups(root: Path, out: Path, kills: int) -> None:
+    """Kill `backup` at random moments; whatever is there under its name is whole."""
+    code = "from dataengine.cli import main; main()"
+    command = [sys.executable, "-c", code, "-w", str(root), "backup"]
+    started = time.monotonic()
+    subprocess.run([*command, str(out / "undisturbed")], check=True, capture_output=True)
+    seconds = time.monotonic() - started
+    for number in range(kills):
+        target = out / f"backup-{number}"
+        process = subprocess.Popen([*command, str(target)], stderr=subprocess.DEVNULL)
+        # Mostly within its last third: what comes before is the start of Python.
+        time.sleep(seconds * random.uniform(0.6, 1))
+        process.kill()
+        process.wait()
+        if target.exists():
+            restore(target, out / f"again-{number}").close()
+        else:
+            subprocess.run([*command, str(target)], check=True, capture_output=True)
+        assert differences(snapshot(out / "undisturbed"), snapshot(target)) == []
+        assert list(out.glob(f".backup-{number}.*")) == []
+
+
+def test_two_kills(workspace: Workspace, tmp_path: Path) -> None:
+    kill_backups(workspace.paths.root, tmp_path / "out", 2)
+
+
+@pytest.mark.campaign
+def test_twenty_kills(workspace: Workspace, tmp_path: Path) -> None:
+    kill_backups(workspace.paths.root, tmp_path / "out", 20)
