@@ -1,10 +1,7 @@
 """`confirm` on a console."""
 
-import typer
-
-from dataengine.console.shared.text import number_of, print_json
+from dataengine.console.shared.text import number_of, print_json, say
 from pipelines.releases.negatives import Confirmed
-from sinet.escaping import printable
 
 
 def print_confirmed(found: Confirmed, *, as_json: bool) -> None:
@@ -14,8 +11,8 @@ def print_confirmed(found: Confirmed, *, as_json: bool) -> None:
         print_json({"new": found.new, "known": found.known, "refused": refused})
         return
     for path, reason in found.refused:
-        typer.echo(f"refused: {printable(path)}: {printable(reason)}", err=True)
-    typer.echo(
+        say(f"refused: {path}: {reason}", err=True)
+    say(
         f"{number_of(found.new, 'photo')} confirmed, {found.known:,} before, "
         f"{len(found.refused):,} refused"
     )

@@ -36,10 +36,10 @@ def test_scores_for_scripts(run: Run, data: Path, checkpoint: Path) -> None:
     low, high = found["iou_interval_95"]
     assert min(ious) <= low <= found["mean"]["iou"] <= high <= max(ious)
     difference = found["iou_difference"]
-    assert difference["mean"] == pytest.approx(
+    assert difference["difference"] == pytest.approx(
         found["mean"]["iou"] - found["compared_with"]["mean"]["iou"]
     )
-    assert difference["interval_95"][0] <= difference["mean"] <= difference["interval_95"][1]
+    assert difference["low"] <= difference["difference"] <= difference["high"]
 
 
 def test_scores_for_people_and_the_worst(run: Run, data: Path, checkpoint: Path) -> None:

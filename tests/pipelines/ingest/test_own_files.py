@@ -1,5 +1,6 @@
 """No workspace and no release is ever part of a crawl, wherever it lies and however it is named."""
 
+import json
 import os
 import shutil
 import tarfile
@@ -57,7 +58,7 @@ def test_again_and_again_the_same(photos: Path, run: Run, monkeypatch: pytest.Mo
     first = run("ingest", ".", "--json")
     assert first.code == 0, first.err
     listed = run("list", "--json").out
-    assert len(listed.splitlines()) == 2
+    assert len(json.loads(listed)) == 2
     for _ in range(2):
         again = run("ingest", ".", "--json")
         assert '"new": 0' in again.out

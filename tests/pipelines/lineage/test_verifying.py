@@ -55,6 +55,7 @@ def test_a_whole_workspace(workspace: Workspace, released: Path) -> None:
 def test_columns_of_blobs_are_all_known() -> None:
     assert {str(column) for column in blob_columns()} == {
         "portrait.blob", "mask.blob", "mask.probability_blob", "honeypot.shown_blob",
+        "negative.blob", "negative.mask_blob",
     }  # fmt: skip
 
 

@@ -211,7 +211,8 @@ def test_an_imported_mask_is_cut_to_the_crop_and_judged_without_probability() ->
     whole[500:900, 200:500] = sitter()
     item = PortraitInput(jpeg(sitter()), FACE, [])
     mask_file = encode_jpeg(np.where(whole[..., None], np.uint8(250), np.uint8(5)).repeat(3, 2), 95)
-    (judged,) = import_masks(mask_file, (800, 1000), [(item, (200, 500, 500, 900))], Settings())
+    portraits = [(item, (200, 500, 500, 900))]
+    (judged,) = import_masks(mask_file, mask_file, (800, 1000), portraits, Settings()).masks
     np.testing.assert_array_equal(stored(judged), sitter())
     assert (judged.verdict, judged.reasons) == (Verdict.CANDIDATE, [])
     assert judged.probability_png is None
@@ -221,5 +222,5 @@ def test_an_imported_mask_is_cut_to_the_crop_and_judged_without_probability() ->
 def test_an_imported_mask_of_another_size_is_refused() -> None:
     mask_file = encode_jpeg(np.zeros((100, 80, 3), np.uint8), 95)
     with pytest.raises(ItemError, match=r"80×100 pixels, .* 100×80") as caught:
-        import_masks(mask_file, (100, 80), [], Settings())
+        import_masks(mask_file, mask_file, (100, 80), [], Settings())
     assert caught.value.reason == "mask_size_mismatch"
