@@ -22,6 +22,9 @@ _POLL_SECONDS = 0.2
 # since the queue quarantines what it held.
 _MAX_EARLY_DEATHS = 3
 
+# Once in company and twice alone: two kills from outside may hit one innocent item.
+_CRASHES = 3
+
 
 @dataclass
 class _Watched:
@@ -203,7 +206,7 @@ class Pool:
             if overran:
                 given_up = queue.overran(connection, owner, self._order.item_seconds)
             else:
-                given_up = queue.crashed(connection, owner)
+                given_up = queue.crashed(connection, owner, _CRASHES)
         self._place.bury(owner)
         reason = queue.TIMED_OUT if overran else queue.WORKER_CRASHED
         for job in given_up:

@@ -146,7 +146,7 @@ def test_an_item_that_kills_its_worker_fails_alone(
     rows = snapshot(tmp_path / "ws")
     failed = [row for key, row in rows.items() if key[0] == "job" and row["state"] == "failed"]
     assert [row["error"] for row in failed] == [
-        "the worker process died 2 times while working on it"
+        "the worker process died 3 times while working on it"
     ]
     assert (broken_blobs(tmp_path / "ws"), leftovers(tmp_path / "ws")) == ([], [])
     # With a detector that survives the image, the failed job alone is done again.

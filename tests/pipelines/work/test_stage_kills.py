@@ -109,7 +109,7 @@ def test_killed_runs_resume_to_the_same_end(stage: str, crowd: Path, tmp_path: P
     assert total >= MASKS
     for number in range(KILLS):
         with started(stage, killed, 2 * (number % 2)) as process:
-            enough = total * random.uniform(number, number + 0.6) / KILLS
+            enough = total * random.uniform(number, number + 0.2) / KILLS
             while finished(killed, stage) < enough:
                 assert process.poll() is None, process.communicate()[1]
                 time.sleep(0.005)
