@@ -1,6 +1,5 @@
 """Relabelling for the engine: a mask, and its successor by a student."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -26,6 +25,7 @@ from pipelines.work.stage import StageWork
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings_used import settings_id
 from pipelines.workspace.workspace import Workspace
+from sinet.json_text import from_json, to_json
 
 _BATCH = 4
 
@@ -55,7 +55,7 @@ class Asked:
 
     def argument(self) -> str:
         """In words of the queue."""
-        return json.dumps(asdict(self))
+        return to_json(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class RelabelWork(StageWork[Outdated, Successor]):
 
     def fetch(self, connection: Connection, jobs: Sequence[Job]) -> Mapping[int, Outdated]:
         """Masks that are still the latest."""
-        asked = {job.item_id: Asked(**json.loads(job.argument or "")) for job in jobs}
+        asked = {job.item_id: Asked(**from_json(job.argument or "")) for job in jobs}
         columns = sa.select(Mask.id, Mask.portrait_id, Mask.blob)
         rows = connection.execute(columns.where(Mask.id.in_(list(asked)), latest_masks())).all()
         ids = [row.portrait_id for row in rows]
