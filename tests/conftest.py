@@ -2,6 +2,9 @@
 
 import os
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,8 +62,8 @@ class Crawl:
 
 
 @pytest.fixture(scope="session")
-def ingested(tmp_path_factory: pytest.TempPathFactory) -> Crawl:
-    """A small ingested workspace; tests read it and change nothing."""
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawl]:
+    """A small ingested workspace; tests read it and change nothing, or copy it."""
     from dataengine.cli import app
 
     root = tmp_path_factory.mktemp("ingested")
@@ -77,4 +80,16 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Crawl:
     arguments = ["-w", str(crawl.workspace), "ingest", str(crawl.raw)]
     result = CliRunner().invoke(app, arguments, env=FAST_INGEST)
     assert result.exit_code == 0, result.output
-    return crawl
+    before = rows_of(crawl.workspace)
+    yield crawl
+    assert rows_of(crawl.workspace) == before, "a test has changed what all tests share"
+
+
+def rows_of(workspace: Path) -> dict[str, int]:
+    """The number of rows of each table."""
+    with closing(sqlite3.connect(workspace / "dataengine.db")) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {
+            name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]
+            for (name,) in tables.fetchall()
+        }

@@ -167,10 +167,13 @@ class Pool:
             # What it has said meanwhile comes first: it may be done.
             if each.deadline is None or time.monotonic() < each.deadline or each.member.pipe.poll():
                 continue
+            # Blamed while it lives: once dead, another worker might find it first and take its jobs
+            # back as those of someone who is gone, which are no evidence against them.
+            self._blame(each, report, overran=True)
             each.member.kill()
             each.member.join()
             self._leave(each)
-            self._blame(each, report, overran=True)
+            self._forget(each)
             if not stopping:
                 self._watched.append(self._start())
 
@@ -181,7 +184,9 @@ class Pool:
         self._error = self._error or watched.member.error
         if code == 0 or self._error:
             return
-        if not self._blame(watched, report, overran=False):
+        held = self._blame(watched, report, overran=False)
+        self._forget(watched)
+        if not held:
             self._early_deaths += 1
         if self._early_deaths > _MAX_EARLY_DEATHS:
             self._error = WorkerError(
@@ -207,11 +212,18 @@ class Pool:
                 given_up = queue.overran(connection, owner, self._order.item_seconds)
             else:
                 given_up = queue.crashed(connection, owner, _CRASHES)
-        self._place.bury(owner)
         reason = queue.TIMED_OUT if overran else queue.WORKER_CRASHED
         for job in given_up:
             report(_given_up(job, reason))
         return held
+
+    def _forget(self, watched: _Watched) -> None:
+        """It is dead: give back what it claimed after it was blamed, and strike it off."""
+        if watched.owner is None:
+            return
+        with self._place.engine.begin() as connection:
+            queue.release(connection, watched.owner)
+        self._place.bury(watched.owner)
 
     def _tell_all_to_stop(self) -> None:
         for each in self._watched:
