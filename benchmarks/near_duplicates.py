@@ -21,8 +21,14 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from db import Image, open_engine, schema
-from pipelines.near_duplicates import Fingerprint, descriptor, group, update_groups
-from pipelines.near_duplicates.descriptor import SIDE_PX, resampling, thumbnails, window_hashes
+from pipelines.near_duplicates.descriptor import (
+    SIDE_PX,
+    descriptor,
+    resampling,
+    thumbnails,
+    window_hashes,
+)
+from pipelines.near_duplicates.grouping import Fingerprint, group, update_groups
 from pipelines.near_duplicates.search import near_pairs
 from pipelines.pictures.decode import decode
 from pipelines.pictures.perceptual import perceptual_hashes, reduced

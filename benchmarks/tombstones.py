@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.near_duplicates import descriptor
 from pipelines.near_duplicates import tombstone as tombstones
+from pipelines.near_duplicates.descriptor import descriptor
 from pipelines.near_duplicates.tombstone import SCRYPT, TOMBSTONE_BYTES, Tombstones, tombstone
 from tests.pipelines.near_duplicates.copies import (
     COPIES,

@@ -25,7 +25,8 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from db.tables import Column, Rows, column
 
 
 class MaskSource(StrEnum):
@@ -188,7 +189,7 @@ json_column = JSON(none_as_null=True)
 NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
 
 
-class Base(DeclarativeBase):
+class Base(Rows):
     """Metadata of all tables, with predictable constraint names for migrations."""
 
     metadata = MetaData(
@@ -200,7 +201,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy's own spelling)
+    column_types = {  # noqa: RUF012
         datetime: UtcDateTime(),
         float: Double(),
         dict[str, float]: json_column,
@@ -218,12 +219,12 @@ class SettingsUsed(Base):
     __tablename__ = "settings_used"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    sha256: Column[str] = column(String(64), unique=True)
     """Of `settings` as JSON with sorted keys."""
-    settings: Mapped[dict[str, Any]] = mapped_column(json_column)
+    settings: Column[dict[str, Any]] = column(json_column)
     """Section → key → value, of those sections that decide crop and mask."""
-    first_used_at: Mapped[datetime] = mapped_column(default=utc_now)
+    first_used_at: Column[datetime] = column(default=utc_now)
 
 
 class Source(Base):
@@ -232,18 +233,18 @@ class Source(Base):
     __tablename__ = "source"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    uri: Mapped[str] = mapped_column(Text, unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    uri: Column[str] = column(Text, unique=True)
     """Percent-encoded file URI; a tar's member is ``file:///x.tar#member``."""
-    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int | None] = mapped_column(BigInteger)
-    image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"), index=True)
+    size_bytes: Column[int | None] = column(BigInteger)
+    mtime_ns: Column[int | None] = column(BigInteger)
+    image_id: Column[int | None] = column(ForeignKey("image.id"), index=True)
     """Its content; null until it has been hashed."""
-    import_mask_uri: Mapped[str | None] = mapped_column(Text, index=True)
+    import_mask_uri: Column[str | None] = column(Text, index=True)
     """URI of a person's mask that came with this file, or that should have: see the problem."""
-    import_mask_problem: Mapped[str | None] = mapped_column(Text)
+    import_mask_problem: Column[str | None] = column(Text)
     """Why no mask is certainly this file's; null: one is, or none was looked for."""
-    added_at: Mapped[datetime] = mapped_column(default=utc_now)
+    added_at: Column[datetime] = column(default=utc_now)
 
 
 class Image(Base):
@@ -252,33 +253,33 @@ class Image(Base):
     __tablename__ = "image"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    sha256: Column[str] = column(String(64), unique=True)
     """Of the file's bytes, in lower-case hexadecimal."""
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
-    width: Mapped[int | None]
+    size_bytes: Column[int] = column(BigInteger)
+    width: Column[int | None]
     """Of the EXIF-upright image, like `height`; null until it has been decoded."""
-    height: Mapped[int | None]
-    format: Mapped[str | None] = mapped_column(String)
-    phash: Mapped[int | None] = mapped_column(BigInteger)
+    height: Column[int | None]
+    format: Column[str | None] = column(String)
+    phash: Column[int | None] = column(BigInteger)
     """Perceptual hash: 64 bits read as a signed integer."""
-    phash_mirror: Mapped[int | None] = mapped_column(BigInteger)
+    phash_mirror: Column[int | None] = column(BigInteger)
     """The same of the mirrored image."""
-    descriptor: Mapped[bytes | None] = mapped_column(LargeBinary)
+    descriptor: Column[bytes | None] = column(LargeBinary)
     """What near-duplicates are told by: `pipelines.near_duplicates.descriptor`."""
-    group_id: Mapped[int | None] = mapped_column(ForeignKey("image.id"), index=True)
+    group_id: Column[int | None] = column(ForeignKey("image.id"), index=True)
     """First image of its group of near-duplicates, maybe itself; null until it was looked for."""
-    split: Mapped[Split | None] = mapped_column(strings(Split, "split"))
+    split: Column[Split | None] = column(strings(Split, "split"))
     """Null until it is decided; then for ever."""
-    faces: Mapped[list[Face] | None]
+    faces: Column[list[Face] | None]
     """Every face the detector saw, also those not cropped; null until detection."""
-    outcome: Mapped[Outcome | None] = mapped_column(strings(Outcome, "outcome"))
+    outcome: Column[Outcome | None] = column(strings(Outcome, "outcome"))
     """Null while detection is pending or has failed."""
-    reasons: Mapped[list[str]] = mapped_column(default=list)
+    reasons: Column[list[str]] = column(default=list)
     """Machine-readable codes that explain the outcome."""
-    detector: Mapped[str | None] = mapped_column(String)
+    detector: Column[str | None] = column(String)
     """Name and weights of what found the faces."""
-    added_at: Mapped[datetime] = mapped_column(default=utc_now)
+    added_at: Column[datetime] = column(default=utc_now)
 
 
 class Portrait(Base):
@@ -291,27 +292,27 @@ class Portrait(Base):
         NEVER_REUSE_IDS,
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"))
-    ordinal: Mapped[int]
+    id: Column[int] = column(Id, primary_key=True)
+    image_id: Column[int] = column(ForeignKey("image.id"))
+    ordinal: Column[int]
     """0, 1, …: which of its image's portraits."""
-    face_box: Mapped[list[float]]
+    face_box: Column[list[float]]
     """x0, y0, x1, y1 in the image."""
-    landmarks: Mapped[list[list[float]]]
+    landmarks: Column[list[list[float]]]
     """(x, y) of eyes, nose and mouth corners in the image."""
-    face_confidence: Mapped[float]
+    face_confidence: Column[float]
     """The detector's, in [0, 1]."""
-    crop_box: Mapped[list[int]]
+    crop_box: Column[list[int]]
     """x0, y0, x1, y1 in the image; right and bottom are exclusive."""
-    width: Mapped[int]
+    width: Column[int]
     """Of the crop in pixels, like `height`."""
-    height: Mapped[int]
-    blob: Mapped[str] = mapped_column(String)
+    height: Column[int]
+    blob: Column[str] = column(String)
     """Store key of the crop as JPEG."""
-    detector: Mapped[str] = mapped_column(String)
-    settings_id: Mapped[int | None] = mapped_column(ForeignKey("settings_used.id"))
+    detector: Column[str] = column(String)
+    settings_id: Column[int | None] = column(ForeignKey("settings_used.id"))
     """What it was cropped with; null: before that was recorded."""
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Column[datetime] = column(default=utc_now)
 
 
 class Mask(Base):
@@ -326,23 +327,23 @@ class Mask(Base):
         NEVER_REUSE_IDS,
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    portrait_id: Mapped[int] = mapped_column(ForeignKey("portrait.id"))
-    revision: Mapped[int]
-    source: Mapped[MaskSource] = mapped_column(strings(MaskSource, "source"))
-    producer: Mapped[str] = mapped_column(String)
+    id: Column[int] = column(Id, primary_key=True)
+    portrait_id: Column[int] = column(ForeignKey("portrait.id"))
+    revision: Column[int]
+    source: Column[MaskSource] = column(strings(MaskSource, "source"))
+    producer: Column[str] = column(String)
     """Name and SHA-256 of the weights that made it, or who drew it."""
-    blob: Mapped[str] = mapped_column(String)
+    blob: Column[str] = column(String)
     """Store key of the mask as PNG."""
-    probability_blob: Mapped[str | None] = mapped_column(String)
+    probability_blob: Column[str | None] = column(String)
     """Store key of the person probability the mask was made from."""
-    verdict: Mapped[Verdict] = mapped_column(strings(Verdict, "verdict"))
-    reasons: Mapped[list[str]] = mapped_column(default=list)
+    verdict: Column[Verdict] = column(strings(Verdict, "verdict"))
+    reasons: Column[list[str]] = column(default=list)
     """Machine-readable codes that explain the verdict."""
-    scores: Mapped[dict[str, float]] = mapped_column(default=dict)
-    settings_id: Mapped[int | None] = mapped_column(ForeignKey("settings_used.id"))
+    scores: Column[dict[str, float]] = column(default=dict)
+    settings_id: Column[int | None] = column(ForeignKey("settings_used.id"))
     """What it was made and judged with; null: before that was recorded."""
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Column[datetime] = column(default=utc_now)
 
 
 class JobRow(Base):
@@ -354,27 +355,27 @@ class JobRow(Base):
         Index(None, "stage", "state", "id"),
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    stage: Mapped[Stage] = mapped_column(StageName())
-    item_id: Mapped[int] = mapped_column(BigInteger)
+    id: Column[int] = column(Id, primary_key=True)
+    stage: Column[Stage] = column(StageName())
+    item_id: Column[int] = column(BigInteger)
     """Id in the stage's table, without a foreign key: see `Stage`."""
-    state: Mapped[JobState] = mapped_column(strings(JobState, "state"), default=JobState.TODO)
-    attempts: Mapped[int] = mapped_column(default=0)
+    state: Column[JobState] = column(strings(JobState, "state"), default=JobState.TODO)
+    attempts: Column[int] = column(default=0)
     """How often it was claimed."""
-    crashes: Mapped[int] = mapped_column(default=0)
+    crashes: Column[int] = column(default=0)
     """How often a worker process died while holding it; above 0 it is quarantined."""
-    losses: Mapped[int] = mapped_column(default=0, server_default="0")
+    losses: Column[int] = column(default=0, server_default="0")
     """How often whoever held it was found dead or silent later on."""
-    owner: Mapped[str | None] = mapped_column(String)
+    owner: Column[str | None] = column(String)
     """Who holds it; null unless it is being done."""
-    lease_until: Mapped[float | None]
+    lease_until: Column[float | None]
     """Unix time in seconds after which others may take it back."""
-    reason: Mapped[str | None] = mapped_column(String)
+    reason: Column[str | None] = column(String)
     """Machine-readable code of the failure."""
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Column[str | None] = column(Text)
     """The failure in words."""
-    finished_at: Mapped[datetime | None]
-    argument: Mapped[str | None] = mapped_column(Text)
+    finished_at: Column[datetime | None]
+    argument: Column[str | None] = column(Text)
     """What else the work depends on, such as the network; null for most stages."""
 
 

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models import Base
+from db.tables import Column, column
 
 
 class OriginRow(Base):
@@ -13,20 +13,18 @@ class OriginRow(Base):
 
     __tablename__ = "origin"
 
-    source_id: Mapped[int] = mapped_column(
-        ForeignKey("source.id", ondelete="CASCADE"), primary_key=True
-    )
-    url: Mapped[str | None] = mapped_column(Text)
-    page: Mapped[str | None] = mapped_column(Text)
-    author: Mapped[str | None] = mapped_column(Text)
-    licence: Mapped[str | None] = mapped_column(String)
+    source_id: Column[int] = column(ForeignKey("source.id", ondelete="CASCADE"), primary_key=True)
+    url: Column[str | None] = column(Text)
+    page: Column[str | None] = column(Text)
+    author: Column[str | None] = column(Text)
+    licence: Column[str | None] = column(String)
     """An SPDX id, or the licence's address; null: it cannot be told from what was stated."""
-    licence_stated: Mapped[str | None] = mapped_column(Text)
-    opt_outs: Mapped[list[str]] = mapped_column(default=list)
-    consent: Mapped[bool | None]
+    licence_stated: Column[str | None] = column(Text)
+    opt_outs: Column[list[str]] = column(default=list)
+    consent: Column[bool | None]
     """Of the people in it; null: nothing says."""
-    downloaded_at: Mapped[datetime | None]
-    c2pa: Mapped[bool] = mapped_column(default=False)
+    downloaded_at: Column[datetime | None]
+    c2pa: Column[bool] = column(default=False)
     """It carries content credentials, which were not verified."""
-    evidence: Mapped[list[str]] = mapped_column(default=list)
+    evidence: Column[list[str]] = column(default=list)
     """Where all this was read."""

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models import Base, Id, utc_now
+from db.tables import Column, column
 
 
 class WorkspaceRow(Base):
@@ -13,8 +13,8 @@ class WorkspaceRow(Base):
 
     __tablename__ = "workspace"
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    key: Mapped[str] = mapped_column(String(32), unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    key: Column[str] = column(String(32), unique=True)
     """Random hexadecimal digits, also in the settings file and in the store."""
 
 
@@ -23,18 +23,18 @@ class OwnerRow(Base):
 
     __tablename__ = "owner"
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    name: Mapped[str] = mapped_column(String, unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    name: Column[str] = column(String, unique=True)
     """In jobs and temporary files; no other process, past or present, has it."""
-    host: Mapped[str] = mapped_column(String)
-    place: Mapped[str] = mapped_column(Text)
+    host: Column[str] = column(String)
+    place: Column[str] = column(Text)
     """Kernel and folder of its lock file: who shares both can try the lock."""
-    pid: Mapped[int]
-    command: Mapped[str] = mapped_column(Text)
+    pid: Column[int]
+    command: Column[str] = column(Text)
     """As it was started, for people."""
-    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Column[datetime] = column(default=utc_now)
     """By its own clock, for people: nothing is decided by it."""
-    beats: Mapped[int] = mapped_column(default=0)
+    beats: Column[int] = column(default=0)
     """Counted up every few seconds as long as it lives."""
 
 
@@ -43,7 +43,7 @@ class LockRow(Base):
 
     __tablename__ = "lock"
 
-    name: Mapped[str] = mapped_column(String, primary_key=True)
-    owner_id: Mapped[int] = mapped_column(ForeignKey("owner.id", ondelete="CASCADE"), index=True)
-    taken_at: Mapped[datetime] = mapped_column(default=utc_now)
+    name: Column[str] = column(String, primary_key=True)
+    owner_id: Column[int] = column(ForeignKey("owner.id", ondelete="CASCADE"), index=True)
+    taken_at: Column[datetime] = column(default=utc_now)
     """For people, as `owner.started_at`."""

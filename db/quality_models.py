@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, Integer, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models import NEVER_REUSE_IDS, Base, Id, json_column, strings, utc_now
+from db.tables import Column, column
 
 
 class MaskSignals(Base):
@@ -15,12 +15,10 @@ class MaskSignals(Base):
 
     __tablename__ = "mask_signals"
 
-    mask_id: Mapped[int] = mapped_column(
-        ForeignKey("mask.id", ondelete="CASCADE"), primary_key=True
-    )
-    version: Mapped[int] = mapped_column(Integer)
+    mask_id: Column[int] = column(ForeignKey("mask.id", ondelete="CASCADE"), primary_key=True)
+    version: Column[int] = column(Integer)
     """Of the signals' definition: other versions are computed anew."""
-    values: Mapped[dict[str, float]]
+    values: Column[dict[str, float]]
     """By name."""
 
 
@@ -29,12 +27,12 @@ class PortraitTraits(Base):
 
     __tablename__ = "portrait_traits"
 
-    portrait_id: Mapped[int] = mapped_column(
+    portrait_id: Column[int] = column(
         ForeignKey("portrait.id", ondelete="CASCADE"), primary_key=True
     )
-    version: Mapped[int] = mapped_column(Integer)
+    version: Column[int] = column(Integer)
     """Of the traits' definition: other versions are computed anew."""
-    values: Mapped[dict[str, float]]
+    values: Column[dict[str, float]]
     """By name."""
 
 
@@ -44,19 +42,19 @@ class ScoreModelRow(Base):
     __tablename__ = "score_model"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(16))
+    id: Column[int] = column(Id, primary_key=True)
+    kind: Column[str] = column(String(16))
     """`default`, or how it was fitted."""
-    parameters: Mapped[str] = mapped_column(Text)
+    parameters: Column[str] = column(Text)
     """As `pipelines.doubt.model.ScoreModel.to_json` writes it."""
-    bad_below: Mapped[float]
+    bad_below: Column[float]
     """A fixed mask counts as bad if its IoU with the pushed one is below this."""
-    seed: Mapped[int]
-    review_ids: Mapped[list[int]]
+    seed: Column[int]
+    review_ids: Column[list[int]]
     """The decisions it was fitted on."""
-    evidence: Mapped[dict[str, Any]] = mapped_column(json_column)
+    evidence: Column[dict[str, Any]] = column(json_column)
     """What cross-validation found: see `pipelines.doubt.scoring.Evidence`."""
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Column[datetime] = column(default=utc_now)
 
 
 class MaskDoubt(Base):
@@ -64,11 +62,11 @@ class MaskDoubt(Base):
 
     __tablename__ = "mask_doubt"
 
-    score_model_id: Mapped[int] = mapped_column(ForeignKey("score_model.id"), primary_key=True)
-    mask_id: Mapped[int] = mapped_column(
+    score_model_id: Column[int] = column(ForeignKey("score_model.id"), primary_key=True)
+    mask_id: Column[int] = column(
         ForeignKey("mask.id", ondelete="CASCADE"), primary_key=True, index=True
     )
-    doubt: Mapped[float]
+    doubt: Column[float]
     """In [0, 1]."""
 
 
@@ -87,38 +85,38 @@ class CertificateAttempt(Base):
     __tablename__ = "certificate_attempt"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    number: Mapped[int] = mapped_column(unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    number: Column[int] = column(unique=True)
     """1, 2, …: the n-th may spend alpha / 2^n."""
-    state: Mapped[AttemptState] = mapped_column(strings(AttemptState, "state"))
-    score_model_id: Mapped[int] = mapped_column(ForeignKey("score_model.id"))
-    threshold: Mapped[float]
+    state: Column[AttemptState] = column(strings(AttemptState, "state"))
+    score_model_id: Column[int] = column(ForeignKey("score_model.id"))
+    threshold: Column[float]
     """Masks up to this doubt are in the set."""
-    max_error: Mapped[float]
-    confidence: Mapped[float]
+    max_error: Column[float]
+    confidence: Column[float]
     """1 − alpha of all attempts together."""
-    alpha: Mapped[float]
+    alpha: Column[float]
     """What this attempt may spend."""
-    bad_below: Mapped[float]
-    population: Mapped[int]
+    bad_below: Column[float]
+    population: Column[int]
     """Masks in the set."""
-    audit_size: Mapped[int]
-    seed: Mapped[int]
+    audit_size: Column[int]
+    seed: Column[int]
     """Of the draw."""
-    listed_sha256: Mapped[str] = mapped_column(String(64))
+    listed_sha256: Column[str] = column(String(64))
     """Of the listed masks' ids and blobs."""
-    producers: Mapped[list[str]]
+    producers: Column[list[str]]
     """Who made the listed masks."""
-    errors: Mapped[int | None]
+    errors: Column[int | None]
     """Bad masks in the audit; null until it was judged."""
-    bound: Mapped[float | None]
+    bound: Column[float | None]
     """Upper bound on the share of bad masks in the set, at 1 − `alpha`."""
-    reason: Mapped[str | None] = mapped_column(Text)
+    reason: Column[str | None] = column(Text)
     """Why it failed or is void."""
-    findings: Mapped[dict[str, Any] | None] = mapped_column(json_column)
+    findings: Column[dict[str, Any] | None] = column(json_column)
     """What stands beside the bound: see `pipelines.certify.findings`; null until it was judged."""
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    judged_at: Mapped[datetime | None]
+    created_at: Column[datetime] = column(default=utc_now)
+    judged_at: Column[datetime | None]
 
 
 class AttemptItem(Base):
@@ -126,9 +124,9 @@ class AttemptItem(Base):
 
     __tablename__ = "attempt_item"
 
-    attempt_id: Mapped[int] = mapped_column(ForeignKey("certificate_attempt.id"), primary_key=True)
-    mask_id: Mapped[int] = mapped_column(
+    attempt_id: Column[int] = column(ForeignKey("certificate_attempt.id"), primary_key=True)
+    mask_id: Column[int] = column(
         ForeignKey("mask.id", ondelete="CASCADE"), primary_key=True, index=True
     )
-    audited: Mapped[bool]
+    audited: Column[bool]
     """Drawn for the audit."""

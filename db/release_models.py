@@ -5,9 +5,9 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models import NEVER_REUSE_IDS, Base, Id, Split, json_column, strings, utc_now
+from db.tables import Column, column
 
 
 class Trust(StrEnum):
@@ -25,17 +25,17 @@ class Release(Base):
     __tablename__ = "release"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    name: Mapped[str] = mapped_column(String, unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    name: Column[str] = column(String, unique=True)
     """``round-N``, or ``export-ID`` for what `export` wrote."""
-    round: Mapped[int | None] = mapped_column(unique=True)
-    path: Mapped[str] = mapped_column(Text)
+    round: Column[int | None] = column(unique=True)
+    path: Column[str] = column(Text)
     """Absolute, or relative to the workspace."""
-    format: Mapped[str] = mapped_column(String(16))
-    checksum: Mapped[str] = mapped_column(String(64))
+    format: Column[str] = column(String(16))
+    checksum: Column[str] = column(String(64))
     """SHA-256 of its checksums.txt."""
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    sealed_at: Mapped[datetime | None]
+    created_at: Column[datetime] = column(default=utc_now)
+    sealed_at: Column[datetime | None]
     """When its folder was in place; null: the writing was cut off before or after that."""
 
 
@@ -45,11 +45,11 @@ class Forgotten(Base):
     __tablename__ = "forgotten"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    tombstone: Mapped[bytes | None] = mapped_column(LargeBinary)
+    id: Column[int] = column(Id, primary_key=True)
+    sha256: Column[str] = column(String(64), unique=True)
+    tombstone: Column[bytes | None] = column(LargeBinary)
     """By which copies are known: `pipelines.near_duplicates.tombstone`; null: by bytes alone."""
-    forgotten_at: Mapped[datetime] = mapped_column(default=utc_now)
+    forgotten_at: Column[datetime] = column(default=utc_now)
 
 
 class Admitted(Base):
@@ -58,9 +58,9 @@ class Admitted(Base):
     __tablename__ = "admitted"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
-    admitted_at: Mapped[datetime] = mapped_column(default=utc_now)
+    id: Column[int] = column(Id, primary_key=True)
+    sha256: Column[str] = column(String(64), unique=True)
+    admitted_at: Column[datetime] = column(default=utc_now)
 
 
 class Negative(Base):
@@ -69,17 +69,17 @@ class Negative(Base):
     __tablename__ = "negative"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    image_id: Mapped[int] = mapped_column(ForeignKey("image.id"), unique=True)
-    blob: Mapped[str] = mapped_column(String)
+    id: Column[int] = column(Id, primary_key=True)
+    image_id: Column[int] = column(ForeignKey("image.id"), unique=True)
+    blob: Column[str] = column(String)
     """Store key of the photo as JPEG, upright, maybe smaller."""
-    mask_blob: Mapped[str] = mapped_column(String)
+    mask_blob: Column[str] = column(String)
     """Store key of an empty mask of its size."""
-    width: Mapped[int]
+    width: Column[int]
     """Of the JPEG in pixels, like `height`."""
-    height: Mapped[int]
-    confirmed_by: Mapped[str] = mapped_column(String)
-    confirmed_at: Mapped[datetime]
+    height: Column[int]
+    confirmed_by: Column[str] = column(String)
+    confirmed_at: Column[datetime]
 
 
 class ReleaseItem(Base):
@@ -94,19 +94,19 @@ class ReleaseItem(Base):
         NEVER_REUSE_IDS,
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    release_id: Mapped[int] = mapped_column(ForeignKey("release.id"))
-    name: Mapped[str] = mapped_column(String)
+    id: Column[int] = column(Id, primary_key=True)
+    release_id: Column[int] = column(ForeignKey("release.id"))
+    name: Column[str] = column(String)
     """Of its files, without suffix."""
-    portrait_id: Mapped[int | None] = mapped_column(ForeignKey("portrait.id"))
+    portrait_id: Column[int | None] = column(ForeignKey("portrait.id"))
     """Null after its photo was forgotten, like `mask_id`."""
-    mask_id: Mapped[int | None] = mapped_column(ForeignKey("mask.id"))
-    forgotten_id: Mapped[int | None] = mapped_column(ForeignKey("forgotten.id"))
-    split: Mapped[Split] = mapped_column(strings(Split, "split"))
-    trust: Mapped[Trust] = mapped_column(strings(Trust, "trust"))
-    image_sha256: Mapped[str] = mapped_column(String(64))
+    mask_id: Column[int | None] = column(ForeignKey("mask.id"))
+    forgotten_id: Column[int | None] = column(ForeignKey("forgotten.id"))
+    split: Column[Split] = column(strings(Split, "split"))
+    trust: Column[Trust] = column(strings(Trust, "trust"))
+    image_sha256: Column[str] = column(String(64))
     """Of the released picture's bytes: those of the portrait's blob."""
-    mask_sha256: Mapped[str] = mapped_column(String(64))
+    mask_sha256: Column[str] = column(String(64))
     """Of the released mask's bytes: those of the mask's blob."""
 
 
@@ -116,27 +116,27 @@ class Run(Base):
     __tablename__ = "run"
     __table_args__: Any = (Index("uq_run_promotion", "promotion", unique=True), NEVER_REUSE_IDS)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    release_id: Mapped[int] = mapped_column(ForeignKey("release.id"), index=True)
-    folder: Mapped[str] = mapped_column(Text, unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    release_id: Column[int] = column(ForeignKey("release.id"), index=True)
+    folder: Column[str] = column(Text, unique=True)
     """Relative to the workspace."""
-    request: Mapped[dict[str, Any]] = mapped_column(json_column)
+    request: Column[dict[str, Any]] = column(json_column)
     """What decides its result: configuration with seed, initial weights, teacher, device."""
-    code_revision: Mapped[str] = mapped_column(String)
-    machine: Mapped[str] = mapped_column(String)
-    checkpoint_sha256: Mapped[str | None] = mapped_column(String(64))
+    code_revision: Column[str] = column(String)
+    machine: Column[str] = column(String)
+    checkpoint_sha256: Column[str | None] = column(String(64))
     """Of the weights' file; null while it is being trained."""
-    metrics: Mapped[dict[str, Any] | None] = mapped_column(json_column)
+    metrics: Column[dict[str, Any] | None] = column(json_column)
     """On the release's test split, with intervals; null if there is none."""
-    gate: Mapped[dict[str, Any] | None] = mapped_column(json_column)
+    gate: Column[dict[str, Any] | None] = column(json_column)
     """How it compares with the student that was current, and what follows from it."""
-    seconds: Mapped[float] = mapped_column(default=0.0)
+    seconds: Column[float] = column(default=0.0)
     """It was trained for, interruptions left out."""
-    started_at: Mapped[datetime] = mapped_column(default=utc_now)
-    finished_at: Mapped[datetime | None]
-    promoted_at: Mapped[datetime | None]
+    started_at: Column[datetime] = column(default=utc_now)
+    finished_at: Column[datetime | None]
+    promoted_at: Column[datetime | None]
     """When it became the current student: for people, since clocks may go backwards."""
-    promotion: Mapped[int | None]
+    promotion: Column[int | None]
     """The how-manieth promotion that was; the highest is the current student."""
-    forced: Mapped[bool] = mapped_column(default=False)
+    forced: Column[bool] = column(default=False)
     """Promoted by hand, against or without the gate."""

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
 
 from db.models import (
     NEVER_REUSE_IDS,
@@ -16,6 +15,7 @@ from db.models import (
     strings,
     utc_now,
 )
+from db.tables import Column, column
 
 
 class ReviewProject(Base):
@@ -24,17 +24,17 @@ class ReviewProject(Base):
     __tablename__ = "review_project"
     __table_args__: Any = (UniqueConstraint("url", "server_project_id"), NEVER_REUSE_IDS)
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    url: Mapped[str] = mapped_column(Text)
+    id: Column[int] = column(Id, primary_key=True)
+    url: Column[str] = column(Text)
     """The server's base URL, without a slash at its end; where it was seen last."""
-    server_project_id: Mapped[int | None] = mapped_column(BigInteger)
+    server_project_id: Column[int | None] = column(BigInteger)
     """Null while it is being made, and after that was cut off."""
-    title: Mapped[str] = mapped_column(Text)
-    nonce: Mapped[str] = mapped_column(String(32), unique=True)
+    title: Column[str] = column(Text)
+    nonce: Column[str] = column(String(32), unique=True)
     """Random, in the project's description: another project of this URL and number lacks it."""
-    pulled_until: Mapped[datetime | None]
+    pulled_until: Column[datetime | None]
     """Update time, by the server's clock, up to which every task was pulled; null: none was."""
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Column[datetime] = column(default=utc_now)
 
 
 class ReviewRequest(Base):
@@ -48,27 +48,27 @@ class ReviewRequest(Base):
         NEVER_REUSE_IDS,
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    key: Mapped[str] = mapped_column(String(32), unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    key: Column[str] = column(String(32), unique=True)
     """Random, opaque: `sample_id` in the task's data, by which it is found again."""
-    portrait_id: Mapped[int] = mapped_column(ForeignKey("portrait.id"))
-    mask_id: Mapped[int] = mapped_column(ForeignKey("mask.id"))
+    portrait_id: Column[int] = column(ForeignKey("portrait.id"))
+    mask_id: Column[int] = column(ForeignKey("mask.id"))
     """The revision that is shown, and that the decision is about."""
-    purpose: Mapped[Purpose] = mapped_column(strings(Purpose, "purpose"))
-    replicate: Mapped[int]
+    purpose: Column[Purpose] = column(strings(Purpose, "purpose"))
+    replicate: Column[int]
     """0, 1, …: above 0 the same question again, because people disagreed or to compare."""
-    drawn_at_random: Mapped[bool]
+    drawn_at_random: Column[bool]
     """Drawn uniformly from all that could have been asked, so that shares may be estimated."""
-    project_id: Mapped[int] = mapped_column(ForeignKey("review_project.id"))
-    task_id: Mapped[int | None] = mapped_column(BigInteger)
+    project_id: Column[int] = column(ForeignKey("review_project.id"))
+    task_id: Column[int | None] = column(BigInteger)
     """The server's; null until it is known."""
-    state: Mapped[RequestState] = mapped_column(strings(RequestState, "state"))
-    problem: Mapped[str | None] = mapped_column(Text)
+    state: Column[RequestState] = column(strings(RequestState, "state"))
+    problem: Column[str | None] = column(Text)
     """Why an answer that came cannot be used, in words."""
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
-    posted_at: Mapped[datetime | None]
+    created_at: Column[datetime] = column(default=utc_now)
+    posted_at: Column[datetime | None]
     """When sending it was last begun."""
-    sent_at: Mapped[datetime | None]
+    sent_at: Column[datetime | None]
     """When its task was known to be on the server."""
 
 
@@ -81,15 +81,15 @@ class Honeypot(Base):
     __tablename__ = "honeypot"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    request_id: Mapped[int] = mapped_column(
+    id: Column[int] = column(Id, primary_key=True)
+    request_id: Column[int] = column(
         ForeignKey("review_request.id", ondelete="CASCADE"), unique=True
     )
-    shown_blob: Mapped[str | None] = mapped_column(String)
+    shown_blob: Column[str | None] = column(String)
     """Store key of the spoilt mask; null: the request's mask is shown as it is."""
-    damage: Mapped[str | None] = mapped_column(String(16))
+    damage: Column[str | None] = column(String(16))
     """How it was spoilt; null: it was not."""
-    iou: Mapped[float]
+    iou: Column[float]
     """Of what is shown with the trusted mask; 1 for one that was not spoilt."""
 
 
@@ -103,28 +103,28 @@ class Review(Base):
         NEVER_REUSE_IDS,
     )
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    mask_id: Mapped[int] = mapped_column(ForeignKey("mask.id"))
+    id: Column[int] = column(Id, primary_key=True)
+    mask_id: Column[int] = column(ForeignKey("mask.id"))
     """The revision that was shown."""
-    request_id: Mapped[int | None] = mapped_column(ForeignKey("review_request.id"))
+    request_id: Column[int | None] = column(ForeignKey("review_request.id"))
     """Null for a decision nobody was asked for: a certificate."""
-    decision: Mapped[Decision] = mapped_column(strings(Decision, "decision"))
-    reviewer: Mapped[str] = mapped_column(Text)
+    decision: Column[Decision] = column(strings(Decision, "decision"))
+    reviewer: Column[str] = column(Text)
     """E-mail address on the server, or the rule's name."""
-    decided_at: Mapped[datetime]
-    seconds: Mapped[float | None]
+    decided_at: Column[datetime]
+    seconds: Column[float | None]
     """Time it took, as the server measured it."""
-    reasons: Mapped[list[str]] = mapped_column(default=list)
+    reasons: Column[list[str]] = column(default=list)
     """Why it was rejected: machine-readable codes."""
-    comment: Mapped[str | None] = mapped_column(Text)
-    annotation_id: Mapped[int | None] = mapped_column(BigInteger)
-    annotation_updated_at: Mapped[datetime | None]
+    comment: Column[str | None] = column(Text)
+    annotation_id: Column[int | None] = column(BigInteger)
+    annotation_updated_at: Column[datetime | None]
     """With `annotation_id`: which state of which annotation this was read from."""
-    fixed_mask_id: Mapped[int | None] = mapped_column(ForeignKey("mask.id"))
+    fixed_mask_id: Column[int | None] = column(ForeignKey("mask.id"))
     """For `fix`: the revision the reviewer drew."""
-    fixed_iou: Mapped[float | None]
+    fixed_iou: Column[float | None]
     """For `fix`: its IoU with what was shown; null if that was not recorded when it came."""
-    withdrawn_at: Mapped[datetime | None]
+    withdrawn_at: Column[datetime | None]
     """When it was seen deleted, skipped or decided anew on the server; null while it holds."""
 
 
@@ -138,10 +138,10 @@ class TaskRemoval(Base):
     __tablename__ = "task_removal"
     __table_args__: Any = NEVER_REUSE_IDS
 
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    project_id: Mapped[int] = mapped_column(ForeignKey("review_project.id"))
-    key: Mapped[str] = mapped_column(String(32), unique=True)
+    id: Column[int] = column(Id, primary_key=True)
+    project_id: Column[int] = column(ForeignKey("review_project.id"))
+    key: Column[str] = column(String(32), unique=True)
     """The request's, in the task's data."""
-    task_id: Mapped[int | None] = mapped_column(BigInteger)
+    task_id: Column[int | None] = column(BigInteger)
     """The server's, if it was known."""
-    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_at: Column[datetime] = column(default=utc_now)

@@ -7,11 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import aliased
 
 from db import Decision, Image, Mask, MaskSource, Portrait, Purpose, Review, ReviewRequest
-from pipelines.masks.agreement import difference
-from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.reviewer_errors import is_bad
 from pipelines.workspace.store import Store
 
@@ -80,7 +77,7 @@ def decided_masks(
 
 
 def _answers(connection: Connection, purpose: Purpose) -> Sequence[sa.Row[*tuple[Any, ...]]]:
-    fixed = aliased(Mask)
+    fixed = Mask.__table__.alias()
     query = (
         sa.select(
             Review.id,
@@ -91,7 +88,7 @@ def _answers(connection: Connection, purpose: Purpose) -> Sequence[sa.Row[*tuple
             Review.fixed_iou,
             ReviewRequest.drawn_at_random,
             Mask.blob,
-            fixed.blob.label("fixed_blob"),
+            fixed.c.blob.label("fixed_blob"),
             Portrait.image_id,
             Image.group_id,
         )
@@ -99,7 +96,7 @@ def _answers(connection: Connection, purpose: Purpose) -> Sequence[sa.Row[*tuple
         .join(Mask, Mask.id == Review.mask_id)
         .join(Portrait, Portrait.id == Mask.portrait_id)
         .join(Image, Image.id == Portrait.image_id)
-        .outerjoin(fixed, fixed.id == Review.fixed_mask_id)
+        .outerjoin(fixed, fixed.c.id == Review.fixed_mask_id)
         .where(
             Review.withdrawn_at.is_(None),
             ReviewRequest.purpose == purpose,
@@ -114,7 +111,10 @@ def _answers(connection: Connection, purpose: Purpose) -> Sequence[sa.Row[*tuple
 def _is_bad(store: Store, row: sa.Row[*tuple[Any, ...]], bad_below: float) -> bool:
     iou = row.fixed_iou
     if row.decision is Decision.FIX and iou is None and row.fixed_blob is not None:
-        # Pulled before the IoU was recorded.
+        # Pulled before the IoU was recorded. Only now are pixels read, and what reads them.
+        from pipelines.masks.agreement import difference
+        from pipelines.pictures.stored_masks import read_mask
+
         pushed, fixed = (read_mask(store, blob) for blob in (row.blob, row.fixed_blob))
         iou = 1 - difference(pushed, fixed)
     return is_bad(row.decision, iou, bad_below)

@@ -8,16 +8,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-import numpy as np
-
 from db import reader
 from pipelines.doubt.decided import decided_masks
-from pipelines.doubt.scoring import current_score
 from pipelines.doubt.stored_traits import known_traits, remember_traits
 from pipelines.doubt.traits import TITLES
-from pipelines.portraits.reviewer_errors import Rate, rate
+from pipelines.portraits.reviewer_errors import Rate, rate, told_bad_below
 from pipelines.portraits.standing import MinSource, standings
-from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.workspace import Workspace
 
 PARTS = 3
@@ -85,6 +81,8 @@ def cut(values: Mapping[int, Mapping[str, float]]) -> list[Slice]:
         By trait, from low to high; fewer than thirds where many portraits share a value.
     """
     found = []
+    import numpy as np
+
     ids = np.array(sorted(values), np.int64)
     for trait in TITLES if len(ids) else ():
         of_trait = np.array([values[int(each)][trait] for each in ids])
@@ -108,12 +106,10 @@ def slice_lines(workspace: Workspace) -> list[SliceLine]:
     """
     remember_traits(workspace)
     with reader(workspace.engine).begin() as connection:
-        score = current_score(connection)
-        bad_below = score.bad_below if score else BAD_BELOW
         standing = standings(connection, MinSource.ANY)
         drawn = {
             each.portrait_id: each.bad
-            for each in decided_masks(connection, workspace.store, bad_below)
+            for each in decided_masks(connection, workspace.store, told_bad_below(connection))
             if each.at_random
         }
         slices = cut(known_traits(connection))

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import cv2
-import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -140,6 +138,9 @@ def _detected(row: sa.Row[*tuple[Any, ...]]) -> DetectedPortrait:
 
 
 def _brightness(store: Store, blob: str) -> float:
+    import cv2
+    import numpy as np
+
     # An eighth of the size is decoded: a mean needs no more, and it is many times as fast.
     data = np.frombuffer(store.get(blob), np.uint8)
     grey = cv2.imdecode(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)

@@ -9,7 +9,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import aliased
 
 from db import (
     ITEM_TABLES,
@@ -207,8 +206,8 @@ def _check_references(connection: Connection, report: Report) -> None:
 def _check_jobs(connection: Connection, report: Report) -> None:
     """Jobs name their items without a foreign key."""
     for stage, table in ITEM_TABLES.items():
-        item = aliased(table)
-        there = sa.exists().where(item.id == JobRow.item_id)
+        item = table.__table__.alias()
+        there = sa.exists().where(item.c.id == JobRow.item_id)
         query = sa.select(JobRow.id, JobRow.item_id).where(JobRow.stage == stage, ~there)
         for number, value in connection.execute(query.limit(_NAMED_AT_MOST)):
             name = table.__tablename__

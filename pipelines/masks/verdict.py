@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from db import Verdict
-from pipelines.masks.scores import MaskScores
 from pipelines.workspace.settings import VerdictSettings
+
+if TYPE_CHECKING:  # verdicts are read without computing anything
+    from pipelines.masks.scores import MaskScores
 
 
 class Reason(StrEnum):
@@ -36,7 +39,7 @@ _REJECTING: frozenset[str] = frozenset(
 )
 
 
-def judge(scores: MaskScores, settings: VerdictSettings) -> tuple[Verdict, list[Reason]]:
+def judge(scores: "MaskScores", settings: VerdictSettings) -> tuple[Verdict, list[Reason]]:
     """Turn scores into a verdict and all its reasons.
 
     Args:
@@ -59,7 +62,7 @@ def verdict_of(reasons: Iterable[str]) -> Verdict:
     return Verdict.REVIEW if found else Verdict.CANDIDATE
 
 
-def _holds(reason: Reason, scores: MaskScores, limits: VerdictSettings) -> bool:
+def _holds(reason: Reason, scores: "MaskScores", limits: VerdictSettings) -> bool:
     def above(value: float | None, limit: float) -> bool:
         return value is not None and value > limit
 

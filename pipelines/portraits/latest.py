@@ -1,7 +1,6 @@
 """Which of a portrait's masks counts: conditions on `db.Mask`, for any query."""
 
 import sqlalchemy as sa
-from sqlalchemy.orm import aliased
 
 from db import Mask, MaskSource
 
@@ -16,7 +15,7 @@ def no_later_proposal() -> sa.ColumnElement[bool]:
     return _none_later(_later.source != MaskSource.HUMAN)
 
 
-_later = aliased(Mask)
+_later = Mask.__table__.alias().c
 
 
 def _none_later(counts: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.orm import aliased
 
 from db import Image, Mask, Portrait, Source, reader
 from db import Verdict as Verdict
@@ -82,8 +81,10 @@ def portrait_lines(
         verdicts: only those whose latest mask has one of them; none: all.
         portrait_id: only this one.
     """
-    same_image = aliased(Source)
-    first = sa.select(sa.func.min(same_image.id)).where(same_image.image_id == Portrait.image_id)
+    same_image = Source.__table__.alias()
+    first = sa.select(sa.func.min(same_image.c.id)).where(
+        same_image.c.image_id == Portrait.image_id
+    )
     query = (
         sa.select(
             Source.uri,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Decision, Honeypot, Purpose, Review, ReviewRequest
+from db import Decision, Honeypot, Purpose, Review, ReviewRequest, ScoreModelRow
+from pipelines.workspace.defaults import BAD_BELOW
 
 CONFIDENCE = 0.95
 _NARROW = 0.1
@@ -40,6 +41,13 @@ class Rate:
         digits = 0 if self.high > _NARROW else 1
         low, high = (f"{100 * end:.{digits}f}" for end in (self.low, self.high))
         return f"{self.errors:,} of {self.shown:,} ({low} to {high} %)"
+
+
+def told_bad_below(connection: Connection) -> float:
+    """IoU with its fix below which a mask was bad: as the latest score was told, or the default."""
+    latest = sa.select(ScoreModelRow.bad_below).order_by(ScoreModelRow.id.desc()).limit(1)
+    told = connection.scalar(latest)
+    return BAD_BELOW if told is None else told
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Base, Image, Negative, Outcome, Split, reader
-from pipelines.near_duplicates import changed_groups, save_groups
 from pipelines.workspace.settings import ReleaseSettings
 from pipelines.workspace.workspace import Workspace
 
@@ -39,6 +38,8 @@ class Placed:
 
 def assign_splits(workspace: Workspace) -> None:
     """Group all photos, and decide the split of portraits' photos and negatives that have none."""
+    from pipelines.near_duplicates.grouping import changed_groups, save_groups
+
     # Finding groups takes a while: meanwhile others may write.
     with reader(workspace.engine).begin() as connection:
         changed = changed_groups(connection)

@@ -16,15 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Decision, Mask, MaskSource, Purpose, RequestState, ReviewRequest, Trust, chunks
-from pipelines.doubt.scoring import current_score
 from pipelines.masks.judging import encode_mask
 from pipelines.masks.spoiling import spoil
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.decisions import decided, votes
 from pipelines.portraits.latest import no_later_proposal
+from pipelines.portraits.reviewer_errors import told_bad_below
 from pipelines.portraits.standing import BY_A_PERSON, MinSource, TrustedMask, standings
 from pipelines.review.asking import KnownAnswer, NewQuestion
-from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.store import BlobKind, Store
 from pipelines.workspace.workspace import Workspace
 
@@ -138,7 +137,7 @@ def _honeypots(
     trusted.sort(key=lambda each: asked.honeypots[each[1].mask_id])
     sure = _sure(connection, [mask for _, mask in trusted])
     blobs = _blobs(connection, [mask.mask_id for _, mask in trusted[: 4 * due]])
-    limit = score.bad_below if (score := current_score(connection)) else BAD_BELOW
+    limit = told_bad_below(connection)
     made: list[NewQuestion] = []
     for portrait_id, mask in trusted[: 4 * due]:
         if len(made) == due:

@@ -241,7 +241,7 @@ def _questions() -> "sa.Select[*tuple[Any, ...]]":
     )
 
 
-_PROJECTS = sa.select(
+_PROJECTS: "sa.Select[*tuple[Any, ...]]" = sa.select(
     ReviewProject.id,
     ReviewProject.url,
     sa.func.coalesce(ReviewProject.server_project_id, 0),

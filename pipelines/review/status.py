@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Decision, Purpose, RequestState, Review, ReviewRequest, reader
-from pipelines.doubt.scoring import current_score
 from pipelines.portraits.decisions import decided
 from pipelines.portraits.funnel import Funnel, funnel
 from pipelines.portraits.reviewer_errors import (
@@ -18,8 +17,8 @@ from pipelines.portraits.reviewer_errors import (
     ReviewerErrors,
     rechecked,
     reviewer_errors,
+    told_bad_below,
 )
-from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.workspace import Workspace
 
 
@@ -103,8 +102,7 @@ def review_status(workspace: Workspace) -> ReviewCounts:
 
 def review_counts(connection: Connection) -> ReviewCounts:
     """Count everything, in one consistent read."""
-    score = current_score(connection)
-    bad_below = score.bad_below if score else BAD_BELOW
+    bad_below = told_bad_below(connection)
     by_state = sa.select(ReviewRequest.state, sa.func.count()).group_by(ReviewRequest.state)
     states: Counter[RequestState] = Counter()
     for state, number in connection.execute(by_state):

@@ -3,11 +3,7 @@
 import sys
 from dataclasses import dataclass
 
-import cv2
-from threadpoolctl import threadpool_limits
-
 from pipelines.workspace.settings import EngineSettings
-from sinet.batching import cores
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,8 @@ def crew(
         gpus: on which the networks run; 0: they run on the processor.
         preload: as in `Crew`.
     """
+    from sinet.batching import cores
+
     workers = settings.workers
     if workers is None:
         workers = min(gpus or cores(), items // worth_a_process)
@@ -62,6 +60,9 @@ def limit_library_threads(threads: int) -> None:
     Args:
         threads: at most so many, in this process.
     """
+    import cv2
+    from threadpoolctl import threadpool_limits
+
     cv2.setNumThreads(threads)
     threadpool_limits(threads, user_api="blas")
 

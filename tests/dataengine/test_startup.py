@@ -10,7 +10,18 @@ import pytest
 
 from tests.conftest import FAST_INGEST, Crawl
 
-HEAVY = ("torch", "torchvision", "sklearn", "matplotlib", "onnxruntime", "onnx", "numba")
+HEAVY = (
+    "torch", "torchvision", "sklearn", "matplotlib", "onnxruntime", "onnx", "numba", "sqlalchemy.orm",
+)  # fmt: skip
+    "sqlalchemy.orm",
+    "torch",
+    "torchvision",
+    "sklearn",
+    "matplotlib",
+    "onnxruntime",
+    "onnx",
+    "numba",
+)
 PROGRAM = """
 import json, sys
 from typer.testing import CliRunner

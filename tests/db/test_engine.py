@@ -6,7 +6,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
-from sqlalchemy.orm import Session
 
 from db import DatabaseError, Image, Mask, MaskSource, Portrait, Source, open_engine, reader
 from db.models import Outcome, Verdict
@@ -89,32 +88,38 @@ def test_a_reader_sees_a_snapshot_beside_a_writer_and_cannot_write(engine: Engin
 def test_rows_come_back_as_they_went(engine: Engine) -> None:
     taken = datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     face = {"box": [1.5, 2, 3, 4], "landmarks": [[1, 2]] * 5, "confidence": 0.5}
-    with Session(engine) as session, session.begin():
-        image = Image(sha256="a" * 64, size_bytes=2**40, phash=-(2**63), faces=[face])
-        image.outcome, image.added_at = Outcome.PORTRAITS, taken
-        session.add(image)
-        session.flush()
-        session.add(Source(uri="file:///x.tar#a.jpg", image_id=image.id))
-        portrait = Portrait(
-            image_id=image.id, ordinal=0, face_box=[1, 2, 3, 4], landmarks=[[1, 2]] * 5
-        )
-        portrait.face_confidence, portrait.crop_box = 0.5, [0, 0, 3, 4]
-        portrait.width, portrait.height, portrait.blob, portrait.detector = 3, 4, "b", "mtcnn"
-        session.add(portrait)
-        session.flush()
-        mask = Mask(portrait_id=portrait.id, revision=0, source=MaskSource.IMPORT, producer="p")
-        mask.blob, mask.verdict, mask.scores = "m", Verdict.REVIEW, {"area": 0.25}
-        session.add(mask)
-    with Session(engine) as session:
-        image = session.scalars(sa.select(Image)).one()
+    with engine.begin() as connection:
+        added = sa.insert(Image).returning(Image.id)
+        image_id = connection.scalar(
+            added.values(
+                sha256="a" * 64, size_bytes=2**40, phash=-(2**63), faces=[face],
+                outcome=Outcome.PORTRAITS, added_at=taken,
+            )
+        )  # fmt: skip
+        connection.execute(sa.insert(Source).values(uri="file:///x.tar#a.jpg", image_id=image_id))
+        portrait_id = connection.scalar(
+            sa.insert(Portrait).returning(Portrait.id).values(
+                image_id=image_id, ordinal=0, face_box=[1, 2, 3, 4], landmarks=[[1, 2]] * 5,
+                face_confidence=0.5, crop_box=[0, 0, 3, 4], width=3, height=4, blob="b",
+                detector="mtcnn",
+            )
+        )  # fmt: skip
+        connection.execute(
+            sa.insert(Mask).values(
+                portrait_id=portrait_id, revision=0, source=MaskSource.IMPORT, producer="p",
+                blob="m", verdict=Verdict.REVIEW, scores={"area": 0.25},
+            )
+        )  # fmt: skip
+    with reader(engine).begin() as connection:
+        image = connection.execute(sa.select(Image.__table__)).one()
         assert image.added_at == taken
         assert image.added_at.tzinfo is UTC
         assert (image.phash, image.faces, image.reasons) == (-(2**63), [face], [])
-        mask = session.scalars(sa.select(Mask)).one()
+        mask = connection.execute(sa.select(Mask.__table__)).one()
         assert mask.source is MaskSource.IMPORT
         assert mask.scores == {"area": 0.25}
         assert mask.created_at.tzinfo is UTC
-        stored = session.connection().exec_driver_sql("SELECT source FROM mask").scalar()
+        stored = connection.exec_driver_sql("SELECT source FROM mask").scalar()
         assert stored == "import"
 
 

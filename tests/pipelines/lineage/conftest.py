@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -119,16 +120,18 @@ def _run(workspace: Workspace, release_id: int, name: str) -> dict[str, object]:
 
 def _entries(workspace: Workspace) -> list[Entry]:
     query = (
-        sa.select(Portrait, Mask, Image.sha256)
+        sa.select(Portrait.__table__, Mask.__table__, Image.sha256)
         .join(Mask, Mask.portrait_id == Portrait.id)
         .join(Image, Image.id == Portrait.image_id)
         .order_by(Portrait.id, Mask.revision)
     )
-    from sqlalchemy.orm import Session
-
+    portraits, masks = Portrait.__table__.c, Mask.__table__.c
     latest: dict[int, Entry] = {}
-    with Session(workspace.engine) as session:
-        for portrait, mask, raw in session.execute(query):
+    with workspace.engine.begin() as connection:
+        for row in connection.execute(query):
+            portrait = SimpleNamespace(**{each.key: row._mapping[each] for each in portraits})
+            mask = SimpleNamespace(**{each.key: row._mapping[each] for each in masks})
+            raw = row.sha256
             x0, y0, x1, y1 = portrait.crop_box
             latest[portrait.id] = Entry(
                 name=f"{raw[:12]}-{portrait.ordinal}",

@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from db import Image, open_engine, reader, schema
-from pipelines.near_duplicates import Fingerprint, update_groups
+from pipelines.near_duplicates.grouping import Fingerprint, update_groups
 from tests.conftest import Crawl
 from tests.pipelines.near_duplicates.test_grouping import fingerprints, noisy, scenes
 

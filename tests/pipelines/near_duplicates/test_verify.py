@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipelines.near_duplicates import Fingerprint, descriptor
+from pipelines.near_duplicates.descriptor import descriptor
+from pipelines.near_duplicates.grouping import Fingerprint
 from pipelines.near_duplicates.verify import STRONG, WEAK, Features, likeness
 from pipelines.pictures.perceptual import perceptual_hashes
 from tests.pipelines.near_duplicates.copies import COPIES, Copy, fingerprint
