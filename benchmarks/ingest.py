@@ -134,7 +134,7 @@ def stage_worker(
                 inputs = [
                     PortraitInput(
                         portrait.jpeg,
-                        portrait.face.shifted(*(-edge for edge in portrait.crop_box[:2])),
+                        portrait.crop.face(portrait.face),
                         [],
                     )
                     for image in chunk

@@ -79,11 +79,10 @@ def label(photo: Path, teacher: Path) -> list[Portrait]:
     portraits = []
     for portrait in found.portraits:
         rgb = decode(portrait.jpeg, max_pixels=SETTINGS.decode.max_pixels).rgb
-        x0, y0 = portrait.crop_box[:2]
-        others = [face.shifted(-x0, -y0) for face in found.faces if face.box != portrait.face.box]
-        face = portrait.face.shifted(-x0, -y0)
+        others = [portrait.crop.face(face) for face in found.faces if face.box != portrait.face.box]
+        face = portrait.crop.face(portrait.face)
         probability = network.person_probability([rgb])[0]
-        portraits.append(Portrait(portrait.crop_box, rgb, face, others, probability))
+        portraits.append(Portrait(portrait.crop.box, rgb, face, others, probability))
     return portraits
 
 

@@ -6,7 +6,7 @@ Python on every database. Boxes are in pixels of the EXIF-upright image.
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sqlalchemy import (
     JSON,
@@ -119,6 +119,7 @@ class Face(TypedDict):
     box: list[float]  # x0, y0, x1, y1
     landmarks: list[list[float]]  # (x, y) of eyes, nose and mouth corners
     confidence: float  # in [0, 1]
+    rotation: NotRequired[int]  # as of a portrait; 0 in rows of before it was looked for
 
 
 _STAGES: dict[str, Stage] = {stage.value: stage for stage in Stage}
@@ -304,8 +305,12 @@ class Portrait(Base):
     """The detector's, in [0, 1]."""
     crop_box: Column[list[int]]
     """x0, y0, x1, y1 in the image; right and bottom are exclusive."""
+    rotation: Column[int] = column(default=0, server_default="0")
+    """Degrees clockwise by which that part of the image was rotated to be upright: 0, 90, …"""
+    reasons: Column[list[str]] = column(default=list, server_default="[]")
+    """Machine-readable codes: why a person has to look, whatever its masks are."""
     width: Column[int]
-    """Of the crop in pixels, like `height`."""
+    """Of the crop in pixels, upright, like `height`."""
     height: Column[int]
     blob: Column[str] = column(String)
     """Store key of the crop as JPEG."""

@@ -118,12 +118,11 @@ def crawl(shared: Path, teacher: Path, out: Path) -> Iterator[str]:
         candidates = []
         for portrait in found.portraits:
             rgb = decode(portrait.jpeg, max_pixels=SETTINGS.decode.max_pixels).rgb
-            x0, y0 = portrait.crop_box[:2]
             faces = [face for face in found.faces if face.box != portrait.face.box]
-            others = [face.shifted(-x0, -y0) for face in faces]
-            face = portrait.face.shifted(-x0, -y0)
+            others = [portrait.crop.face(face) for face in faces]
+            face = portrait.crop.face(portrait.face)
             blank = np.zeros(rgb.shape[:2], np.float32)
-            candidates.append(Portrait(portrait.crop_box, rgb, face, others, blank))
+            candidates.append(Portrait(portrait.crop.box, rgb, face, others, blank))
         chosen = main_portrait(candidates, window, hand)
         if chosen is None:
             path.with_suffix(".none").touch()

@@ -29,9 +29,10 @@ def list_(
 ) -> None:
     """List the portraits, one a line.
 
-    The JSON has of each photo_path, photo_sha256, portrait_id, face_box, crop_box, portrait_path,
-    mask_path, mask_source, verdict, reasons and scores. Boxes are
-    [x0, y0, x1, y1] in pixels of the EXIF-upright photo, right and bottom exclusive.
+    The JSON has of each photo_path, photo_sha256, portrait_id, face_box, crop_box, rotation,
+    portrait_path, mask_path, mask_source, verdict, reasons and scores. Boxes are
+    [x0, y0, x1, y1] in pixels of the EXIF-upright photo, right and bottom exclusive; what is in
+    the crop box was rotated by so many degrees clockwise to be the portrait.
     """
     import pipelines
     from dataengine.console.list_ import print_portraits

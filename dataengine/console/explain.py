@@ -54,9 +54,11 @@ def _print_trees(found: Explanation) -> None:
 def _portrait_tree(found: Explanation, explained: ExplainedPortrait) -> Tree:
     history, pixel = explained.history, explained.pixel
     x0, y0, x1, y1 = history.crop_box
-    tree = Tree(f"[bold]portrait {history.portrait_id}[/bold]  {x1 - x0} × {y1 - y0} pixels")
+    width, height = history.crop.size
+    tree = Tree(f"[bold]portrait {history.portrait_id}[/bold]  {width} × {height} pixels")
     _add_photo(tree, history.photo)
-    tree.add(f"crop  x {x0} to {x1}, y {y0} to {y1} of the upright photo")
+    rotated = f", rotated by {history.rotation}° clockwise" if history.rotation else ""
+    tree.add(f"crop  x {x0} to {x1}, y {y0} to {y1} of the upright photo{rotated}")
     if pixel is not None:
         tree.add(_pixel(pixel))
     face = [round(value) for value in history.face_box]

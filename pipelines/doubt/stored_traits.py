@@ -11,6 +11,8 @@ from db import Image, Job, Mask, Portrait, PortraitTraits, Stage, reader
 from pipelines.doubt.remembered import compute, remember
 from pipelines.doubt.traits import traits
 from pipelines.pictures.geometry import Face
+from pipelines.pictures.rotation import rotated_face, rotated_size
+from pipelines.portraits.rows import stored_face
 from pipelines.work.isolation import attempt
 from pipelines.work.stage import StageWork
 from pipelines.workspace.errors import ItemError, WorkspaceError
@@ -95,6 +97,7 @@ class TraitsWork(StageWork[DetectedPortrait, dict[str, float]]):
                 Portrait.face_box,
                 Portrait.landmarks,
                 Portrait.face_confidence,
+                Portrait.rotation,
                 Portrait.blob,
                 Image.width,
                 Image.height,
@@ -132,9 +135,11 @@ def _missing() -> "sa.Select[int]":
 
 
 def _detected(row: sa.Row[*tuple[Any, ...]]) -> DetectedPortrait:
-    x0, y0, x1, y1 = row.face_box
-    face = Face((x0, y0, x1, y1), tuple((x, y) for x, y in row.landmarks), row.face_confidence)
-    return DetectedPortrait(face, (row.width, row.height), row.blob, row.scores["sharpness"])
+    in_photo = stored_face(row.face_box, row.landmarks, row.face_confidence, row.rotation)
+    size = row.width, row.height
+    face = rotated_face(in_photo, size, row.rotation)
+    upright = rotated_size(size, row.rotation)
+    return DetectedPortrait(face, upright, row.blob, row.scores["sharpness"])
 
 
 def _brightness(store: Store, blob: str) -> float:

@@ -231,7 +231,7 @@ def save_detection(
     )
     ids: list[int] = []
     for ordinal, (portrait, blob) in enumerate(zip(found.portraits, blobs, strict=True)):
-        x0, y0, x1, y1 = portrait.crop_box
+        width, height = portrait.crop.size
         face = _face_json(portrait.face)
         values = {
             "image_id": image_id,
@@ -239,9 +239,11 @@ def save_detection(
             "face_box": face["box"],
             "landmarks": face["landmarks"],
             "face_confidence": face["confidence"],
-            "crop_box": list(portrait.crop_box),
-            "width": x1 - x0,
-            "height": y1 - y0,
+            "crop_box": list(portrait.crop.box),
+            "rotation": portrait.crop.rotation,
+            "reasons": list(portrait.reasons),
+            "width": width,
+            "height": height,
             "blob": blob,
             "detector": detector,
             "settings_id": settings_id,
@@ -328,4 +330,5 @@ def _face_json(face: Face) -> dict[str, object]:
         "box": list(face.box),
         "landmarks": [list(point) for point in face.landmarks],
         "confidence": face.confidence,
+        "rotation": face.rotation,
     }

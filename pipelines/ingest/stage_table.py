@@ -209,7 +209,7 @@ class ImportWork(_SeeingWork, StageWork[ImportTask, StoredImport]):
     def _imported(self, task: ImportTask) -> StoredImport:
         max_bytes = self._settings.decode.max_bytes
         data = read_mask(task.masks, task.claimed_for, max_bytes)
-        inputs = [(portrait_input(self._store, each), each.crop_box) for each in task.portraits]
+        inputs = [(portrait_input(self._store, each), each.crop) for each in task.portraits]
         photo = _bytes(max_bytes, task.image)
         try:
             read = import_masks(data, photo, task.size, inputs, self._settings)

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from db import Outcome
 from pipelines.masks.judging import (
     JudgedMask,
@@ -20,6 +18,7 @@ from pipelines.masks.judging import (
     judge_probability,
     looks,
 )
+from pipelines.masks.verdict import Reason
 from pipelines.near_duplicates.descriptor import descriptor
 from pipelines.networks import Teacher
 from pipelines.origins.embedded import embedded_origin
@@ -27,8 +26,9 @@ from pipelines.origins.origin import Origin, merged
 from pipelines.origins.sidecars import sidecar_origin
 from pipelines.pictures.decode import decode, encode_jpeg, item_errors, mask_errors
 from pipelines.pictures.detect import FaceDetector
-from pipelines.pictures.geometry import Box, CropBox, Face, portrait_box
+from pipelines.pictures.geometry import Face, portrait_box
 from pipelines.pictures.perceptual import perceptual_hashes, reduced
+from pipelines.pictures.rotation import Crop, crop_around, rotated_face, rotated_size
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings import (
     DecodeSettings,
@@ -57,13 +57,15 @@ class PortraitCrop:
 
     Attributes:
         face: in pixels of the upright image.
-        crop_box: likewise, right and bottom exclusive.
+        crop: likewise.
         jpeg: the crop, without any metadata of the source.
+        reasons: why a person has to look, whatever its masks are.
     """
 
     face: Face
-    crop_box: CropBox
+    crop: Crop
     jpeg: bytes
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ def import_masks(
     mask_file: bytes,
     photo: bytes,
     image_size: tuple[int, int],
-    portraits: Sequence[tuple[PortraitInput, CropBox]],
+    portraits: Sequence[tuple[PortraitInput, Crop]],
     settings: Settings,
 ) -> ImportedMasks:
     """Cut a person's mask of a whole image down to its portraits.
@@ -189,7 +191,7 @@ def import_masks(
         mask_file: an image file, see `sinet.pictures.masks`.
         photo: the image's own file, for what EXIF says of it.
         image_size: width and height of the upright image.
-        portraits: each with its crop box.
+        portraits: each with where it lies in the image.
         settings: how masks are read, and thresholds of the verdict.
 
     Raises:
@@ -198,7 +200,7 @@ def import_masks(
             image (`mask_size_mismatch`) or cannot be turned to fit it (`mask_orientation`).
     """
     limits = settings.decode.max_pixels, settings.decode.max_memory_bytes
-    faces = [_in_image(item.face.box, crop_box) for item, crop_box in portraits]
+    faces = [crop.box_in_photo(item.face.box) for item, crop in portraits]
     with mask_errors():
         read = read_mask(
             mask_file, settings.masks, max_pixels=limits[0], max_memory_bytes=limits[1]
@@ -213,16 +215,8 @@ def import_masks(
             faces,
         )
         refuse_inverted(whole, faces, was_inverted=settings.masks.invert)
-    judged = []
-    for item, (x0, y0, x1, y1) in portraits:
-        judged.append(judge_drawn(item, np.ascontiguousarray(whole[y0:y1, x0:x1]), settings))
+    judged = [judge_drawn(item, crop.cut(whole), settings) for item, crop in portraits]
     return ImportedMasks(judged, how)
-
-
-def _in_image(box: Box, crop_box: CropBox) -> Box:
-    """Return a face's box in pixels of the whole image."""
-    left, top = crop_box[:2]
-    return box[0] + left, box[1] + top, box[2] + left, box[3] + top
 
 
 def _crop(rgb: Rgb, file_format: str, faces: list[Face], settings: Settings) -> DetectedImage:
@@ -266,11 +260,12 @@ def choose_faces(faces: Sequence[Face], limits: DetectorSettings) -> tuple[list[
 
 
 def _portrait(rgb: Rgb, face: Face, settings: PortraitSettings) -> PortraitCrop:
-    height, width = rgb.shape[:2]
-    box = portrait_box(face, width, height, settings)
-    x0, y0, x1, y1 = box
-    crop = np.ascontiguousarray(rgb[y0:y1, x0:x1])
-    return PortraitCrop(face, box, encode_jpeg(crop, settings.jpeg_quality))
+    size, rotation = (rgb.shape[1], rgb.shape[0]), face.rotation
+    upright = rotated_face(face, size, rotation)
+    box = portrait_box(upright, *rotated_size(size, rotation), settings)
+    crop = crop_around(box, size, rotation)
+    jpeg = encode_jpeg(crop.cut(rgb), settings.jpeg_quality)
+    return PortraitCrop(face, crop, jpeg, (Reason.ROTATED,) if rotation else ())
 
 
 def _attempt_decode(data: bytes, limits: DecodeSettings) -> tuple[Rgb, str] | ItemError:

@@ -136,10 +136,7 @@ def _size(
     """Width and height of the file; None if they are not known."""
     if photo is not None:
         return (photo.width, photo.height) if photo.width and photo.height else None
-    for history in histories:
-        x0, y0, x1, y1 = history.crop_box
-        return x1 - x0, y1 - y0
-    return None
+    return next((history.crop.size for history in histories), None)
 
 
 def _require_inside(path: Path, point: Point, size: tuple[int, int] | None) -> None:
@@ -154,13 +151,13 @@ def _require_inside(path: Path, point: Point, size: tuple[int, int] | None) -> N
 
 
 def _trace(store: Store, kind: Kind, history: PortraitHistory, point: Point) -> Traced:
-    x0, y0, x1, y1 = history.crop_box
     if kind is not Kind.PHOTO:
-        inside, in_photo = point, Point(point.x + x0, point.y + y0)
-    elif x0 <= point.x < x1 and y0 <= point.y < y1:
-        inside, in_photo = Point(point.x - x0, point.y - y0), point
+        inside, in_photo = point, Point(*history.crop.pixel_in_photo(point.x, point.y))
     else:
-        return Traced(None, point, {})
+        pixel = history.crop.pixel_of_photo(point.x, point.y)
+        if pixel is None:
+            return Traced(None, point, {})
+        inside, in_photo = Point(*pixel), point
     values = {mask.mask_id: _value(store, mask.blob, inside) for mask in history.masks}
     return Traced(inside, in_photo, values)
 

@@ -27,6 +27,7 @@ from db import (
 )
 from pipelines.origins.origin import Origin, merged
 from pipelines.origins.rows import origins_of
+from pipelines.pictures.rotation import Crop
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,15 @@ class ReleaseHistory:
 
 @dataclass(frozen=True)
 class PortraitHistory:
-    """A portrait. Boxes are in the upright photo: x0, y0, x1, y1, right and bottom exclusive."""
+    """A portrait. Boxes are in the upright photo: x0, y0, x1, y1, right and bottom exclusive.
+
+    What is in the crop box was rotated by `rotation` degrees clockwise to be the portrait.
+    """
 
     portrait_id: int
     ordinal: int
     crop_box: list[int]
+    rotation: int
     face_box: list[float]
     face_confidence: float
     detector: str
@@ -124,6 +129,12 @@ class PortraitHistory:
     photo: PhotoHistory
     masks: list[MaskHistory]
     releases: list[ReleaseHistory]
+
+    @property
+    def crop(self) -> Crop:
+        """Where it lies in the photo."""
+        x0, y0, x1, y1 = self.crop_box
+        return Crop((x0, y0, x1, y1), self.rotation)
 
 
 def photo_history(connection: Connection, image_id: int) -> PhotoHistory:
@@ -154,6 +165,7 @@ def portrait_history(connection: Connection, portrait_id: int) -> PortraitHistor
         portrait_id=row.id,
         ordinal=row.ordinal,
         crop_box=row.crop_box,
+        rotation=row.rotation,
         face_box=row.face_box,
         face_confidence=row.face_confidence,
         detector=row.detector,

@@ -21,6 +21,7 @@ from pipelines.lineage.verifying import VerifyRequest, verify_workspace
 from pipelines.masks.judging import JudgedMask
 from pipelines.networks import Teacher, load_network, load_teacher
 from pipelines.pictures.decode import decode, encode_jpeg
+from pipelines.pictures.rotation import Crop
 from pipelines.portraits.revisions import portrait_input
 from pipelines.portraits.rows import portraits
 from pipelines.workspace.errors import ItemError, PipelineError
@@ -127,7 +128,9 @@ class _Maker:
         store.put(kind, data)
 
     def _crop(self, key: str) -> list[tuple[BlobKind, bytes]]:
-        query = sa.select(Portrait.image_id, Portrait.crop_box, Portrait.settings_id)
+        query = sa.select(
+            Portrait.image_id, Portrait.crop_box, Portrait.rotation, Portrait.settings_id
+        )
         with reader(self._workspace.engine).begin() as connection:
             rows = connection.execute(query.where(Portrait.blob == key)).all()
         made = []
@@ -139,7 +142,7 @@ class _Maker:
                 max_memory_bytes=settings.decode.max_memory_bytes,
             )
             x0, y0, x1, y1 = row.crop_box
-            crop = decoded.rgb[y0:y1, x0:x1].copy()
+            crop = Crop((x0, y0, x1, y1), row.rotation).cut(decoded.rgb)
             made.append((BlobKind.PORTRAIT, encode_jpeg(crop, settings.portrait.jpeg_quality)))
         return made
 
@@ -203,7 +206,7 @@ class _Maker:
                 records = portraits(connection, image_id=image_id)
             with _problems():
                 store = self._workspace.store
-                inputs = [(portrait_input(store, each), each.crop_box) for each in records.values()]
+                inputs = [(portrait_input(store, each), each.crop) for each in records.values()]
                 read = import_masks(data, photo, (width, height), inputs, settings)
             return read.masks[list(records).index(portrait_id)]
         raise _CannotError("the imported mask is not where it was, or has changed since")

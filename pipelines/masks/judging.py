@@ -32,11 +32,13 @@ class PortraitInput:
             whether it was made in the run that cropped the portrait or in a later one.
         face: in pixels of the crop.
         others: the image's other faces, in pixels of the crop.
+        reasons: why a person has to look, whatever the mask is.
     """
 
     jpeg: bytes
     face: Face
     others: list[Face]
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def judge_drawn(item: PortraitInput, mask: Mask, settings: Settings) -> JudgedMa
         settings: thresholds of the verdict.
     """
     rgb = decode(item.jpeg, max_pixels=settings.decode.max_pixels).rgb
-    return _judge(mask, mask_scores(mask, rgb, item.face, item.others), None, settings)
+    return _judge(item, mask, mask_scores(mask, rgb, item.face, item.others), None, settings)
 
 
 def judge_probability(item: PortraitInput, rgb: Rgb, said: Look, settings: Settings) -> JudgedMask:
@@ -96,7 +98,7 @@ def judge_probability(item: PortraitInput, rgb: Rgb, said: Look, settings: Setti
     """
     mask = main_subject(said.probability, rgb, item.face, item.others, settings.subject)
     scores = mask_scores(mask, rgb, item.face, item.others, said.probability)
-    judged = _judge(mask, scores, encode_probability(said.probability), settings)
+    judged = _judge(item, mask, scores, encode_probability(said.probability), settings)
     if said.views is None and said.second is None:
         return judged
     evidence = Evidence(
@@ -131,9 +133,13 @@ def looks(
 
 
 def _judge(
-    mask: Mask, scores: MaskScores, probability_png: bytes | None, settings: Settings
+    item: PortraitInput,
+    mask: Mask,
+    scores: MaskScores,
+    probability_png: bytes | None,
+    settings: Settings,
 ) -> JudgedMask:
-    verdict, reasons = judge(scores, settings.verdict)
+    verdict, reasons = judge(scores, settings.verdict, item.reasons)
     return JudgedMask(
         png=encode_mask(mask),
         probability_png=probability_png,

@@ -75,8 +75,8 @@ def reduced(evidence: Evidence) -> Evidence:
     return Evidence(
         mask=mask > 0,
         rgb=np.asarray(cv2.resize(evidence.rgb, size, interpolation=cv2.INTER_AREA), np.uint8),
-        face=_scaled(evidence.face, size[0] / width, size[1] / height),
-        others=[_scaled(face, size[0] / width, size[1] / height) for face in evidence.others],
+        face=evidence.face.scaled(size[0] / width, size[1] / height),
+        others=[face.scaled(size[0] / width, size[1] / height) for face in evidence.others],
         probability=soft(evidence.probability),
         views=views,
         student=None if evidence.student is None else soft(evidence.student),
@@ -131,9 +131,3 @@ def _resized(values: Probability, size: tuple[int, int]) -> Probability:
     if values.shape == (size[1], size[0]):
         return values
     return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _scaled(face: Face, across: float, down: float) -> Face:
-    x0, y0, x1, y1 = face.box
-    landmarks = tuple((x * across, y * down) for x, y in face.landmarks)
-    return Face((x0 * across, y0 * down, x1 * across, y1 * down), landmarks, face.confidence)

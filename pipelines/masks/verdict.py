@@ -1,6 +1,6 @@
 """A typed verdict for every mask: whether it may go on, should be looked at, or is out, and why."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -32,25 +32,37 @@ class Reason(StrEnum):
     """Larger holes within the person had to be closed."""
     FRAGMENTS = "fragments"
     """Person regions apart from the mask: it may lack an arm, or the teacher saw ghosts."""
+    ROTATED = "rotated"
+    """The face lay on its side or upside down in the photo; the portrait was set upright."""
 
+
+OF_PORTRAITS = frozenset({Reason.ROTATED})
+"""What is seen when a portrait is cropped, and holds for each of its masks."""
 
 _REJECTING: frozenset[str] = frozenset(
     {Reason.EMPTY_MASK, Reason.FACE_OUTSIDE_MASK, Reason.TOO_SMALL, Reason.BLURRY}
 )
 
 
-def judge(scores: "MaskScores", settings: VerdictSettings) -> tuple[Verdict, list[Reason]]:
+def judge(
+    scores: "MaskScores", settings: VerdictSettings, of_portrait: Collection[str] = ()
+) -> tuple[Verdict, list[Reason]]:
     """Turn scores into a verdict and all its reasons.
 
     Args:
         scores: of one mask; scores that are None (no probability) raise no reason.
         settings: thresholds.
+        of_portrait: reasons that hold for all its masks, of `OF_PORTRAITS`.
 
     Returns:
         `rejected` if a reason rejects, else `review` if there is any reason, else `candidate`;
         and the reasons in the order of `Reason`.
     """
-    reasons = [reason for reason in Reason if _holds(reason, scores, settings)]
+    reasons = [
+        reason
+        for reason in Reason
+        if (reason in of_portrait if reason in OF_PORTRAITS else _holds(reason, scores, settings))
+    ]
     return verdict_of(reasons), reasons
 
 
@@ -90,3 +102,4 @@ def _holds(reason: Reason, scores: "MaskScores", limits: VerdictSettings) -> boo
             return above(scores.filled, limits.max_filled)
         case Reason.FRAGMENTS:
             return above(scores.fragments, limits.max_fragments)
+    raise AssertionError(f"{reason} is none of a mask")

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.pictures.geometry import Face
+from pipelines.pictures.looking_again import faces_of
 from pipelines.workspace.settings import DetectorSettings
 from sinet.resample import shrink
 
@@ -112,22 +114,24 @@ class MtcnnDetector:
         return [self._faces(working_copy(image, self._settings)) for image in images]
 
     def _faces(self, copy: WorkingCopy) -> list[Face]:
+        across, down = copy.scale
+        look = partial(self._upright_faces, smallest_px=copy.min_face_px)
+        found = faces_of(copy.canvas, look, self._settings)
+        faces = [face.scaled(1 / across, 1 / down) for face in found]
+        return sorted(faces, key=lambda face: face.height, reverse=True)
+
+    def _upright_faces(self, canvas: Image, smallest_px: int) -> list[Face]:
         from pipelines.pictures.mtcnn import find_faces
 
-        found = find_faces(
-            copy.canvas, self._networks, smallest_px=copy.min_face_px, step=_PYRAMID_FACTOR
-        )
-        across, down = copy.scale
-        ratio = np.array([across, down, across, down])
-        faces = [
+        found = find_faces(canvas, self._networks, smallest_px=smallest_px, step=_PYRAMID_FACTOR)
+        return [
             Face(
-                tuple((box.astype(np.float64) / ratio).tolist()),
-                tuple((float(x) / across, float(y) / down) for x, y in marks.astype(np.float64)),
+                tuple(box.astype(np.float64).tolist()),
+                tuple((float(x), float(y)) for x, y in marks.astype(np.float64)),
                 float(confidence),
             )
             for box, confidence, marks in zip(*found, strict=True)
         ]
-        return sorted(faces, key=lambda face: face.height, reverse=True)
 
 
 def _up(pixels: int) -> int:

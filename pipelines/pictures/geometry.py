@@ -1,17 +1,21 @@
 """Boxes.
 
 Everywhere in the engine a box is (x0, y0, x1, y1), right and bottom exclusive, in pixels of the
-EXIF-upright image; a crop box is whole pixels, a face box is not.
+EXIF-upright image; a crop box is whole pixels, a face box is not. What is stored of faces that lie
+in it is in its pixels, too, with the rotation that sets them upright.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipelines.workspace.settings import PortraitSettings
 
 Box = tuple[float, float, float, float]
 CropBox = tuple[int, int, int, int]
 Point = tuple[float, float]
+
+SIDEWAYS = (90, 270)
+"""Rotations that swap width and height."""
 
 
 @dataclass(frozen=True)
@@ -22,33 +26,47 @@ class Face:
         box: x0, y0, x1, y1 in pixels of the image, not clipped to it.
         landmarks: left eye, right eye, nose, left and right corner of the mouth, as (x, y).
         confidence: the detector's probability, in [0, 1].
+        rotation: degrees clockwise by which the image has to be rotated for the face to stand
+            upright: 0, 90, 180 or 270.
     """
 
     box: Box
     landmarks: tuple[Point, ...]
     confidence: float
+    rotation: int = 0
 
     @property
     def height(self) -> float:
-        """Height of the face box in pixels."""
-        return self.box[3] - self.box[1]
+        """From forehead to chin, in pixels: of the box of a face that stands upright."""
+        x0, y0, x1, y1 = self.box
+        return x1 - x0 if self.rotation in SIDEWAYS else y1 - y0
 
     def shifted(self, dx: float, dy: float) -> "Face":
         """The same face in coordinates moved by (dx, dy): an image's face within its crop."""
         x0, y0, x1, y1 = self.box
-        return Face(
-            (x0 + dx, y0 + dy, x1 + dx, y1 + dy),
-            tuple((x + dx, y + dy) for x, y in self.landmarks),
-            self.confidence,
+        return replace(
+            self,
+            box=(x0 + dx, y0 + dy, x1 + dx, y1 + dy),
+            landmarks=tuple((x + dx, y + dy) for x, y in self.landmarks),
+        )
+
+    def scaled(self, across: float, down: float) -> "Face":
+        """The same face in an image stretched by these factors."""
+        x0, y0, x1, y1 = self.box
+        return replace(
+            self,
+            box=(x0 * across, y0 * down, x1 * across, y1 * down),
+            landmarks=tuple((x * across, y * down) for x, y in self.landmarks),
         )
 
 
 def portrait_box(face: Face, width: int, height: int, settings: PortraitSettings) -> CropBox:
     """Enlarge a face box to a portrait (SINet paper, section 3.4).
 
-    The crop is `height_in_faces` face heights high, `aspect` times as wide, centred on the face
-    horizontally, with `headroom_in_faces` face heights above the face box; then rounded to whole
-    pixels and clipped to the image, so that float noise of the detector cannot move a crop.
+    The face must stand upright. The crop is `height_in_faces` face heights high, `aspect` times as
+    wide, centred on the face horizontally, with `headroom_in_faces` face heights above the face
+    box; then rounded to whole pixels and clipped to the image, so that float noise of the detector
+    cannot move a crop.
 
     Args:
         face: in pixels of an image of `width` × `height`.

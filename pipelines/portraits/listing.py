@@ -28,6 +28,7 @@ class PortraitLine:
         portrait_id: as for `show`.
         face_box: x0, y0, x1, y1 in pixels of the upright image.
         crop_box: likewise, whole pixels, right and bottom exclusive.
+        rotation: degrees clockwise by which that part was rotated to be the crop.
         portrait_path: absolute path of the crop.
         mask_path: absolute path of the mask.
         mask_source: teacher, student, import or human.
@@ -42,6 +43,7 @@ class PortraitLine:
     portrait_id: int
     face_box: list[float]
     crop_box: list[int]
+    rotation: int
     portrait_path: str
     mask_path: str | None
     mask_source: str | None
@@ -92,6 +94,7 @@ def portrait_lines(
             Portrait.id,
             Portrait.face_box,
             Portrait.crop_box,
+            Portrait.rotation,
             Portrait.blob,
             Mask.blob.label("mask"),
             Mask.source,
@@ -116,6 +119,7 @@ def portrait_lines(
             portrait_id=row.id,
             face_box=row.face_box,
             crop_box=row.crop_box,
+            rotation=row.rotation,
             portrait_path=store.where(row.blob),
             mask_path=store.where(row.mask) if row.mask else None,
             mask_source=row.source and str(row.source),

@@ -12,7 +12,7 @@ def portrait_input(store: Store, portrait: PortraitRecord) -> PortraitInput:
     Raises:
         WorkspaceError: its blob is missing or damaged.
     """
-    return PortraitInput(store.get(portrait.blob), portrait.face, portrait.others)
+    return PortraitInput(store.get(portrait.blob), portrait.face, portrait.others, portrait.reasons)
 
 
 def stored_mask(

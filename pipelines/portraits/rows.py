@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Image, Mask, MaskSource, Portrait
-from pipelines.pictures.geometry import CropBox, Face
+from pipelines.pictures.geometry import Face
+from pipelines.pictures.rotation import Crop
 
 
 @dataclass(frozen=True)
@@ -21,16 +22,18 @@ class PortraitRecord:
     Attributes:
         portrait_id: its id.
         blob: store key of the crop.
-        crop_box: in pixels of the upright image.
+        crop: where it lies in its image.
         face: in pixels of the crop.
         others: the image's other faces, in pixels of the crop.
+        reasons: why a person has to look, whatever its masks are.
     """
 
     portrait_id: int
     blob: str
-    crop_box: CropBox
+    crop: Crop
     face: Face
     others: list[Face]
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def portraits(
         Portrait.landmarks,
         Portrait.face_confidence,
         Portrait.crop_box,
+        Portrait.rotation,
+        Portrait.reasons,
         Image.faces,
     ).join(Image, Image.id == Portrait.image_id)
     if ids is not None:
@@ -81,12 +86,19 @@ def save_mask(connection: Connection, mask: NewMask) -> int:
 
 def _portrait_record(row: Any) -> PortraitRecord:
     x0, y0, x1, y1 = row.crop_box
-    own = _face(row.face_box, row.landmarks, row.face_confidence)
-    seen = [_face(face["box"], face["landmarks"], face["confidence"]) for face in row.faces or []]
-    others = [face.shifted(-x0, -y0) for face in seen if face.box != own.box]
-    return PortraitRecord(row.id, row.blob, (x0, y0, x1, y1), own.shifted(-x0, -y0), others)
+    crop = Crop((x0, y0, x1, y1), row.rotation)
+    own = stored_face(row.face_box, row.landmarks, row.face_confidence, row.rotation)
+    seen = [
+        stored_face(face["box"], face["landmarks"], face["confidence"], face.get("rotation", 0))
+        for face in row.faces or []
+    ]
+    others = [crop.face(face) for face in seen if face.box != own.box]
+    return PortraitRecord(row.id, row.blob, crop, crop.face(own), others, tuple(row.reasons))
 
 
-def _face(box: Sequence[float], landmarks: Sequence[Sequence[float]], confidence: float) -> Face:
+def stored_face(
+    box: Sequence[float], landmarks: Sequence[Sequence[float]], confidence: float, rotation: int
+) -> Face:
+    """A face as its columns have it, in pixels of the image."""
     x0, y0, x1, y1 = box
-    return Face((x0, y0, x1, y1), tuple((x, y) for x, y in landmarks), confidence)
+    return Face((x0, y0, x1, y1), tuple((x, y) for x, y in landmarks), confidence, rotation)

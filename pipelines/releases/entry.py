@@ -28,6 +28,7 @@ class Entry:
         height: likewise.
         photo_sha256: of the photo it was cropped from.
         crop_box: x0, y0, x1, y1 in the upright photo; right and bottom exclusive.
+        rotation: degrees clockwise by which that part was rotated to be the picture.
         face_height: in pixels.
         mask_source: who made the mask.
         mask_revision: which of the portrait's masks it is.
@@ -66,6 +67,7 @@ class Entry:
     audited: bool = False
     origin: Origin | None = None
     negative: bool = False
+    rotation: int = 0
 
     @property
     def image_file(self) -> str:
@@ -115,6 +117,7 @@ class Entry:
             "origin": self.origin and self.origin.as_dict(),
             "photo_sha256": self.photo_sha256,
             "crop_box": list(self.crop_box),
+            "rotation": self.rotation,
             "face_height": self.face_height,
             "portrait_id": self.portrait_id,
             "mask_id": self.mask_id,
@@ -157,5 +160,6 @@ class Entry:
             certificate=Certificate(**certificate) if certificate else None,
             audited=line.get("audited", False),
             negative=line.get("negative", False),
+            rotation=line.get("rotation", 0),
             origin=Origin.from_dict(origin) if origin else None,
         )

@@ -13,6 +13,7 @@ from pipelines.certify.certificates import Certified, certified
 from pipelines.certify.findings import Findings
 from pipelines.origins.origin import Origin, merged
 from pipelines.origins.rows import origins_of, refused_images
+from pipelines.pictures.geometry import Face
 from pipelines.portraits.splits import Placed, places
 from pipelines.portraits.standing import BY_A_PERSON, MinSource, Standing, TrustedMask, standings
 from pipelines.releases.entry import Entry
@@ -191,6 +192,7 @@ def _entries(
             Portrait.height,
             Portrait.face_box,
             Portrait.crop_box,
+            Portrait.rotation,
             Portrait.image_id,
             Image.sha256,
         )
@@ -223,7 +225,8 @@ def _entry(
         height=row.height,
         photo_sha256=row.sha256,
         crop_box=(x0, y0, x1, y1),
-        face_height=row.face_box[3] - row.face_box[1],
+        face_height=Face(row.face_box, (), 1.0, row.rotation).height,
+        rotation=row.rotation,
         mask_source=row.source,
         mask_revision=row.revision,
         producer=row.producer,

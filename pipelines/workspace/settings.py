@@ -55,6 +55,14 @@ class DetectorSettings(_Section):
     min_confidence: float = Field(
         default=0.9, ge=0, le=1, description="Lowest probability of a face (the detector's own)."
     )
+    look_again: bool = Field(
+        default=True,
+        description="Whether photos without a sure face are searched once more in the mirror, on "
+        "both sides and upside down.",
+    )
+    min_rotated_confidence: float = Field(
+        default=0.97, ge=0, le=1, description="Lowest probability of a face that does not stand."
+    )
     max_faces: int = Field(
         default=10, ge=1, description="At most this many portraits an image, largest face first."
     )

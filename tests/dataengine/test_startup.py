@@ -11,8 +11,6 @@ import pytest
 from tests.conftest import FAST_INGEST, Crawl
 
 HEAVY = (
-    "torch", "torchvision", "sklearn", "matplotlib", "onnxruntime", "onnx", "numba", "sqlalchemy.orm",
-)  # fmt: skip
     "sqlalchemy.orm",
     "torch",
     "torchvision",

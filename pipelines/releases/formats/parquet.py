@@ -18,7 +18,7 @@ _TEXT = (
     "decided_at", "photo_sha256",
 )  # fmt: skip
 _JSON = ("scores", "certificate", "origin")
-_NUMBERS = ("width", "height", "portrait_id", "mask_id", "mask_revision", "group_id")
+_NUMBERS = ("width", "height", "portrait_id", "mask_id", "mask_revision", "group_id", "rotation")
 
 
 def check() -> None:

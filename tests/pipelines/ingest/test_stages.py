@@ -94,7 +94,7 @@ def test_a_crop_is_upright_and_tells_nothing_of_its_source() -> None:
     assert isinstance(found, DetectedImage)
     assert (found.width, found.height, found.format) == (300, 400, "JPEG")
     (portrait,) = found.portraits
-    x0, y0, x1, y1 = portrait.crop_box
+    x0, y0, x1, y1 = portrait.crop.box
     with Image.open(io.BytesIO(portrait.jpeg)) as crop:
         assert crop.size == (x1 - x0, y1 - y0) == (300, 387)
         assert not crop.getexif()

@@ -49,7 +49,7 @@ class Nobody(FakeTeacher):
 def portrait() -> PortraitInput:
     found = detect_portraits([photo(600, 800)], FakeDetector(), Settings())[0]
     (crop,) = found.portraits  # type: ignore[union-attr]
-    face = crop.face.shifted(-crop.crop_box[0], -crop.crop_box[1])
+    face = crop.crop.face(crop.face)
     return PortraitInput(crop.jpeg, face, [])
 
 

@@ -14,6 +14,7 @@ from pipelines.masks.scores import MaskScores
 from pipelines.masks.verdict import Reason, judge
 from pipelines.pictures.decode import decode, encode_jpeg
 from pipelines.pictures.geometry import Face
+from pipelines.pictures.rotation import Crop
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings import Settings, VerdictSettings
 
@@ -211,7 +212,7 @@ def test_an_imported_mask_is_cut_to_the_crop_and_judged_without_probability() ->
     whole[500:900, 200:500] = sitter()
     item = PortraitInput(jpeg(sitter()), FACE, [])
     mask_file = encode_jpeg(np.where(whole[..., None], np.uint8(250), np.uint8(5)).repeat(3, 2), 95)
-    portraits = [(item, (200, 500, 500, 900))]
+    portraits = [(item, Crop((200, 500, 500, 900)))]
     (judged,) = import_masks(mask_file, mask_file, (800, 1000), portraits, Settings()).masks
     np.testing.assert_array_equal(stored(judged), sitter())
     assert (judged.verdict, judged.reasons) == (Verdict.CANDIDATE, [])

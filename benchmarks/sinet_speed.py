@@ -1,6 +1,6 @@
 """How fast SINet runs and trains, as ratios to its plain form measured in the same run.
 
-    python benchmarks/sinet.py [--checkpoint NAME] [--shared DIR] [--parts latency training]
+    python benchmarks/sinet_speed.py [--checkpoint NAME] [--shared DIR] [--parts latency training]
                                [--pause PGID …]
 
 Latency: one thread, one image of 224×224, forms taking turns, so that other work on the machine
@@ -20,30 +20,25 @@ import contextlib
 import os
 import signal
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# A script's folder comes first in the import path, where this file would hide the package `sinet`
-# and its neighbour the standard library's `queue`.
-sys.path = [entry for entry in sys.path if entry != str(Path(__file__).resolve().parent)]
+import numpy as np
+import openvino
+import torch
 
-import numpy as np  # noqa: E402
-import openvino  # noqa: E402
-import torch  # noqa: E402
-
-from sinet import SINet  # noqa: E402
-from sinet.checkpoint import Model, load_model  # noqa: E402
-from sinet.convert import FoldedSINet, convert, open_converted  # noqa: E402
-from sinet.convert.verifying import images_of  # noqa: E402
-from sinet.data import find_samples, read_image  # noqa: E402
-from sinet.data.batches import AugmentedSamples, Batches  # noqa: E402
-from sinet.data.reading import PixelCache  # noqa: E402
-from sinet.metrics import Counts  # noqa: E402
-from sinet.network_ref import as_ref  # noqa: E402
-from sinet.training import EpochRecord, TrainingConfig, train  # noqa: E402
+from sinet import SINet
+from sinet.checkpoint import Model, load_model
+from sinet.convert import FoldedSINet, convert, open_converted
+from sinet.convert.verifying import images_of
+from sinet.data import find_samples, read_image
+from sinet.data.batches import AugmentedSamples, Batches
+from sinet.data.reading import PixelCache
+from sinet.metrics import Counts
+from sinet.network_ref import as_ref
+from sinet.training import EpochRecord, TrainingConfig, train
 
 Form = Callable[[np.ndarray], np.ndarray]
 """From float32 (1, 3, 224, 224) to the person's mask, bool (224, 224)."""
