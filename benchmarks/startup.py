@@ -98,6 +98,12 @@ def _without_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
 
 
+def per_item(run: Callable[[int], float]) -> float:
+    """Milliseconds that an item more costs, without what it costs to start."""
+    few, many = 4, 84
+    return 1000 * (run(many) - run(few)) / (many - few)
+
+
 def compare(
     what: str, old: Tree, new: Tree, measure: Callable[[Tree, Path], float], rounds: int, unit: str
 ) -> None:
@@ -158,25 +164,29 @@ def main() -> None:
             for network in networks:
                 if "evaluate" in parts:
                     compare(
-                        f"`evaluate` {Path(network).name}, 48 images, processor time",
+                        f"`evaluate` {Path(network).name}, an image more, processor time",
                         old,
                         new,
-                        lambda tree, _, network=network: tree.run(
-                            "evaluate", network, "--data", data, "--limit", "48"
+                        lambda tree, _, network=network: per_item(
+                            lambda number: tree.run(
+                                "evaluate", network, "--data", data, "--limit", str(number)
+                            )
                         ),
                         arguments.rounds,
-                        "s",
+                        "ms",
                     )
                 if "predict" in parts:
                     compare(
-                        f"`predict` {Path(network).name}, 24 photos, processor time",
+                        f"`predict` {Path(network).name}, a photo more, processor time",
                         old,
                         new,
-                        lambda tree, to, network=network: tree.run(
-                            "predict", network, *photos[:24], "--out", to / "masks"
+                        lambda tree, to, network=network: per_item(
+                            lambda number: tree.run(
+                                "predict", network, *photos[:number], "--out", to / f"{number}"
+                            )
                         ),
                         arguments.rounds,
-                        "s",
+                        "ms",
                     )
             for command in READING if "reading" in parts else ():
 
