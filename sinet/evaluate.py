@@ -14,7 +14,7 @@ from sinet.batching import BATCH_PIXELS, batches, in_order, within
 from sinet.checkpoint import Model
 from sinet.data.listing import Sample
 from sinet.data.reading import Picture, Pixels, read_sample
-from sinet.errors import DataError
+from sinet.errors import DataError, NetworkOutputError
 from sinet.metrics import Counts, outline_band, rim
 from sinet.networks import SegmentationNetwork
 from sinet.normalisation import InputSpec
@@ -78,6 +78,7 @@ def evaluate(
 
     Raises:
         DataError: no samples, one that cannot be read, or a mask of another size.
+        NetworkOutputError: the model's answer to a picture, which is named, is of no use.
     """
     (evaluation,) = evaluate_all([model], samples, threads=threads)
     return evaluation
@@ -89,16 +90,15 @@ def evaluate_all(
     """`evaluate` of several models at once: each sample is read and prepared only once."""
     negatives: set[str] = set()
 
-    def read(sample: Sample) -> Picture:
+    def read(sample: Sample) -> tuple[str, Picture]:
         picture = read_sample(sample)
         if not picture.mask.any():
             negatives.add(sample.name)
-        return picture
+        return sample.name, picture
 
     def score(batch: Sequence[Sample]) -> list[tuple[str, list[Scores]]]:
-        pictures = within(map(read, batch), lambda each: each.mask.size, BATCH_PIXELS)
-        rows = [row for group in pictures for row in _scores(models, group)]
-        return [(sample.name, row) for sample, row in zip(batch, rows, strict=True)]
+        pictures = within(map(read, batch), lambda each: each[1].mask.size, BATCH_PIXELS)
+        return [row for group in pictures for row in _scores(models, group)]
 
     scored = chain.from_iterable(in_order(score, batches(samples), threads))
     images = dict(scored)
@@ -116,15 +116,28 @@ def _evaluation(images: dict[str, Scores], negatives: frozenset[str]) -> Evaluat
     return Evaluation(Scores(**means), images, negatives)
 
 
-def _scores(models: Sequence[PersonModel], pictures: Sequence[Picture]) -> list[list[Scores]]:
-    """Of each picture the scores of each model."""
-    truths = [_Truth(picture.mask) for picture in pictures]
-    images = [picture.image for picture in pictures]
-    found = [model.people_at_input(images) for model in models]
+def _scores(
+    models: Sequence[PersonModel], pictures: Sequence[tuple[str, Picture]]
+) -> list[tuple[str, list[Scores]]]:
+    """Of each picture, by its name, the scores of each model."""
+    truths = [_Truth(picture.mask) for _, picture in pictures]
+    found = [_people(model, pictures) for model in models]
     return [
-        [truth.score(person) for person in people]
-        for truth, *people in zip(truths, *found, strict=True)
+        (name, [truth.score(person) for person in people])
+        for (name, _), truth, *people in zip(pictures, truths, *found, strict=True)
     ]
+
+
+def _people(
+    model: PersonModel, pictures: Sequence[tuple[str, Picture]]
+) -> list[npt.NDArray[np.float32]]:
+    """What a model says of pictures; an answer of no use names the picture."""
+    try:
+        return model.people_at_input([picture.image for _, picture in pictures])
+    except NetworkOutputError as error:
+        if len(pictures) == 1:
+            raise NetworkOutputError(f"{pictures[0][0]}: {error}") from None
+    return [person for picture in pictures for person in _people(model, [picture])]
 
 
 class _Truth:

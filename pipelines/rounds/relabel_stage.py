@@ -1,5 +1,6 @@
 """Relabelling for the engine: a mask, and its successor by a student."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -12,17 +13,19 @@ from sqlalchemy.engine import Connection
 
 from db import Job, Mask, MaskSource, Stage
 from pipelines.masks.agreement import difference
-from pipelines.masks.judging import Look, judge_probability, looks
+from pipelines.masks.judging import Look, PortraitInput, judge_probability, looks
 from pipelines.networks import Teacher, load_network, parse_network
+from pipelines.networks.loading import overrides
 from pipelines.pictures.decode import decode
 from pipelines.pictures.stored_masks import read_grey, read_mask
 from pipelines.portraits.latest import latest_masks
 from pipelines.portraits.revisions import portrait_input, stored_mask
 from pipelines.portraits.rows import NewMask, PortraitRecord, portraits, save_mask
 from pipelines.work.crew import limit_torch_threads
-from pipelines.work.isolation import attempt
+from pipelines.work.isolation import attempt, through
 from pipelines.work.stage import StageWork
 from pipelines.workspace.errors import ItemError
+from pipelines.workspace.settings import Settings
 from pipelines.workspace.settings_used import settings_id
 from pipelines.workspace.workspace import Workspace
 from sinet.json_text import from_json, to_json
@@ -79,14 +82,14 @@ Load = Callable[[str, str], Teacher]
 
 def relabel_stages(workspace: Workspace, threads: int) -> tuple["RelabelWork"]:
     """The stages of one worker."""
-    return (RelabelWork(workspace, partial(_loaded, threads)),)
+    return (RelabelWork(workspace, partial(_loaded, workspace.settings, threads)),)
 
 
 def stages_with(student: Teacher, workspace: Workspace, threads: int) -> tuple["RelabelWork"]:
     """The same in the process that has loaded the student, whatever name it goes by there."""
 
     def load(network: str, device: str) -> Teacher:
-        return _loaded(threads, network, device)
+        return _loaded(workspace.settings, threads, network, device)
 
     return (RelabelWork(workspace, load, student),)
 
@@ -154,8 +157,15 @@ class RelabelWork(StageWork[Outdated, Successor]):
         return found
 
     def run(self, items: Sequence[Outdated]) -> list[Successor | ItemError]:
-        """Ask the student, mix, judge and store."""
-        return [attempt(self._successor, item) for item in items]
+        """Ask the student, once for all that want the same of it; mix, judge and store."""
+        found: dict[int, Successor | ItemError] = {}
+        for (student, views), numbers in self._by_question(items).items():
+            of_batch = through(
+                [items[number] for number in numbers],
+                partial(self._successors, self._student(student), views),
+            )
+            found.update(zip(numbers, of_batch, strict=True))
+        return [found[number] for number in range(len(items))]
 
     def save(self, connection: Connection, item_id: int, out: Successor) -> Relabelled | None:
         """A revision, unless somebody else was quicker."""
@@ -165,13 +175,39 @@ class RelabelWork(StageWork[Outdated, Successor]):
         save_mask(connection, out.mask)
         return Relabelled(out.mask.portrait_id, out.change, str(out.mask.verdict))
 
-    def _successor(self, old: Outdated) -> Successor:
+    def _by_question(self, items: Sequence[Outdated]) -> dict[tuple[Asked, bool], list[int]]:
+        """Numbers of the items by who is asked about them, and whether about other views, too."""
+        questions: dict[tuple[Asked, bool], list[int]] = defaultdict(list)
+        for number, item in enumerate(items):
+            views = self._settings.teacher.views and item.probability_blob is None
+            questions[item.asked, views].append(number)
+        return questions
+
+    def _successors(
+        self, student: Teacher, views: bool, items: Sequence[Outdated]
+    ) -> list[Successor | ItemError]:
+        crops = [attempt(self._crop, item) for item in items]
+        images = [crop[1] for crop in crops if not isinstance(crop, ItemError)]
+        said = looks(images, student, views=views)
+        return [
+            crop
+            if isinstance(crop, ItemError)
+            else attempt(partial(self._successor, student, crop, next(said)), item)
+            for item, crop in zip(items, crops, strict=True)
+        ]
+
+    def _crop(self, old: Outdated) -> tuple[PortraitInput, NDArray[np.uint8]]:
         item = portrait_input(self._store, old.portrait)
-        rgb = decode(item.jpeg, max_pixels=self._settings.decode.max_pixels).rgb
-        mixes = old.probability_blob is not None
-        views = self._settings.teacher.views and not mixes
-        student = self._student(old.asked)
-        (look,) = looks([rgb], student, views=views)
+        return item, decode(item.jpeg, max_pixels=self._settings.decode.max_pixels).rgb
+
+    def _successor(
+        self,
+        student: Teacher,
+        crop: tuple[PortraitInput, NDArray[np.uint8]],
+        look: Look,
+        old: Outdated,
+    ) -> Successor:
+        item, rgb = crop
         if old.probability_blob is not None:  # nobody knows what the mean says of other views
             look = Look(_mean(look.probability, read_grey(self._store, old.probability_blob)))
         judged = judge_probability(item, rgb, look, self._settings)
@@ -193,8 +229,10 @@ class RelabelWork(StageWork[Outdated, Successor]):
         return self._last[1]
 
 
-def _loaded(threads: int, network: str, device: str) -> Teacher:
-    student = load_network(parse_network(network), device=device, threads=threads)
+def _loaded(settings: Settings, threads: int, network: str, device: str) -> Teacher:
+    named = parse_network(network)
+    onnx = overrides(settings.teacher, named)
+    student = load_network(named, device=device, threads=threads, onnx=onnx)
     limit_torch_threads(threads)
     return student
 

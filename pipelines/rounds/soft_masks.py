@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from db import Job, JobRow, JobState, Stage, queue
 from pipelines.networks import NetworkRef, Teacher, load_network
+from pipelines.networks.loading import overrides
 from pipelines.rounds.run_queue import RunQueue
 from pipelines.work.crew import Crew, crew, limit_torch_threads
 from pipelines.work.isolation import attempt
@@ -21,7 +22,7 @@ from pipelines.work.pool import work_through
 from pipelines.work.stage import Committed, StageWork
 from pipelines.workspace.errors import ItemError, PipelineError
 from pipelines.workspace.progress import Progress
-from pipelines.workspace.settings import Settings
+from pipelines.workspace.settings import Settings, TeacherSettings
 from sinet.data import Sample
 from sinet.devices import choose_device
 from sinet.errors import PictureError, SINetError
@@ -119,10 +120,10 @@ def _failures(place: RunQueue) -> list[str]:
 
 
 def soft_mask_stages(
-    consultation: Consultation, _place: RunQueue, threads: int
+    consultation: Consultation, place: RunQueue, threads: int
 ) -> tuple["SoftMaskWork"]:
     """The stages of one worker."""
-    return (SoftMaskWork(consultation, threads),)
+    return (SoftMaskWork(consultation, place.settings.teacher, threads),)
 
 
 class SoftMaskWork(StageWork[Sample, None]):
@@ -131,8 +132,9 @@ class SoftMaskWork(StageWork[Sample, None]):
     stage = Stage.SOFT_MASK
     batch_size = _BATCH
 
-    def __init__(self, consultation: Consultation, threads: int) -> None:
+    def __init__(self, consultation: Consultation, settings: TeacherSettings, threads: int) -> None:
         self._consultation = consultation
+        self._onnx = overrides(settings, consultation.teacher)
         self._threads = threads
         self._teacher: Teacher | None = None
 
@@ -167,6 +169,8 @@ class SoftMaskWork(StageWork[Sample, None]):
     def _loaded(self) -> Teacher:
         if self._teacher is None:
             asked = self._consultation
-            self._teacher = load_network(asked.teacher, device=asked.device, threads=self._threads)
+            self._teacher = load_network(
+                asked.teacher, device=asked.device, threads=self._threads, onnx=self._onnx
+            )
             limit_torch_threads(self._threads)
         return self._teacher

@@ -6,7 +6,7 @@ from torch import nn
 
 from sinet.checkpoint import Model
 from sinet.data import Sample, read_sample
-from sinet.errors import DataError
+from sinet.errors import DataError, NetworkOutputError
 from sinet.evaluate import HeldOutSet, evaluate, evaluate_all, metric_truth
 from sinet.metrics import Counts, boundary_f1, boundary_iou
 from sinet.networks import SegmentationNetwork
@@ -135,3 +135,18 @@ def test_the_first_broken_sample_is_named_whatever_the_threads(shapes):
     shapes[9].image.write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"6\.png"):
         evaluate(Model(BrightIsPerson(), spec(224)), shapes, threads=3)
+
+
+class DarkIsNothing(BrightIsPerson):
+    """Divides by what a black picture has not."""
+
+    def forward(self, images):
+        person = super().forward(images)
+        return person / (images.amax(dim=(1, 2, 3), keepdim=True) > 0)
+
+
+def test_an_answer_of_no_use_names_its_picture(shapes):
+    height, width = cv2.imread(str(shapes[4].image)).shape[:2]
+    cv2.imwrite(str(shapes[4].image), np.zeros((height, width, 3), np.uint8))
+    with pytest.raises(NetworkOutputError, match=r"^4: "):
+        evaluate(Model(DarkIsNothing(), spec(224)), shapes, threads=2)
