@@ -106,6 +106,15 @@ def train(
         int | None,
         typer.Option(min=0, help="Of the whole network.", show_default="the recipe's"),
     ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of the whole network, shared out over its epochs: to compare trainings on "
+            "collections of different sizes.",
+            show_default="the recipe's: an epoch shows every image once",
+        ),
+    ] = None,
     stage_epochs: Annotated[
         int | None,
         typer.Option(
@@ -132,6 +141,10 @@ def train(
         ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where it is trained.")] = Device.AUTO,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Of everything that chance decides.", show_default="the recipe's"),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, to the same numbers.")
     ] = False,
@@ -194,10 +207,12 @@ def train(
         "output_stride": output_stride,
         "pretrained": pretrained,
         "epochs": epochs,
+        "steps": steps,
         "stage_epochs": stage_epochs,
         "init": named(init),
         "teacher": named(teacher),
         "device": device.value,
+        "seed": seed,
     }
     if data is not None:
         request = pipelines.TrainRequest(

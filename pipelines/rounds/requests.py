@@ -21,10 +21,12 @@ class StudentRequest:
         output_stride: how far LiteSeg's backbone shrinks the image.
         pretrained: start with a backbone trained on ImageNet.
         epochs: of the whole network.
+        steps: of the whole network, over all its epochs; None: an epoch shows every image once.
         stage_epochs: of the first stage, the encoder alone.
         init: network whose weights it starts from; None: random ones.
         teacher: network to distil from; None: none, or that of a resumed run.
         device: `auto`, `cpu` or `cuda`.
+        seed: of everything that chance decides.
     """
 
     config: str | None = None
@@ -33,10 +35,12 @@ class StudentRequest:
     output_stride: int | None = None
     pretrained: bool = False
     epochs: int | None = None
+    steps: int | None = None
     stage_epochs: int | None = None
     init: NetworkRef | None = None
     teacher: NetworkRef | None = None
     device: str = "auto"
+    seed: int | None = None
 
     def overrides(self) -> dict[str, Any]:
         """What the recipe is overruled in, by the names of `TrainingConfig`; None: it is not."""
@@ -46,7 +50,9 @@ class StudentRequest:
             "options": {name: value for name, value in options.items() if value is not None},
             "pretrained": self.pretrained or None,
             "epochs": self.epochs,
+            "steps": self.steps,
             "encoder_epochs": self.stage_epochs,
+            "seed": self.seed,
         }
 
 

@@ -1,4 +1,4 @@
-"""Batches of augmented samples that depend on the seed, the epoch and the sample alone.
+"""Batches of augmented samples that depend on the seed, the random order and the sample alone.
 
 Neither the number of workers nor where a run was interrupted changes a pixel.
 """
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -29,7 +30,7 @@ class Batch(NamedTuple):
 class _Request(NamedTuple):
     """What is asked of a worker: it needs no state of its own."""
 
-    epoch: int
+    order: int
     sample: int
     side: int
 
@@ -53,7 +54,7 @@ class AugmentedSamples(Dataset[_Item]):
 
     def __getitem__(self, request: _Request) -> _Item:
         """Return uint8 (3, side, side) RGB, its labels and soft labels, and its name."""
-        rng = np.random.default_rng((self._seed, request.epoch, request.sample))
+        rng = np.random.default_rng((self._seed, request.order, request.sample))
         picture = self._cache[request.sample]
         if rng.random() < self._how.background_probability:
             other = int(rng.integers(len(self._cache)))
@@ -75,19 +76,27 @@ class AugmentedSamples(Dataset[_Item]):
 
 
 class Batches:
-    """All samples of an epoch in a random order, in batches of one size; a rest is left out.
+    """Samples in random orders, in batches of one size; the rest of each order is left out.
 
     Args:
         samples: with `__getitem__` of a request.
         batch_size: samples a batch; lowered to the number of samples if there are fewer.
         seed: of the order.
         workers: processes that augment; 0 for none.
+        steps: batches of an epoch, which goes on in the order where the last one ended; None: an
+            order an epoch.
     """
 
     def __init__(
-        self, samples: AugmentedSamples, batch_size: int, seed: int, workers: int = 0
+        self,
+        samples: AugmentedSamples,
+        batch_size: int,
+        seed: int,
+        workers: int = 0,
+        *,
+        steps: int | None = None,
     ) -> None:
-        self._requests = _Requests(len(samples), min(batch_size, len(samples)), seed)
+        self._requests = _Requests(len(samples), min(batch_size, len(samples)), seed, steps)
         self._loader = DataLoader(
             samples,
             batch_sampler=self._requests,
@@ -108,23 +117,33 @@ class Batches:
 
 
 class _Requests:
-    """The batch sampler: the order of an epoch."""
+    """The batch sampler: random orders of all samples, one after the other, cut into epochs."""
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
+    def __init__(self, count: int, batch_size: int, seed: int, steps: int | None) -> None:
         self._count = count
         self._batch_size = batch_size
         self._seed = seed
+        self._of_order = count // batch_size
+        self._steps = self._of_order if steps is None else steps
         self.epoch = 0
         self.side = 224
 
     def __len__(self) -> int:
-        return self._count // self._batch_size
+        return self._steps
 
     def __iter__(self) -> Iterator[list[_Request]]:
-        order = np.random.default_rng((self._seed, self.epoch)).permutation(self._count)
-        for start in range(0, len(self) * self._batch_size, self._batch_size):
+        first = self.epoch * self._steps
+        number = -1
+        order: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        for step in range(first, first + self._steps):
+            of_order, place = divmod(step, self._of_order)
+            if of_order != number:
+                number = of_order
+                order = np.random.default_rng((self._seed, number)).permutation(self._count)
+            start = place * self._batch_size
             chosen = order[start : start + self._batch_size]
-            yield [_Request(self.epoch, int(index), self.side) for index in chosen]
+            # Augmented by the order's number: a sample looks different whenever it comes again.
+            yield [_Request(number, int(index), self.side) for index in chosen]
 
 
 def _collate(items: Sequence[_Item]) -> Batch:

@@ -8,7 +8,8 @@ import torch
 
 from sinet.training.config import TrainingConfig
 
-# Images times epochs: compiling takes a minute or more, which a short training does not win back.
+# Images, as often as they are shown: compiling takes a minute or more, which a short training does
+# not win back.
 _WORTH_IT: Final = 8_000
 
 
@@ -31,7 +32,9 @@ def worth_compiling(config: TrainingConfig, images: int) -> bool:
         config: of the run.
         images: to learn from.
     """
-    return config.compile and images * (config.encoder_epochs + config.epochs) >= _WORTH_IT
+    seen = images * config.encoder_epochs
+    seen += images * config.epochs if config.steps is None else config.steps * config.batch
+    return config.compile and seen >= _WORTH_IT
 
 
 def has_compiler(device: str) -> bool:

@@ -26,6 +26,12 @@ class TrainingConfig(BaseModel):
     input: InputSpec = InputSpec()
     encoder_epochs: int = Field(default=300, ge=0, description="First stage: encoder alone.")
     epochs: int = Field(default=300, ge=0, description="Second stage: the whole network.")
+    steps: int | None = Field(
+        default=None,
+        ge=1,
+        description="Of the second stage, shared out over its epochs, so that trainings on "
+        "collections of different sizes can be compared; None: an epoch shows every image once.",
+    )
     encoder_batch: int = Field(default=36, ge=1)
     batch: int = Field(default=24, ge=1)
     early_side_px: int | None = Field(
@@ -66,10 +72,18 @@ class TrainingConfig(BaseModel):
     mixed_precision: bool = Field(default=True, description="bfloat16 where it helps, GPU only.")
     overlays: int = Field(default=8, ge=0, description="Example pictures a run writes.")
 
+    def epoch_steps(self, *, encoder_only: bool) -> int | None:
+        """Steps of an epoch; None: as many as show every image once."""
+        if self.steps is None or encoder_only:
+            return None
+        return -(-self.steps // self.epochs)
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.encoder_epochs + self.epochs == 0:
             raise ValueError("encoder_epochs and epochs are both 0")
+        if self.steps is not None and self.steps < self.epochs:
+            raise ValueError(f"steps: {self.epochs} epochs take at least as many")
         network = outline_network(self.model, options=self.options)
         if self.encoder_epochs and not network.encoder_head:
             raise ValueError(f"{self.model} has no encoder head: set encoder_epochs to 0")

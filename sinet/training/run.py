@@ -172,7 +172,13 @@ class _Run:
                 first,
                 epochs,
                 name == "encoder",
-                Batches(self.samples, batch, config.seed, config.workers),
+                Batches(
+                    self.samples,
+                    batch,
+                    config.seed,
+                    config.workers,
+                    steps=config.epoch_steps(encoder_only=name == "encoder"),
+                ),
             )
             for name, first, epochs, batch in plans
             if epochs

@@ -256,6 +256,17 @@ def test_an_epoch_has_whole_batches_of_different_samples(portraits):
     assert len(set(names)) == 6
 
 
+def test_steps_of_an_epoch_go_on_where_the_last_one_ended(portraits):
+    whole, cut = batches_of(portraits, 0), batches_of(portraits, 0, steps=5)
+    whole = [batch for number in range(5) for batch in whole.epoch(number, 32)]
+    for number, pieces in ((0, whole[:5]), (1, whole[5:10])):
+        found = list(cut.epoch(number, 32))
+        assert len(found) == 5
+        for left, right in zip(found, pieces, strict=True):
+            assert left.names == right.names
+            assert torch.equal(left.images, right.images)
+
+
 def test_real_portraits_are_read(shared):
     folder = shared / "data" / "eg1800"
     train, val = find_samples(folder, "train"), find_samples(folder, "val")

@@ -43,13 +43,15 @@ def tensors(path):
     return load_checkpoint(path).network.state_dict()
 
 
-def test_a_resumed_run_ends_at_the_same_numbers(portraits, tmp_path):
+@pytest.mark.parametrize("steps", [None, 7])
+def test_a_resumed_run_ends_at_the_same_numbers(portraits, tmp_path, steps):
     """Interrupted after the encoder stage, and again in the middle of the second."""
-    straight = train(SMALL, portraits[:6], tmp_path / "straight", held_out=portraits[6:])
+    config = SMALL.model_copy(update={"steps": steps})
+    straight = train(config, portraits[:6], tmp_path / "straight", held_out=portraits[6:])
     broken = tmp_path / "broken"
-    train(SMALL, portraits[:6], broken, held_out=portraits[6:], stop_after=1)
-    train(SMALL, portraits[:6], broken, held_out=portraits[6:], stop_after=2, resume=True)
-    resumed = train(SMALL, portraits[:6], broken, held_out=portraits[6:], resume=True)
+    train(config, portraits[:6], broken, held_out=portraits[6:], stop_after=1)
+    train(config, portraits[:6], broken, held_out=portraits[6:], stop_after=2, resume=True)
+    resumed = train(config, portraits[:6], broken, held_out=portraits[6:], resume=True)
     expected, found = tensors(straight), tensors(resumed)
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -180,6 +182,7 @@ def test_a_deeplab_trains_too(portraits, tmp_path):
         ({"input": {"height": 200, "width": 200}}, "multiple of 32"),
         ({"input": {"height": 224, "width": 256}}, "square"),
         ({"early_side_px": 100}, "multiple of 32"),
+        ({"epochs": 9, "steps": 8}, "at least as many"),
         ({"lerning_rate": 1}, "lerning_rate"),
         ({"augmentation": {"rotation": 3}}, "augmentation.rotation"),
     ],
