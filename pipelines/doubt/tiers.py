@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from pipelines.doubt.fitting import FOLDS, LEAST_OF_EACH, Fitted, fit
 from pipelines.doubt.model import ScoreModel, matrix
-from pipelines.masks.second_looks import STUDENT, VIEW, is_second_look
+from pipelines.masks.second_looks import OPINION, STUDENT, VIEW, is_second_look
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "views and student": (VIEW, STUDENT),
+    "opinions and student": (OPINION, STUDENT),
     "student": (STUDENT,),
+    "opinions": (OPINION,),
     "views": (VIEW,),
 }
 """What a richer model sees beside one pass; the richest first."""

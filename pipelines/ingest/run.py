@@ -16,10 +16,10 @@ from pipelines.ingest.request import IngestRequest
 from pipelines.ingest.scan import ScanSummary, scan
 from pipelines.ingest.stage_table import STAGES, ingest_stages
 from pipelines.ingest.tally import Tally
-from pipelines.networks import check_teacher, parse_network
+from pipelines.networks import NetworkRef, check_teacher, parse_network
 from pipelines.networks.current import resolve_settings
 from pipelines.networks.emptiness import emptiness
-from pipelines.networks.names import CURRENT
+from pipelines.networks.names import CURRENT, parse_teacher
 from pipelines.networks.runtimes import gpus_for, modules_of
 from pipelines.origins.rows import apply_policy
 from pipelines.origins.tables import read_table
@@ -104,7 +104,7 @@ def open_for_ingest(
     """
     check_request(settings, request)
     # Only a workspace that is there has a student.
-    wants_student = CURRENT in (settings.teacher.name, settings.teacher.second_opinion)
+    wants_student = CURRENT in map(str, _asked(settings))
     if not wants_student and init_if_missing(root):
         progress.say(f"Made a workspace in {root.absolute()}")
     return Workspace(root, settings)
@@ -196,7 +196,7 @@ def ingest_photos(
         work_through(workspace, ingest_stages, who, progress.stopping, report)
     apply_policy(workspace)
     seconds = time.monotonic() - started
-    teacher = parse_network(workspace.settings.teacher.name)
+    teacher = parse_teacher(workspace.settings.teacher.name)
     return IngestResult(
         registered,
         summary,
@@ -211,11 +211,17 @@ def ingest_photos(
 def _crew(settings: Settings, jobs: int) -> Crew:
     """One worker a core, or a GPU; none where fewer photos wait than one takes at once."""
     fake = settings.teacher.name == settings.detector.name == "fake"
-    asked = [settings.teacher.name, settings.teacher.second_opinion]
-    networks = [parse_network(name) for name in asked if name is not None]
+    networks = _asked(settings)
     gpus = 0 if fake else gpus_for(networks, settings.engine.device)
     preload = () if fake else ("pipelines.ingest.stage_table", *modules_of(networks))
     return crew(settings.engine, jobs, _WORTH_A_PROCESS, gpus=gpus, preload=preload)
+
+
+def _asked(settings: Settings) -> list[NetworkRef]:
+    """The networks that are asked for masks and opinions."""
+    second = settings.teacher.second_opinion
+    named = [*parse_teacher(settings.teacher.name)]
+    return named if second is None else [*named, parse_network(second)]
 
 
 def _register(

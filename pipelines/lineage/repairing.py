@@ -213,11 +213,11 @@ class _Maker:
 
     def _teacher(self, producer: str, settings: TeacherSettings) -> Teacher:
         """The network that a mask names: the settings' own, or a student of this workspace."""
-        if producer.startswith("mean of "):
-            raise _CannotError(f"it is the {producer}: only a backup has it")
         if producer not in self._teachers:
             self._teachers[producer] = self._load(producer, settings)
         found = self._teachers[producer]
+        if found is None and producer.startswith("mean of "):
+            raise _CannotError(f"it is the {producer}: only a backup has it")
         if found is None:
             raise _CannotError(f"the network {producer} is not here any more")
         return found

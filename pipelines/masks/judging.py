@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from db import Verdict
 from pipelines.masks.agreement import difference
 from pipelines.masks.scores import DISAGREEMENT, MaskScores, mask_scores
+from pipelines.masks.second_looks import OPINION
 from pipelines.masks.signals import Evidence, second_looks
 from pipelines.masks.signals import reduced as reduced_evidence
 from pipelines.masks.subject import Mask, Probability, main_subject
 from pipelines.masks.verdict import judge
 from pipelines.masks.views import Views, probability_views
 from pipelines.networks import Teacher
+from pipelines.networks.mean import MeanTeacher
 from pipelines.pictures.decode import decode
 from pipelines.pictures.geometry import Face
 from pipelines.workspace.settings import Settings
@@ -68,11 +70,13 @@ class Look:
         probability: of a person, float32 (H, W) in [0, 1], by the network that makes the mask.
         views: the same network's answers about views of the crop; None: it was not asked.
         second: another network's, of the same shape and range; None: nobody was asked.
+        opinions: of the networks whose mean `probability` is, likewise; none: it is one network's.
     """
 
     probability: Probability
     views: Views | None = None
     second: Probability | None = None
+    opinions: Sequence[Probability] = ()
 
 
 def judge_drawn(item: PortraitInput, mask: Mask, settings: Settings) -> JudgedMask:
@@ -99,15 +103,21 @@ def judge_probability(item: PortraitInput, rgb: Rgb, said: Look, settings: Setti
     mask = main_subject(said.probability, rgb, item.face, item.others, settings.subject)
     scores = mask_scores(mask, rgb, item.face, item.others, said.probability)
     judged = _judge(item, mask, scores, encode_probability(said.probability), settings)
-    if said.views is None and said.second is None:
+    if said.views is None and said.second is None and not said.opinions:
         return judged
     evidence = Evidence(
         mask, rgb, item.face, item.others, said.probability, said.views, said.second
     )
     more = second_looks(reduced_evidence(evidence))
+
+    def apart(probability: Probability) -> float:
+        other = main_subject(probability, rgb, item.face, item.others, settings.subject)
+        return difference(mask, other)
+
     if said.second is not None:
-        other = main_subject(said.second, rgb, item.face, item.others, settings.subject)
-        more[DISAGREEMENT] = difference(mask, other)
+        more[DISAGREEMENT] = apart(said.second)
+    for number, opinion in enumerate(said.opinions, 1):
+        more[f"{OPINION}{number}"] = apart(opinion)
     return replace(judged, scores={**judged.scores, **more})
 
 
@@ -124,12 +134,13 @@ def looks(
     """
     others = second.person_probability(images) if second else [None] * len(images)
     if views:
-        shown = probability_views(teacher, images)
-        return iter(
-            Look(each.plain, each, other) for each, other in zip(shown, others, strict=True)
-        )
-    plain = teacher.person_probability(images)
-    return iter(Look(each, None, other) for each, other in zip(plain, others, strict=True))
+        shown: Sequence[Views | None] = (seen := probability_views(teacher, images))
+        plain = [each.plain for each in seen]
+    else:
+        shown, plain = [None] * len(images), teacher.person_probability(images)
+    # The crops as they are come first among the views.
+    opinions = teacher.opinions if isinstance(teacher, MeanTeacher) else [()] * len(images)
+    return map(Look, plain, shown, others, opinions)
 
 
 def _judge(

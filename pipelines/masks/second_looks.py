@@ -1,7 +1,9 @@
-"""Signals that take more than one answer: of the same network in other views, or of a student.
+"""Signals that take more than one answer.
 
-They are computed when a mask is made, since neither the views' nor the student's answers are kept;
-a student that is asked then has not learnt from what people will say of the mask.
+Of the same network in other views, of a student, or of each of the networks whose mean made the
+mask (`opinion_1`, …: how far its own mask is from theirs). They are computed when a mask is made,
+since none of these answers are kept; a student that is asked then has not learnt from what people
+will say of the mask.
 """
 
 import cv2
@@ -13,7 +15,7 @@ from pipelines.masks.confidence import expected_iou, exterior_doubt, interior_co
 from pipelines.masks.subject import Mask, Probability
 from pipelines.masks.views import Views, middle
 
-VIEW, STUDENT = "view_", "student_"
+VIEW, STUDENT, OPINION = "view_", "student_", "opinion_"
 """What the signals' names begin with."""
 BAND_PX = 7
 PATCH_PX = 15
@@ -79,4 +81,4 @@ def student_signals(mask: Mask, probability: Probability, student: Probability) 
 
 def is_second_look(name: str) -> bool:
     """Whether a signal of this name is one of these."""
-    return name.startswith((VIEW, STUDENT))
+    return name.startswith((VIEW, STUDENT, OPINION))

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from db import Release, Run, reader
-from pipelines.networks.names import CURRENT, parse_network
+from pipelines.networks.names import CURRENT, parse_teacher
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
@@ -88,7 +88,7 @@ def resolve_settings(workspace: Workspace) -> Settings:
     """
     settings = workspace.settings
     names = {
-        key: str(resolve(workspace, parse_network(value)))
+        key: ",".join(str(resolve(workspace, each)) for each in parse_teacher(value))
         for key in ("name", "second_opinion")
         if isinstance(value := getattr(settings.teacher, key), str)
     }

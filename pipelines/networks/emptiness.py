@@ -8,11 +8,13 @@ from sinet.network_ref import NetworkKind, NetworkRef
 from sinet.predict import PersonModel
 
 
-def emptiness(network: NetworkRef, masks: int, empty: int, seen: str = "empty") -> str | None:
+def emptiness(
+    networks: Sequence[NetworkRef], masks: int, empty: int, seen: str = "empty"
+) -> str | None:
     """One line for the end of a run whose masks are all empty, with the likely cause; else None.
 
     Args:
-        network: that made them.
+        networks: that made them; of several, the mean.
         masks: how many it made.
         empty: those without a person.
         seen: what those are, for people.
@@ -20,7 +22,8 @@ def emptiness(network: NetworkRef, masks: int, empty: int, seen: str = "empty") 
     if masks == 0 or empty < masks:
         return None
     what = "the only mask" if masks == 1 else f"all {masks:,} masks"
-    if network.kind is NetworkKind.ONNX:
+    exported = [each for each in networks if each.kind is NetworkKind.ONNX]
+    if exported:
         cause = (
             "it is probably fed otherwise than it was trained, by normalisation (mean, std) or "
             "channel order (channel_order), or another channel is the person (person_index); say "
@@ -28,7 +31,8 @@ def emptiness(network: NetworkRef, masks: int, empty: int, seen: str = "empty") 
         )
     else:
         cause = "it may not have learnt enough, or the pictures are unlike those it knows"
-    return f"{what} of {network.label} {'is' if masks == 1 else 'are'} {seen}: {cause}"
+    labels = ", ".join(each.label for each in networks)
+    return f"{what} of {labels} {'is' if masks == 1 else 'are'} {seen}: {cause}"
 
 
 class Watched:
@@ -48,7 +52,7 @@ class Watched:
     @property
     def warning(self) -> str | None:
         """What is to be said at the end of a run, if anything: see `emptiness`."""
-        return emptiness(self._network, self._answers, self._empty)
+        return emptiness([self._network], self._answers, self._empty)
 
     def person_at_input(self, image: Image) -> Probability:
         """See `PersonModel`."""

@@ -4,7 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.networks.base import PersonTeacher, Teacher, TeacherModel
-from pipelines.networks.names import AUTO, CURRENT, FAKE, check_network, parse_network
+from pipelines.networks.mean import MeanTeacher
+from pipelines.networks.names import (
+    AUTO,
+    CURRENT,
+    FAKE,
+    check_network,
+    parse_network,
+    parse_teacher,
+)
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.files import sha256_prefix
 from pipelines.workspace.settings import OnnxSettings, TeacherSettings
@@ -121,18 +129,17 @@ def _named(name: str, device: str, weights: Path | None) -> "FakeTeacher | Torch
 
 
 def load_teacher(settings: TeacherSettings, device: str, threads: int = 1) -> Teacher:
-    """`load_network` for what the settings name as the teacher.
+    """`load_network` for what the settings name as the teacher; of several, their mean.
 
     Raises:
         ModelError: an unknown name, or as there.
     """
-    return load_network(
-        parse_network(settings.name),
-        device=device,
-        threads=threads,
-        weights=(settings.weights and Path(settings.weights)) or None,
-        onnx=settings.onnx,
-    )
+    weights = (settings.weights and Path(settings.weights)) or None
+    members = [
+        load_network(each, device=device, threads=threads, weights=weights, onnx=settings.onnx)
+        for each in parse_teacher(settings.name)
+    ]
+    return members[0] if len(members) == 1 else MeanTeacher(members)
 
 
 def overrides(settings: TeacherSettings, network: NetworkRef) -> OnnxSettings | None:
@@ -143,11 +150,11 @@ def overrides(settings: TeacherSettings, network: NetworkRef) -> OnnxSettings | 
     Raises:
         ModelError: the settings name a teacher that is none.
     """
-    teacher = parse_network(settings.name)
+    exported = [each for each in parse_teacher(settings.name) if each.kind is NetworkKind.ONNX]
     if network.kind is not NetworkKind.ONNX:
         return None
-    if teacher.kind is NetworkKind.ONNX and (
-        network.weights().resolve() != teacher.weights().resolve()
+    if exported and network.weights().resolve() not in (
+        each.weights().resolve() for each in exported
     ):
         return None
     return settings.onnx
@@ -173,12 +180,20 @@ def _taken(model: PersonModel, network: NetworkRef) -> "OutputLayout | None":
 
 
 def check_teacher(settings: TeacherSettings) -> None:
-    """`check_network` for the settings' teacher, and for the second opinion if one is wanted.
+    """`check_network` for the settings' teachers, and for the second opinion if one is wanted.
 
     Raises:
         ModelError: an unknown name, or as there.
     """
     weights = Path(settings.weights) if settings.weights else None
-    check_network(parse_network(settings.name), weights)
+    teacher = parse_teacher(settings.name)
+    for network in teacher:
+        check_network(network, weights)
+    exported = [each for each in teacher if each.kind is NetworkKind.ONNX]
+    if len(exported) > 1 and settings.onnx != OnnxSettings():
+        raise ModelError(
+            f"[teacher.onnx] is about one exported network, and {settings.name} names "
+            f"{len(exported)}: write what it says into the files' metadata instead"
+        )
     if settings.second_opinion is not None:
         check_network(parse_network(settings.second_opinion))

@@ -34,6 +34,19 @@ def parse_network(text: str) -> NetworkRef:
         raise ModelError(str(error)) from error
 
 
+def parse_teacher(text: str) -> tuple[NetworkRef, ...]:
+    """Understand whom a teacher stands for: one network, or several with commas between them.
+
+    Raises:
+        ModelError: as `parse_network`, or a network is there twice.
+    """
+    names = [each.strip() for each in text.split(",")]
+    networks = tuple(parse_network(name) for name in names)
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ModelError(f"{text}: {twice} is there twice: a mean takes different networks")
+    return networks
+
+
 def check_network(network: NetworkRef, weights: Path | None = None) -> None:
     """Find the mistakes that can be found without loading anything.
 

@@ -13,14 +13,14 @@ ONNX, SINET = parse_network("onnx:a/x.onnx"), parse_network("sinet:bundled")
 
 
 def test_only_where_all_are_empty() -> None:
-    assert emptiness(ONNX, 0, 0) is None
-    assert emptiness(ONNX, 3, 2) is None
-    said = emptiness(ONNX, 1200, 1200)
+    assert emptiness([ONNX], 0, 0) is None
+    assert emptiness([ONNX], 3, 2) is None
+    said = emptiness([ONNX], 1200, 1200)
     assert said is not None
     assert said.startswith("all 1,200 masks of x.onnx are empty: ")
     for cause in ("mean, std", "channel_order", "person_index", "[teacher.onnx]"):
         assert cause in said
-    only = emptiness(SINET, 1, 1)
+    only = emptiness([SINET], 1, 1)
     assert only is not None
     assert only.startswith("the only mask of sinet:bundled is empty: ")
     assert "mean" not in only
