@@ -222,7 +222,7 @@ def run(shared: Path, out: Path, plan: Plan) -> list[dict[str, Any]]:
                 "name": f"round {number}",
                 "images": trained["splits"],
                 "decisions": {name: reviewed[name] for name in ("accepted", "rejected")},
-                "gate": trained["gate"]["reason"],
+                "gate": trained["gate"]["message"],
                 "promoted": trained["promoted"],
                 "minutes": trained["seconds"] / 60,
                 **_evaluate(student, shared, plan.measured),
@@ -291,7 +291,7 @@ def _evaluate(model: Path, shared: Path, images: int | None) -> dict[str, Any]:
         "iou": found["mean"]["iou"],
         "interval": found["iou_interval_95"],
         "boundary_f1": found["mean"]["boundary_f1"],
-        "each": {name: scores["iou"] for name, scores in found["images"].items()},
+        "each": {name: scores["iou"] for name, scores in found["by_image"].items()},
     }
 
 

@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
+
+if TYPE_CHECKING:
+    from tests.turned import Turned
 
 CHECKOUT = Path(__file__).parents[1]
 
@@ -83,6 +87,14 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawl]:
     before = rows_of(crawl.workspace)
     yield crawl
     assert rows_of(crawl.workspace) == before, "a test has changed what all tests share"
+
+
+@pytest.fixture(scope="session")
+def turned(tmp_path_factory: pytest.TempPathFactory) -> "Turned":
+    """The engine turned once by docs/python.md; tests copy its folder before they change it."""
+    from tests.turned import turn
+
+    return turn(tmp_path_factory.mktemp("turned"))
 
 
 def rows_of(workspace: Path) -> dict[str, int]:

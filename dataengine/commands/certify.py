@@ -71,7 +71,7 @@ def certify(
     )
     with opened(context) as workspace, shown_progress() as progress:
         if abandon:
-            print_abandoned(pipelines.abandon_attempt(workspace))
+            print_abandoned(pipelines.abandon_attempt(workspace), as_json=json)
         else:
             found = pipelines.certify_masks(workspace, request, progress)
             print_certification(found, as_json=json)

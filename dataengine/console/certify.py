@@ -17,8 +17,11 @@ def print_certification(found: Certification, *, as_json: bool) -> None:
         _print_lines(found)
 
 
-def print_abandoned(attempt: Attempt) -> None:
+def print_abandoned(attempt: Attempt, *, as_json: bool) -> None:
     """What was given up."""
+    if as_json:
+        print_json(asdict(attempt))
+        return
     say(f"attempt {attempt.number} is given up; what it spent stays spent")
 
 
@@ -28,7 +31,7 @@ def _print_lines(found: Certification) -> None:
         say(f"attempt {number} is void: its masks or its score have changed")
     say(
         f"attempt {attempt.number}: {attempt.population:,} undecided masks with a doubt of at most "
-        f"{attempt.threshold:.4f} by score {attempt.score_model_id}"
+        f"{attempt.threshold:.4f} by score {attempt.score_id}"
     )
     say(
         f"  audit: {attempt.audit_size:,} of them, seed {attempt.seed}; it may err with "

@@ -80,19 +80,18 @@ def _macs(macs: int | None) -> str:
 
 
 def _as_dict(found: Evaluated) -> dict[str, Any]:
-    first, *others = found.scored
-    answer = {
+    first, other = found.scored[0], found.scored[1] if len(found.scored) > 1 else None
+    return {
         "data": str(found.data),
         "split": found.split,
-        "count": len(first.ious),
-        "masks_read": dict(found.masks_read),
+        "images": len(first.ious),
+        "masks_read": found.masks_read,
         **_one(first),
+        "compared_with": other and _one(other),
+        "iou_difference": found.difference and found.difference._asdict(),
+        "drawn": None if found.drawn is None else str(found.drawn),
+        "warnings": found.warnings,
     }
-    for other in others:
-        answer["compared_with"] = _one(other)
-    if found.difference is not None:
-        answer["iou_difference"] = found.difference._asdict()
-    return answer
 
 
 def _one(scored: Scored) -> dict[str, Any]:
@@ -106,5 +105,5 @@ def _one(scored: Scored) -> dict[str, Any]:
         "iou_interval_95": [interval.low, interval.high],
         "negatives": len(scored.evaluation.negatives),
         "false_person_rate": scored.evaluation.false_person_rate,
-        "images": {name: asdict(scores) for name, scores in images.items()},
+        "by_image": {name: asdict(scores) for name, scores in images.items()},
     }

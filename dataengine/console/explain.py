@@ -161,7 +161,7 @@ def _review(review: ReviewHistory, revisions: dict[int, int]) -> str:
 def _add_release(tree: Tree, release: ReleaseHistory, revision: int | None) -> None:
     mask = f", mask {revision}" if revision is not None else ""
     node = tree.add(
-        f"[bold]{_text(release.release)}[/bold]  {release.item} in {release.split}, "
+        f"[bold]{_text(release.name)}[/bold]  {release.item} in {release.split}, "
         f"{release.trust}{mask}  [dim]checksum {release.checksum[:_SHOWN]}…, "
         f"{_text(release.path)}[/dim]"
     )

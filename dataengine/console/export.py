@@ -29,9 +29,10 @@ def _as_dict(found: Exported) -> dict[str, object]:
         "path": str(found.path),
         "format": found.release.format,
         "checksum": found.release.checksum,
-        "portraits": len(found.entries),
+        "portraits": sum(not entry.negative for entry in found.entries),
+        "negatives": sum(entry.negative for entry in found.entries),
         "splits": Counter(str(entry.split) for entry in found.entries),
         "trust": Counter(str(entry.trust) for entry in found.entries),
         "forgotten": found.forgotten,
-        "refused": found.refused,
+        "refused_by_policy": found.refused,
     }

@@ -16,5 +16,5 @@ def print_failures(found: Sequence[Failure], *, as_json: bool) -> None:
         portrait = f" (portrait {each.portrait_id})" if each.portrait_id is not None else ""
         say(f"{printable(each.path or '(overwritten)')}{portrait}")
         say(f"  {each.stage}: {each.reason}")
-        say(f"  {printable(each.error)}")
+        say(f"  {printable(each.message)}")
     say(f"{len(found):,} failed")

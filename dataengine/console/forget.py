@@ -114,6 +114,6 @@ def _line(done: Forgotten) -> str:
 
 def _as_dict(done: Forgotten) -> dict[str, object]:
     planned = done.planned
-    outcome = {**vars(done), "forgotten": done.photos, "known": sorted(planned.known)}
+    outcome = {**vars(done), "forgotten": done.photos, "forgotten_before": sorted(planned.known)}
     del outcome["planned"], outcome["problem"], outcome["server"]
     return {**outcome, "photos": planned.photos, "releases": planned.releases}

@@ -4,6 +4,7 @@ from typing import Any
 
 from dataengine.console.shared.text import print_json, say
 from dataengine.console.status import print_funnel
+from pipelines.ingest.records import Registered
 from pipelines.ingest.run import IngestPlan, IngestResult
 from pipelines.ingest.scan import PairCounts, ScanSummary
 from pipelines.portraits.funnel import Funnel
@@ -30,7 +31,8 @@ def print_ingested(result: IngestResult, state: Funnel, *, as_json: bool) -> Non
 def print_plan(found: IngestPlan, *, as_json: bool) -> None:
     """What would be taken in."""
     if as_json:
-        print_json(found)
+        counts = {"pending": found.pending, "failed": found.failed}
+        print_json({**_offered(found.files, found.scan), **counts})
         return
     files = found.files
     say(
@@ -46,8 +48,8 @@ def _print_scan(scan: ScanSummary) -> None:
     if scan.ignored:
         kinds = ", ".join(f"{suffix} {number:,}" for suffix, number in scan.ignored.most_common())
         say(f"Not images, left out: {kinds}")
-    if scan.skipped:
-        kinds = ", ".join(f"{kind} {number:,}" for kind, number in scan.skipped.most_common())
+    if scan.not_files:
+        kinds = ", ".join(f"{kind} {number:,}" for kind, number in scan.not_files.most_common())
         say(f"Not files, left out: {kinds}")
     if scan.pairs is not None:
         _print_pairs(scan.pairs)
@@ -91,18 +93,28 @@ def _print_run(result: IngestResult) -> None:
 
 def _as_dict(result: IngestResult) -> dict[str, Any]:
     return {
-        "new": result.files.new,
-        "changed": result.files.changed,
-        "known": result.files.known,
+        **_offered(result.files, result.scan),
         "retried": result.retried,
         "seconds": round(result.seconds, 3),
         "interrupted": result.interrupted,
-        "offered": result.scan.offered,
-        "ignored": dict(result.scan.ignored),
-        "skipped": dict(result.scan.skipped),
-        "notes": result.scan.notes,
         "warning": result.warning,
-        "origins": result.scan.origins and vars(result.scan.origins),
-        "pairs": result.scan.pairs and vars(result.scan.pairs),
         **vars(result.tally),
+    }
+
+
+def _offered(files: Registered, scan: ScanSummary) -> dict[str, Any]:
+    """What lay there, for a plan and for a run."""
+    damaged = {"unreadable": scan.unreadable, "broken_tars": scan.broken_tars}
+    return {
+        **vars(files),
+        "offered": scan.offered,
+        "ignored": scan.ignored,
+        "not_files": scan.not_files,
+        "notes": scan.notes,
+        **{
+            name: [{"path": path, "message": text} for path, text in found]
+            for name, found in damaged.items()
+        },
+        "pairs": scan.pairs,
+        "origins": scan.origins,
     }

@@ -12,7 +12,8 @@ def print_predicted(done: Predicted, *, as_json: bool) -> None:
     if done.warning:
         say(f"warning: {done.warning}", err=True)
     if as_json:
-        failed = [{"path": str(each.path), "reason": each.reason} for each in done.failed]
-        print_json({"out": str(done.out), "predicted": done.predicted, "failed": failed})
+        failed = [{"path": str(each.path), "message": each.reason} for each in done.failed]
+        counts = {"predicted": done.predicted, "not_predicted": failed}
+        print_json({"out": str(done.out), **counts, "warning": done.warning})
     else:
         say(f"{done.predicted:,} files predicted in {done.out}, {len(done.failed):,} failed")

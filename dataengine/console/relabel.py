@@ -9,17 +9,17 @@ _SHOWN_FAILURES = 10
 
 def print_relabelled(done: RelabelResult, *, as_json: bool) -> None:
     """What changed, and what could not be done."""
-    whose = done.student if done.round is None else f"the student of round {done.round}"
+    whose = done.producer if done.round is None else f"the student of round {done.round}"
     if as_json:
         print_json(
             {
                 "round": done.round,
-                "student": done.student,
+                "producer": done.producer,
                 "method": done.method,
                 "portraits": len(done.relabelled),
                 "verdicts": done.verdicts,
                 "median_change": done.median_change,
-                "failures": done.failures,
+                "not_relabelled": done.failures,
                 "interrupted": done.interrupted,
             }
         )
@@ -47,7 +47,7 @@ def _print_failures(done: RelabelResult) -> None:
         return
     say(f"{len(done.failures):,} portraits failed (--retry-failed tries them again):", err=True)
     for each in done.failures[:_SHOWN_FAILURES]:
-        line = f"  portrait {each.portrait_id}: {each.reason}: {each.error}"
+        line = f"  portrait {each.portrait_id}: {each.reason}: {each.message}"
         say(printable(line), err=True)
     if len(done.failures) > _SHOWN_FAILURES:
         say("  …; all of them: `dataengine relabel --json`", err=True)

@@ -28,10 +28,10 @@ def fate(line: RoundLine) -> str:
     """Promoted or not, and why."""
     if line.gate is None:
         return "not finished; the same `train` command goes on"
-    reason = line.gate["reason"]
+    message = line.gate["message"]
     if line.forced:
-        return f"promoted by hand: {reason}"
-    return f"{'promoted' if line.promoted else 'not promoted'}: {reason}"
+        return f"promoted by hand: {message}"
+    return f"{'promoted' if line.promoted else 'not promoted'}: {message}"
 
 
 def _print_lines(lines: Sequence[RoundLine]) -> None:

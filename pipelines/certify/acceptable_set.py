@@ -50,7 +50,7 @@ def acceptable_doubt(
     highest = np.inf
     said = doubts(connection, score.id)
     for attempt in known:
-        if attempt.state is not AttemptState.FAILED or attempt.score_model_id != score.id:
+        if attempt.state is not AttemptState.FAILED or attempt.score_id != score.id:
             continue
         # Its audit tells about the masks below its threshold alone.
         answers = audit_answers(workspace, connection, attempt)

@@ -44,12 +44,28 @@ class Terms:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A row of `certificate_attempt`, as it is there."""
+    """A row of `certificate_attempt`.
+
+    Attributes:
+        number: of the attempt in this workspace, from 1.
+        score_id: of the score that chose its set.
+        threshold: doubt up to which masks are in the set, in [0, 1].
+        alpha: the probability of error that it may spend.
+        population: masks in the set.
+        audit_size: of them those that people are asked about.
+        seed: of the draw.
+        listed_sha256: of the ids of the set's masks.
+        errors: bad masks in the audit; None, like the next four, until it is judged.
+        bound: upper one on the share of bad masks in the set, in [0, 1].
+        message: why it failed or is void; None: it did not.
+        findings: what stands beside the bound, see `Findings`.
+        judged_at: when.
+    """
 
     id: int
     number: int
     state: AttemptState
-    score_model_id: int
+    score_id: int
     threshold: float
     terms: Terms
     alpha: float
@@ -59,7 +75,7 @@ class Attempt:
     listed_sha256: str
     errors: int | None
     bound: float | None
-    reason: str | None
+    message: str | None
     findings: dict[str, Any] | None
     judged_at: datetime | None
 
@@ -69,7 +85,7 @@ class Attempt:
             f"at most {self.bound:.2%} of {self.population:,} masks are bad (IoU below "
             f"{self.terms.bad_below:g}), at {self.terms.confidence:.0%} over all attempts: "
             f"{self.errors:,} of {self.audit_size:,} audited; doubt up to {self.threshold:.4f} "
-            f"by score {self.score_model_id}"
+            f"by score {self.score_id}"
         )
 
 
@@ -96,20 +112,24 @@ def begin(
 
 
 def end(
-    connection: Connection, attempt: Attempt, state: AttemptState, reason: str | None, **values: Any
+    connection: Connection,
+    attempt: Attempt,
+    state: AttemptState,
+    message: str | None,
+    **values: Any,
 ) -> Attempt:
     """Note how an attempt ended, and return it; decisions of a void certificate hold no longer."""
     now = datetime.now(UTC)
     # What becomes void keeps the date on which it was judged, if it was.
     judged_at = attempt.judged_at if state is AttemptState.VOID else now
     update = sa.update(CertificateAttempt).where(CertificateAttempt.id == attempt.id)
-    connection.execute(update.values(state=state, reason=reason, judged_at=judged_at, **values))
+    connection.execute(update.values(state=state, reason=message, judged_at=judged_at, **values))
     if state is AttemptState.VOID:
         withdrawn = sa.update(Review).where(
             Review.reviewer == rule_name(attempt), Review.withdrawn_at.is_(None)
         )
         connection.execute(withdrawn.values(withdrawn_at=now))
-    return replace(attempt, state=state, reason=reason, judged_at=judged_at, **values)
+    return replace(attempt, state=state, message=message, judged_at=judged_at, **values)
 
 
 def accept(connection: Connection, attempt: Attempt, found_bad: Collection[int]) -> int:
@@ -203,4 +223,5 @@ def _attempt(row: sa.Row[*tuple[Any, ...]]) -> Attempt:
     terms = Terms(*(known.pop(name) for name in ("max_error", "confidence", "bad_below")))
     for name in ("producers", "created_at"):
         known.pop(name)
-    return Attempt(**known, terms=terms)
+    message, score_id = known.pop("reason"), known.pop("score_model_id")
+    return Attempt(**known, terms=terms, message=message, score_id=score_id)

@@ -127,7 +127,7 @@ def beside_text(beside: Findings, *, certified: bool = True) -> Sequence[str]:
         beside: of the certificate.
         certified: the bound is small enough; otherwise nothing is made of it.
     """
-    missed, number = beside.errors.missed, len(beside.slices)
+    missed, number = beside.error_rates.missed, len(beside.slices)
     lines = [
         f"the audit's reviewers overlooked {missed} spoilt masks"
         if missed.shown
@@ -140,11 +140,13 @@ def beside_text(beside: Findings, *, certified: bool = True) -> Sequence[str]:
         )
     worst, unknown, least = beside.worst, beside.least_audited, beside.least_listed
     if worst is not None:
-        lines.append(f"worst of {number} slices, {_named(worst)}: the audit found {worst.bad} bad")
+        lines.append(
+            f"worst of {number} slices, {_named(worst)}: the audit found {worst.bad_rate} bad"
+        )
     elif unknown is not None:
         lines.append(
             f"none of {number} slices had a bad mask in the audit; least is known of "
-            f"{_named(unknown)}, {unknown.bad.shown:,} audited"
+            f"{_named(unknown)}, {unknown.bad_rate.shown:,} audited"
         )
     if least is not None:
         lines.append(
@@ -171,6 +173,6 @@ def _certificate(attempt: ledger.Attempt) -> Certificate:
         audited=attempt.audit_size,
         errors=attempt.errors,
         threshold=attempt.threshold,
-        score_model=attempt.score_model_id,
+        score_model=attempt.score_id,
         judged_at=attempt.judged_at.isoformat(),
     )

@@ -150,8 +150,8 @@ def void_changed(workspace: Workspace) -> list[int]:
             if each.state not in (AttemptState.OPEN, AttemptState.CERTIFIED):
                 continue
             reason = None
-            if each.score_model_id != score.id:
-                reason = f"score {score.id} has replaced score {each.score_model_id}"
+            if each.score_id != score.id:
+                reason = f"score {score.id} has replaced score {each.score_id}"
             elif ledger.fingerprint(connection, ledger.items(connection, each)) != (
                 each.listed_sha256
             ):

@@ -29,7 +29,7 @@ class AuditedSlice:
         high: largest.
         portraits: of the workspace in the slice.
         listed: of them in the set.
-        bad: found by the audit.
+        bad_rate: found by the audit.
     """
 
     trait: str
@@ -37,7 +37,7 @@ class AuditedSlice:
     high: float
     portraits: int
     listed: int
-    bad: Rate
+    bad_rate: Rate
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Findings:
 
     Attributes:
         reviewers: people whose answers the audit has.
-        errors: theirs, on honeypots and on what they saw twice.
+        error_rates: theirs, on honeypots and on what they saw twice.
         true_bound: on the share of masks that are bad whether or not reviewers see it, in [0, 1].
             It holds with the certificate's confidence less 2.5 %, if reviewers overlook what is
             wrong with a network's mask as often as what was spoilt on purpose (at most the upper
@@ -55,7 +55,7 @@ class Findings:
     """
 
     reviewers: int
-    errors: ReviewerErrors
+    error_rates: ReviewerErrors
     true_bound: float | None
     slices: list[AuditedSlice]
 
@@ -67,7 +67,7 @@ class Findings:
     @property
     def least_audited(self) -> AuditedSlice | None:
         """The slice that the audit says least about; None without slices."""
-        return min(self.slices, key=lambda each: each.bad.shown, default=None)
+        return min(self.slices, key=lambda each: each.bad_rate.shown, default=None)
 
     @property
     def least_listed(self) -> AuditedSlice | None:
@@ -81,8 +81,10 @@ class Findings:
 
 def findings_of(known: Mapping[str, Any]) -> Findings:
     """Read back what `Findings.as_dict` gave."""
-    errors = {name: Rate(**each) for name, each in known["errors"].items()}
-    slices = [AuditedSlice(**{**each, "bad": Rate(**each["bad"])}) for each in known["slices"]]
+    errors = {name: Rate(**each) for name, each in known["error_rates"].items()}
+    slices = [
+        AuditedSlice(**{**each, "bad_rate": Rate(**each["bad_rate"])}) for each in known["slices"]
+    ]
     return Findings(known["reviewers"], ReviewerErrors(**errors), known.get("true_bound"), slices)
 
 
@@ -106,7 +108,7 @@ def find(connection: Connection, attempt: Attempt, answers: Mapping[int, bool]) 
     errors = errors_of(connection, attempt.terms.bad_below, people)
     return Findings(
         reviewers=len(people),
-        errors=errors,
+        error_rates=errors,
         true_bound=_true_bound(attempt, answers, errors.missed),
         slices=[_spread(each, listed, audited) for each in cut(known_traits(connection))],
     )

@@ -23,7 +23,7 @@ class _HasBad(Protocol):
     """A slice of which the share of bad masks is known."""
 
     @property
-    def bad(self) -> Rate:
+    def bad_rate(self) -> Rate:
         """Of the masks that were judged."""
         ...
 
@@ -59,7 +59,7 @@ class SliceLine:
         portraits: how many.
         decided: of them with a decision, by a person or a certificate.
         accepted: of the decided ones those with a trusted mask.
-        bad: of the masks that chance chose and people decided about.
+        bad_rate: of the masks that chance chose and people decided about.
     """
 
     trait: str
@@ -68,7 +68,7 @@ class SliceLine:
     portraits: int
     decided: int
     accepted: int
-    bad: Rate
+    bad_rate: Rate
 
 
 def cut(values: Mapping[int, Mapping[str, float]]) -> list[Slice]:
@@ -140,8 +140,8 @@ def most_bad(lines: Collection[_Judged]) -> _Judged | None:
 
     That with the highest lower end of the interval, so that one bad mask of one is no reason.
     """
-    known = [line for line in lines if line.bad.errors]
-    return max(known, key=lambda line: line.bad.low, default=None)
+    known = [line for line in lines if line.bad_rate.errors]
+    return max(known, key=lambda line: line.bad_rate.low, default=None)
 
 
 def bad_of(each: Slice, known: Mapping[int, bool]) -> Rate:

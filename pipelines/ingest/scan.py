@@ -66,8 +66,8 @@ class ScanSummary:
         ignored: what lies beside photos, by kind: see `sinet.files.leftovers` (a folder counts
             once); `workspace` and `release` for what is our own, `mask` for masks among the
             photos, `comment` and `URL` for lines of lists.
-        skipped: what is no file, by kind: `fifo`, `socket`, `device`; of tars also `symbolic link`,
-            `broken link`, `sparse file`, and `doubled name` for members that a later one replaces.
+        not_files: by kind: `fifo`, `socket`, `device`; of tars also `symbolic link`, `broken link`,
+            `sparse file`, and `doubled name` for members that a later one replaces.
         unreadable: `(path, reason)` of each folder that could not be listed.
         broken_tars: `(path, reason)` of each damaged tar in a folder, offered as a file.
         notes: what somebody might take for read and is not, each with a way out: addresses in
@@ -78,7 +78,7 @@ class ScanSummary:
 
     offered: int = 0
     ignored: Counter[str] = field(default_factory=Counter)
-    skipped: Counter[str] = field(default_factory=Counter)
+    not_files: Counter[str] = field(default_factory=Counter)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     broken_tars: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -249,7 +249,7 @@ class _Scan:
                     break
                 reason = left_out(os.fsdecode(name))
                 if not stat.S_ISREG(status.st_mode):
-                    self._summary.skipped[_kind(status.st_mode)] += 1
+                    self._summary.not_files[_kind(status.st_mode)] += 1
                 elif reason is not None:
                     self._summary.ignored[reason] += 1
                 elif (os.path.islink(path) or name.startswith(b"dataengine.")) and self._is_own(
@@ -299,7 +299,7 @@ class _Scan:
 
     def _tar(self, path: str) -> Iterator[FoundFile]:
         index = tar_index(path)  # complete: a damaged tar is known before a member is
-        self._summary.skipped.update(index.skipped)
+        self._summary.not_files.update(index.not_files)
         prefix = f"{file_uri(path)}#"
         mtime_ns = os.stat(path).st_mtime_ns
         ours = own_members(index.members)

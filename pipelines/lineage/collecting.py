@@ -50,12 +50,12 @@ class Removed:
     Attributes:
         blobs: number of those that were removed, or would be.
         blob_bytes: their bytes.
-        spared: keys of those that a process at work may be about to name.
+        spared_keys: of those that a process at work may be about to name.
     """
 
     blobs: int = 0
     blob_bytes: int = 0
-    spared: list[str] = field(default_factory=list)
+    spared_keys: list[str] = field(default_factory=list)
 
 
 def collect_garbage(
@@ -96,7 +96,7 @@ def collect_garbage(
         )
     removed = remove_unnamed(workspace, found, dry_run=request.dry_run)
     result = Collected(
-        blobs=removed.blobs, blob_bytes=removed.blob_bytes, spared=len(removed.spared)
+        blobs=removed.blobs, blob_bytes=removed.blob_bytes, spared=len(removed.spared_keys)
     )
     _collect_temporaries(workspace, result, dry_run=request.dry_run)
     return result
@@ -131,7 +131,7 @@ def remove_unnamed(workspace: Workspace, keys: Sequence[str], *, dry_run: bool =
         if key not in spared:
             freed = store.size(key) if dry_run else store.remove(key, version)
         if freed is None:
-            result.spared.append(key)
+            result.spared_keys.append(key)
         else:
             result.blobs += 1
             result.blob_bytes += freed

@@ -21,7 +21,7 @@ from pipelines.workspace.store import BlobKind, blob_key
 class Kind(StrEnum):
     """What a file can be."""
 
-    PHOTO = "raw photo"  # as it was taken in
+    PHOTO = "photo"  # as it was taken in
     IMAGE = "image"  # the crop of a portrait
     MASK = "mask"  # a revision of a portrait's mask
 

@@ -107,7 +107,7 @@ def forget_photos(
     """
     planned = plan_forget(workspace, request)
     progress.begin("forgetting", len(planned.photos), "photos")
-    image_ids = [photo.image_id for photo in planned.photos]
+    image_ids = [photo.photo_id for photo in planned.photos]
     removed = remove_photos(workspace, image_ids)
     progress.advance(len(image_ids))
     deleted, server, problem = 0, None, None
@@ -121,7 +121,7 @@ def forget_photos(
         planned,
         photos=removed.photos,
         blobs=removed.blobs,
-        spared=len(removed.spared),
+        spared=len(removed.spared_keys),
         by_bytes_alone=removed.by_bytes_alone,
         tasks_deleted=deleted,
         server=server,

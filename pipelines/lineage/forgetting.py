@@ -48,7 +48,7 @@ class Photo:
     """What is known of a photo.
 
     Attributes:
-        image_id: its id.
+        photo_id: its id.
         sha256: of its bytes.
         uris: of its files, which stay.
         portraits: number of its portraits.
@@ -58,7 +58,7 @@ class Photo:
         near_duplicates: other images of its group, which stay.
     """
 
-    image_id: int
+    photo_id: int
     sha256: str
     uris: list[str]
     portraits: int
@@ -100,14 +100,15 @@ class RemovedPhotos:
     Attributes:
         photos: number of photos.
         blobs: number of files of the store.
-        spared: blobs that a process at work may be about to name; `collect` removes them later.
+        spared_keys: of blobs that a process at work may be about to name; `collect` removes them
+            later.
         by_bytes_alone: photos whose copies will not be known: too little is to be seen on them,
             or they could never be decoded.
     """
 
     photos: int = 0
     blobs: int = 0
-    spared: list[str] = field(default_factory=list)
+    spared_keys: list[str] = field(default_factory=list)
     by_bytes_alone: int = 0
 
 
@@ -195,7 +196,7 @@ def remove_photos(workspace: Workspace, image_ids: Sequence[int]) -> RemovedPhot
     return RemovedPhotos(
         photos=len(image_ids),
         blobs=removed.blobs,
-        spared=removed.spared,
+        spared_keys=removed.spared_keys,
         by_bytes_alone=len(image_ids) - known,
     )
 

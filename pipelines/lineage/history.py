@@ -34,7 +34,7 @@ from pipelines.pictures.rotation import Crop
 class PhotoHistory:
     """A raw photo; `uris` are its files, first first; `origin` is what they say together."""
 
-    image_id: int
+    photo_id: int
     sha256: str
     uris: list[str]
     width: int | None
@@ -96,7 +96,7 @@ class RunHistory:
 class ReleaseHistory:
     """A portrait's place in a release; `item` is the name of its files, `mask_id` its mask."""
 
-    release: str
+    name: str
     round: int | None
     path: str
     format: str
@@ -142,7 +142,7 @@ def photo_history(connection: Connection, image_id: int) -> PhotoHistory:
     row = connection.execute(sa.select(Image.__table__).where(Image.id == image_id)).one()
     uris = sa.select(Source.uri).where(Source.image_id == image_id).order_by(Source.id)
     return PhotoHistory(
-        image_id=row.id,
+        photo_id=row.id,
         sha256=row.sha256,
         uris=list(connection.scalars(uris)),
         width=row.width,
@@ -196,7 +196,7 @@ def releases(connection: Connection, condition: sa.ColumnElement[bool]) -> list[
     runs = _runs(connection, {row.release_id for row in rows})
     return [
         ReleaseHistory(
-            release=row.release,
+            name=row.release,
             round=row.round,
             path=row.path,
             format=row.format,

@@ -22,14 +22,14 @@ class Failure:
             first; None when each has been overwritten with something else.
         stage: what was tried.
         reason: machine-readable code.
-        error: the whole of it, for people.
+        message: the whole of it, for people.
         portrait_id: of the portrait that it was about; None: it was about the whole file.
     """
 
     path: str | None
     stage: str
     reason: str
-    error: str
+    message: str
     portrait_id: int | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -84,6 +84,6 @@ def _of_stage(connection: Connection, stage: Stage) -> Iterator[Failure]:
             path=uri_path(uri) if uri else None,
             stage=str(stage),
             reason=reason or "",
-            error=error or "",
+            message=error or "",
             portrait_id=of_portrait,
         )

@@ -56,12 +56,12 @@ class ReviewerErrors:
 
     Attributes:
         missed: spoilt masks that were taken for good.
-        refused: good masks that were taken for bad.
+        false_alarms: good masks that were taken for bad.
         changed: masks that were judged otherwise when they were shown again.
     """
 
     missed: Rate
-    refused: Rate
+    false_alarms: Rate
     changed: Rate
 
 
@@ -157,7 +157,7 @@ def _errors(answers: Iterable[tuple[bool, bool]], changes: Iterable[bool]) -> Re
     known = list(answers)
     return ReviewerErrors(
         missed=_rate(not said_bad for was_bad, said_bad in known if was_bad),
-        refused=_rate(said_bad for was_bad, said_bad in known if not was_bad),
+        false_alarms=_rate(said_bad for was_bad, said_bad in known if not was_bad),
         changed=_rate(changes),
     )
 

@@ -31,14 +31,14 @@ class ReviewerCounts:
         median_seconds: per decision, as the browser measured it; None if it never did.
         shared: decisions of others on masks this person decided about too.
         agreed: how many of those are the same.
-        errors: on questions whose answer is known; None: no such question was answered.
+        error_rates: on questions whose answer is known; None: no such question was answered.
     """
 
     decisions: dict[str, int]
     median_seconds: float | None
     shared: int
     agreed: int
-    errors: ReviewerErrors | None
+    error_rates: ReviewerErrors | None
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,14 @@ class Benched:
     """What came out.
 
     Attributes:
-        table: in Markdown, a line a network.
+        protocol: what the numbers mean, in words.
+        rows: a network each.
+        table: the same in Markdown, a line a network.
         files: table, numbers and, if something was trained, a plot.
     """
 
+    protocol: str
+    rows: list[Row]
     table: str
     files: list[Path]
 
@@ -88,7 +92,7 @@ def bench_networks(request: BenchRequest, progress: Progress = SILENT) -> Benche
     if any(row.trained for row in rows):
         files.append(request.out / PLOT_FILE)
         _plot(rows, files[-1])
-    return Benched(table, files)
+    return Benched(protocol, rows, table, files)
 
 
 def markdown(rows: Sequence[Row]) -> str:

@@ -33,14 +33,14 @@ class Gate:
         differences: student − other by measure, means with 95 % intervals, 0..1.
         groups: independent groups of test images.
         passes: may it be promoted without a person's word?
-        reason: why or why not, one line.
+        message: why or why not, one line.
     """
 
     against: str
     differences: dict[str, Interval]
     groups: int
     passes: bool
-    reason: str
+    message: str
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -81,20 +81,20 @@ def compare(
     worse = [name for name, found in differences.items() if found.low <= -TOLERANCE]
     if number < MIN_GROUPS:
         passes = False
-        reason = f"only {number} independent test images, {MIN_GROUPS} are needed"
+        message = f"only {number} independent test images, {MIN_GROUPS} are needed"
     elif is_first:
         passes = "iou" in better
-        reason = f"{'better' if passes else 'not better'} than {against}"
+        message = f"{'better' if passes else 'not better'} than {against}"
     elif worse:
         passes = False
-        reason = f"may be worse than {against}: {_said(worse, differences)}"
+        message = f"may be worse than {against}: {_said(worse, differences)}"
     elif not better:
         passes = False
-        reason = f"not better than {against} beyond chance: {_said(MEASURES, differences)}"
+        message = f"not better than {against} beyond chance: {_said(MEASURES, differences)}"
     else:
         passes = True
-        reason = f"better than {against}: {_said(better, differences)}"
-    return Gate(against, differences, number, passes, reason)
+        message = f"better than {against}: {_said(better, differences)}"
+    return Gate(against, differences, number, passes, message)
 
 
 def _said(names: Sequence[str], differences: dict[str, Interval]) -> str:

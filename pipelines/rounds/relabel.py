@@ -61,12 +61,12 @@ class RelabelFailure:
     Attributes:
         portrait_id: which.
         reason: machine-readable code.
-        error: what is wrong.
+        message: what is wrong, for people.
     """
 
     portrait_id: int
     reason: str
-    error: str
+    message: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class RelabelResult:
 
     Attributes:
         round: of the student; None: it was another network.
-        student: who was asked, as a producer of masks.
+        producer: who was asked, as a producer of masks.
         method: whose probability the new masks are made from.
         relabelled: portraits with a new mask, by id.
         failures: portraits that failed, in this run or in one before it.
@@ -83,7 +83,7 @@ class RelabelResult:
     """
 
     round: int | None
-    student: str
+    producer: str
     method: Method
     relabelled: list[Relabelled]
     failures: list[RelabelFailure]

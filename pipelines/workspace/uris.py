@@ -36,7 +36,7 @@ class TarIndex(NamedTuple):
     """What is in a tar: files by name, and how many members are none, by kind."""
 
     members: Mapping[str, TarMember]
-    skipped: Mapping[str, int]
+    not_files: Mapping[str, int]
 
 
 def quote_name(name: bytes) -> str:
@@ -155,7 +155,7 @@ def tar_index(path: str) -> TarIndex:
 def _tar_index(path: str, size: int, mtime_ns: int) -> TarIndex:
     """`tar_index`, cached under everything that tells one state of the tar from another."""
     members: dict[str, TarMember] = {}
-    skipped: Counter[str] = Counter()
+    not_files: Counter[str] = Counter()
     with open_regular(path) as handle:
         # Explicit: the default encoding follows the locale, and an identity must not.
         with tarfile.open(
@@ -166,9 +166,9 @@ def _tar_index(path: str, size: int, mtime_ns: int) -> TarIndex:
                 archive.members = []  # type: ignore[attr-defined]
                 found = _member(entry, members)
                 if isinstance(found, str):
-                    skipped[found] += 1
+                    not_files[found] += 1
                 elif found is not None:
-                    skipped["doubled name"] += members.pop(entry.name, None) is not None
+                    not_files["doubled name"] += members.pop(entry.name, None) is not None
                     members[entry.name] = found
                     if found.offset + found.size > size:
                         raise tarfile.ReadError(f"cut off inside {entry.name!r}")
@@ -177,7 +177,7 @@ def _tar_index(path: str, size: int, mtime_ns: int) -> TarIndex:
         handle.seek(end)
         if handle.read(tarfile.BLOCKSIZE).strip(b"\0"):
             raise tarfile.ReadError(f"damaged header at byte {end:,}")
-    return TarIndex(members, +skipped)
+    return TarIndex(members, +not_files)
 
 
 def _member(entry: tarfile.TarInfo, members: Mapping[str, TarMember]) -> TarMember | str | None:

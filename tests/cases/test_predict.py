@@ -35,7 +35,7 @@ def test_what_is_predicted_is_what_is_ingested(
     names = {file.stem for file in folder.iterdir()}
     written = {file.stem for file in (tmp_path / "out").glob("*.png")}
     assert written == names - {"cut_png"}
-    assert [Path(each["path"]).name for each in told["failed"]] == ["cut_png.png"]
+    assert [Path(each["path"]).name for each in told["not_predicted"]] == ["cut_png.png"]
     assert run["run"]["failures"] == {"truncated": 1}
     assert run["run"]["offered"] == len(names)
     with Image.open(tmp_path / "out/exif6.png") as mask:

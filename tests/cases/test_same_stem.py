@@ -54,8 +54,8 @@ def test_a_flat_mask_of_two_photos_is_neithers(
     assert len(failed) == 2
     for each in failed:
         assert each["stage"] == "import"
-        assert "first/0001.jpg" in each["error"]
-        assert "second/0001.jpg" in each["error"]
+        assert "first/0001.jpg" in each["message"]
+        assert "second/0001.jpg" in each["message"]
 
 
 def test_folders_given_one_by_one_keep_their_names(

@@ -15,7 +15,7 @@ Ingest = Callable[..., dict[str, Any]]
 def test_hard_links_are_photos_and_symbolic_ones_are_counted(cases: Path, ingest: Ingest) -> None:
     run = ingest(cases / "tarlinks")
     assert run["run"]["offered"] == 2
-    assert run["run"]["skipped"] == {"symbolic link": 2}
+    assert run["run"]["not_files"] == {"symbolic link": 2}
     images = run["status"]["photos"]
     assert (images["seen"], images["unique"], images["duplicates"]) == (2, 1, 1)
     assert run["status"]["failures"] == {}
@@ -44,7 +44,7 @@ def test_every_kind_of_member_is_accounted_for(ingest: Ingest, tmp_path: Path) -
             tar.addfile(entry)
     run = ingest(tmp_path / "odd.tar")["run"]
     assert run["offered"] == 2
-    assert run["skipped"] == {
+    assert run["not_files"] == {
         "doubled name": 1, "broken link": 1, "symbolic link": 1, "fifo": 1, "device": 1,
     }  # fmt: skip
     assert run["ignored"] == {"@eaDir": 1, ".json": 1}

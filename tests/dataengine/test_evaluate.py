@@ -29,9 +29,9 @@ def test_scores_for_scripts(run: Run, data: Path, checkpoint: Path) -> None:
     answer = run("evaluate", checkpoint, "--data", data, "--compare", other, "--json")
     assert answer.code == 0, answer.err
     found = json.loads(answer.out)
-    assert (found["split"], found["count"], found["parameters"]) == ("val", 4, 86_910)
+    assert (found["split"], found["images"], found["parameters"]) == ("val", 4, 86_910)
     assert found["macs"] == pytest.approx(63.87e6 * (32 / 224) ** 2, rel=0.01)
-    ious = [scores["iou"] for scores in found["images"].values()]
+    ious = [scores["iou"] for scores in found["by_image"].values()]
     assert found["mean"]["iou"] == pytest.approx(sum(ious) / 4)
     low, high = found["iou_interval_95"]
     assert min(ious) <= low <= found["mean"]["iou"] <= high <= max(ious)
@@ -66,7 +66,7 @@ def test_two_files_of_one_name_are_told_apart(run: Run, data: Path, checkpoint: 
 
 def test_the_limit_takes_the_first(run: Run, data: Path, checkpoint: Path) -> None:
     answer = run("evaluate", checkpoint, "--data", data, "--limit", "1", "--json")
-    assert list(json.loads(answer.out)["images"]) == ["p02"]
+    assert list(json.loads(answer.out)["by_image"]) == ["p02"]
 
 
 def test_the_authors_checkpoint(run: Run, shared: Path) -> None:

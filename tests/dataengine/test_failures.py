@@ -18,13 +18,13 @@ def test_for_people_and_for_scripts(run: Run, ingested: Crawl) -> None:
         "path": str(ingested.raw / "broken.jpg"),
         "stage": "detect",
         "reason": "not_an_image",
-        "error": failure["error"],
+        "message": failure["message"],
         "portrait_id": None,
     }
-    assert "HTML page" in failure["error"]
+    assert "HTML page" in failure["message"]
     lines = run("-w", ingested.workspace, "failures").out.splitlines()
     assert lines[0] == failure["path"]
-    assert lines[1:] == ["  detect: not_an_image", f"  {failure['error']}", "1 failed"]
+    assert lines[1:] == ["  detect: not_an_image", f"  {failure['message']}", "1 failed"]
     none = run("-w", ingested.workspace, "failures", "--stage", "read", "--json")
     assert json.loads(none.out) == []
 

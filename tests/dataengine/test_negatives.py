@@ -52,7 +52,7 @@ def test_only_what_somebody_confirmed_is_released(run: Run, photos: Path, tmp_pa
     assert answer.code == 0, answer.err
     found = json.loads(answer.out)
     assert (found["new"], found["known"]) == (1, 0)
-    assert [Path(each["path"]).name for each in found["refused"]] == ["0.png", "other.png"]
+    assert [Path(each["path"]).name for each in found["not_confirmed"]] == ["0.png", "other.png"]
     assert "1 before" in run("confirm", photos / "cat.png", "--by", "bob").out
     assert run("export", "--out", tmp_path / "without").code == 0
     assert negatives(tmp_path / "without") == []
@@ -125,6 +125,6 @@ def test_evaluate_says_how_often_somebody_is_seen_where_nobody_is(run: Run, tmp_
     assert answer.code == 0, answer.err
     found = json.loads(answer.out)
     assert (found["negatives"], found["false_person_rate"]) == (2, 1.0)
-    assert [found["images"][name]["iou"] for name in ("cat", "cup")] == [0.0, 0.0]
+    assert [found["by_image"][name]["iou"] for name in ("cat", "cup")] == [0.0, 0.0]
     shown = run("evaluate", "sinet:bundled", "--data", tmp_path / "data").out
     assert "false persons, of 2 images without one" in " ".join(shown.split())

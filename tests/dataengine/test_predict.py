@@ -86,7 +86,7 @@ def test_broken_files_do_not_stop_the_others(run: Run, checkpoint: Path, photos:
     assert answer.code == 0
     found = json.loads(answer.out)
     assert found["predicted"] == 3
-    assert {Path(each["path"]).name for each in found["failed"]} == {
+    assert {Path(each["path"]).name for each in found["not_predicted"]} == {
         "cut.jpg", "cut.mp4", "empty.png",
     }  # fmt: skip
     failed = [line for line in answer.err.splitlines() if line.startswith("failed: ")]

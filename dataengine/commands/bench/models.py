@@ -12,6 +12,7 @@ EPILOG = """
 
     dataengine bench models
     dataengine bench models sinet cgnet --data ./eg1800 --epochs 20 --out bench
+    dataengine bench models sinet --json | jq '.rows[].speed.exported_ms'
 """
 
 
@@ -39,6 +40,7 @@ def models(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the results.")] = Path(
         "bench"
     ),
+    json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Compare the networks in one table, measured in one run.
 
@@ -61,4 +63,4 @@ def models(
         device=device.value,
     )
     with shown_progress() as progress:
-        print_benched(pipelines.bench_networks(request, progress))
+        print_benched(pipelines.bench_networks(request, progress), as_json=json)

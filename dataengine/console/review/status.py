@@ -36,7 +36,7 @@ def _print_tables(found: ReviewCounts) -> None:
     Console().print(table)
     if found.reviewers:
         Console().print(_reviewer_table(found))
-    if any(counts.errors for counts in found.reviewers.values()):
+    if any(counts.error_rates for counts in found.reviewers.values()):
         Console().print(_error_table(found))
     for name, again in (
         ("people", found.rechecked.by_people),
@@ -68,9 +68,9 @@ def _error_table(found: ReviewCounts) -> Table:
     for heading in ("reviewer", "bad missed", "good refused", "changed"):
         table.add_column(heading)
     for name, counts in found.reviewers.items():
-        if counts.errors is not None:
-            rates = (counts.errors.missed, counts.errors.refused, counts.errors.changed)
-            table.add_row(cell(name), *map(str, rates))
+        if (rates := counts.error_rates) is not None:
+            shown = (rates.missed, rates.false_alarms, rates.changed)
+            table.add_row(cell(name), *map(str, shown))
     return table
 
 

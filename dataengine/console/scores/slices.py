@@ -29,7 +29,7 @@ def print_slices(lines: Sequence[SliceLine], *, as_json: bool) -> None:
         accepted = f"{line.accepted / line.decided:.0%}" if line.decided else "–"
         shares = (f"{line.decided / line.portraits:.0%}", accepted)
         within = interval(line.trait, line.low, line.high)
-        table.add_row(title, within, f"{line.portraits:,}", *shares, str(line.bad))
+        table.add_row(title, within, f"{line.portraits:,}", *shares, str(line.bad_rate))
         last = line.trait
     Console().print(table)
     least, worst = least_accepted(lines), most_bad(lines)
@@ -37,7 +37,7 @@ def print_slices(lines: Sequence[SliceLine], *, as_json: bool) -> None:
         share = f"{least.accepted / least.decided:.0%} of those decided"
         say(f"accepted least often: {_name(least)}, {share}")
     if worst is not None:
-        say(f"bad most surely: {_name(worst)}, {worst.bad}")
+        say(f"bad most surely: {_name(worst)}, {worst.bad_rate}")
 
 
 def _name(line: SliceLine) -> str:

@@ -111,7 +111,7 @@ def test_too_many_bad_masks_end_it_and_the_next_attempt_has_half_the_alpha(
     pull_answers(ready, gateway=gateway)
     failed = certify(ready, TERMS)
     assert failed.attempt.state is AttemptState.FAILED
-    assert "cannot be certified" in (failed.attempt.reason or "")
+    assert "cannot be certified" in (failed.attempt.message or "")
     assert certified(ready) == []
     # Its audit counts against the threshold: everything there was bad.
     with pytest.raises(CertifyError, match="no threshold promises"):
@@ -150,7 +150,7 @@ def test_a_new_score_or_a_replaced_mask_voids(ready: Workspace, gateway: FakeGat
     assert void_changed(ready) == [1]
     assert certified(ready) == []
     with ready.engine.begin() as connection:
-        assert attempts(connection)[0].reason == "masks of its set were replaced or are gone"
+        assert attempts(connection)[0].message == "masks of its set were replaced or are gone"
 
 
 def test_a_refit_voids_an_open_attempt(ready: Workspace) -> None:
@@ -193,9 +193,9 @@ def test_what_stands_beside_the_bound_goes_wherever_the_masks_go(
     assert ended.findings is not None
     beside = findings_of(ended.findings)
     assert beside.reviewers == 1
-    assert beside.errors.missed.shown > 0, "honeypots were among the questions"
+    assert beside.error_rates.missed.shown > 0, "honeypots were among the questions"
     turn = [each for each in beside.slices if each.trait == "turn"]
-    assert sum(each.bad.shown for each in turn) == ended.audit_size
+    assert sum(each.bad_rate.shown for each in turn) == ended.audit_size
     assert sum(each.listed for each in turn) == ended.population
 
     found = export_release(ready, ExportRequest(out=tmp_path / "out"))

@@ -116,7 +116,7 @@ def test_lines_count_decisions_of_their_slice(reviewed: Prepared, tmp_path: Path
     assert worst is not None
     assert least is not None
     assert (worst.trait, worst.high) == (least.trait, least.high) == ("face_px", 300)
-    assert worst.bad.errors == worst.bad.shown == worst.portraits == NUMBER / 3
+    assert worst.bad_rate.errors == worst.bad_rate.shown == worst.portraits == NUMBER / 3
     assert least.accepted == 0
 
 

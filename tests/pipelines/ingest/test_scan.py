@@ -56,7 +56,7 @@ def test_what_is_no_file_is_skipped_and_counted(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     summary = ScanSummary()
     assert names(tmp_path, summary=summary) == []
-    assert summary.skipped == {"fifo": 1}
+    assert summary.not_files == {"fifo": 1}
 
 
 def test_link_loops_end_and_no_folder_is_walked_twice(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_released_image(workspace: Workspace, released: Path, raw: Path, tmp_p
     assert (mask.revision, mask.source, mask.producer) == (1, "teacher", "fake-teacher")
     assert mask.settings == portrait.settings
     (place,) = portrait.releases
-    assert (place.release, place.item, place.mask_id) == ("round-1", image.stem, mask.mask_id)
+    assert (place.name, place.item, place.mask_id) == ("round-1", image.stem, mask.mask_id)
     assert place.checksum == digest(released / "checksums.txt")
     (run,) = place.runs
     assert run.folder == "runs/round-1"

@@ -51,7 +51,7 @@ def test_the_command(
     again = run("-w", closed, "forget", raw, "--yes", "--json")
     assert again.code == 0
     found = json.loads(again.out)
-    assert (found["known"], found["forgotten"], found["photos"]) == ([str(raw)], 0, [])
+    assert (found["forgotten_before"], found["forgotten"], found["photos"]) == ([str(raw)], 0, [])
     assert "was forgotten on 20" in again.err
     for gone in (
         raw,

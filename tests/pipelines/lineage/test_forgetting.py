@@ -105,7 +105,7 @@ def test_everything_of_a_photo_goes_and_nothing_else(
 
     done = remove_photos(workspace, [image_id])
     # The probability of the fake teacher is everybody's: it stays.
-    assert (done.photos, done.blobs, done.spared) == (1, 3, [])
+    assert (done.photos, done.blobs, done.spared_keys) == (1, 3, [])
     after = rows(workspace)
     lost = {name: before[name] - after[name] for name in before if before[name] != after[name]}
     assert lost == {
@@ -247,7 +247,7 @@ def test_blobs_that_somebody_at_work_may_name_are_left_to_gc(
     path = workspace.store.local_path(str(key))
     other.store.put(BlobKind.PORTRAIT, path.read_bytes())  # of another photo's crop
     done = remove_photos(workspace, [image_id])
-    assert (done.blobs, done.spared) == (1, [key])
+    assert (done.blobs, done.spared_keys) == (1, [key])
     assert path.exists()
     other.close()
     assert collect_garbage(workspace, CollectRequest(yes=True)).blobs == 1

@@ -133,9 +133,9 @@ def test_their_answers_measure_and_nothing_else(server: tuple[Workspace, FakeGat
     assert found[ANN].missed == rate(3, 4)
     assert found[BOB].missed == rate(1, len(made) - 4)
     assert both.missed == rate(4, len(made))
-    assert both.refused.shown == both.changed.shown == 0
+    assert both.false_alarms.shown == both.changed.shown == 0
     assert strict == {}, "masks that are not bad by that measure do not count"
-    assert counts.reviewers[ANN].errors == found[ANN]
+    assert counts.reviewers[ANN].error_rates == found[ANN]
     assert counts.reviewers[BOB].decisions == {}, "no decisions about masks"
 
 
@@ -156,7 +156,7 @@ def test_two_acceptances_make_a_mask_known_as_good(server: tuple[Workspace, Fake
     gateway.answer(by_id[good[1].request_id].task_id, "accept", reviewer=ANN)
     pull_answers(workspace, gateway=gateway)
     with workspace.engine.begin() as connection:
-        assert reviewer_errors(connection, 0.9)[ANN].refused == rate(1, 2)
+        assert reviewer_errors(connection, 0.9)[ANN].false_alarms == rate(1, 2)
         decision = decided(connection)[by_id[good[0].request_id].mask_id]
     assert decision is Decision.ACCEPT, "it stands"
 

@@ -38,7 +38,7 @@ def judged(
 def test_clearly_better_in_both_passes() -> None:
     gate = judged(0.01, 0.01)
     assert gate.passes
-    assert gate.reason.startswith("better than the rival: IoU +1.00 (")
+    assert gate.message.startswith("better than the rival: IoU +1.00 (")
     assert gate.differences["iou"].difference == pytest.approx(0.01)
 
 
@@ -50,13 +50,13 @@ def test_better_in_one_and_not_worse_in_the_other_passes() -> None:
 def test_a_difference_within_chance_does_not_pass() -> None:
     gate = judged(0.001, 0.001)
     assert not gate.passes
-    assert "not better than the rival beyond chance" in gate.reason
+    assert "not better than the rival beyond chance" in gate.message
 
 
 def test_better_in_one_but_maybe_worse_in_the_other_does_not_pass() -> None:
     gate = judged(0.02, -0.002)
     assert not gate.passes
-    assert gate.reason.startswith("may be worse than the rival: boundary F1 -0.20")
+    assert gate.message.startswith("may be worse than the rival: boundary F1 -0.20")
 
 
 def test_the_limits_are_those_of_the_gate() -> None:
@@ -68,7 +68,7 @@ def test_the_limits_are_those_of_the_gate() -> None:
 def test_few_images_decide_nothing() -> None:
     gate = judged(0.5, 0.5, count=MIN_GROUPS - 1)
     assert not gate.passes
-    assert gate.reason == "only 99 independent test images, 100 are needed"
+    assert gate.message == "only 99 independent test images, 100 are needed"
 
 
 def test_near_duplicates_count_once() -> None:
@@ -96,4 +96,4 @@ def test_the_first_student_needs_only_to_beat_an_untrained_network() -> None:
     assert judged(0.3, -0.1, is_first=True).passes
     gate = judged(-0.01, 0.3, is_first=True)
     assert not gate.passes
-    assert gate.reason == "not better than the rival"
+    assert gate.message == "not better than the rival"

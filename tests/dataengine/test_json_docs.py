@@ -1,0 +1,301 @@
+"""docs/json.md is true: what each command prints has the keys and types it says, and no others."""
+
+import hashlib
+import json
+import math
+import os
+import re
+import shutil
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipelines.certify.attempts import Attempt
+from pipelines.certify.certifying import Certification
+from pipelines.certify.findings import AuditedSlice, Findings
+from pipelines.doubt.drift import RoundDrift
+from pipelines.doubt.slices import SliceLine
+from pipelines.label_studio.fake import FakeGateway
+from pipelines.label_studio.gateway import Brush
+from pipelines.label_studio.rle import encode_mask
+from pipelines.lineage.explaining import Explanation
+from pipelines.lineage.forgetting import Containing, Photo
+from pipelines.lineage.history import (
+    MaskHistory,
+    PhotoHistory,
+    PortraitHistory,
+    ReleaseHistory,
+    ReviewHistory,
+    RunHistory,
+)
+from pipelines.lineage.report import Report
+from pipelines.origins.origin import Origin
+from pipelines.portraits.failures import Failure
+from pipelines.portraits.forgotten import Refused
+from pipelines.portraits.funnel import Funnel, PhotoCounts
+from pipelines.portraits.listing import PortraitLine
+from pipelines.portraits.reviewer_errors import Rate, ReviewerErrors
+from pipelines.review.pull import PullResult
+from pipelines.review.push import PushResult
+from pipelines.review.status import ReviewCounts, ReviewerCounts
+from pipelines.rounds.gate import Gate
+from pipelines.rounds.history import RoundLine
+from sinet.benchmark import Row
+from sinet.checkpoint import Model, save_checkpoint
+from sinet.evaluate import Scores
+from sinet.metrics import Interval
+from sinet.models import ListedNetwork
+from sinet.networks import build_network
+from sinet.normalisation import InputSpec
+from tests.dataengine.conftest import COMMANDS, Run
+from tests.dataengine.json_page import PAGE, Page, Reading, alternatives, read_page
+from tests.turned import Turned, photos, surroundings
+
+# In this order: what is typed after `dataengine -w portraits`, up to `--json`.
+LINES = (
+    "models",
+    "ingest extra --dry-run",
+    "ingest paired --masks drawn --origin origins.csv --dry-run",
+    "ingest extra",
+    "ingest paired --masks drawn --origin origins.csv",
+    "failures",
+    "confirm extra/black.png raw/002.png --by anna",
+    "status",
+    "list",
+    "scores show",
+    "scores slices",
+    "scores drift",
+    "review push --limit 20",
+    "review pull",
+    "review status",
+    "scores fit",
+    "certify --max-error 0.4 --confidence 0.6",
+    "certify --abandon",
+    "certify --max-error 0.4 --confidence 0.6",
+    "review push --limit 1",
+    "review pull",
+    "certify --max-error 0.4 --confidence 0.6",
+    "export --out out --negatives",
+    "train --data release --config quick.toml --out run",
+    "train --round 1 --config quick.toml --epochs 2",
+    "rounds",
+    "relabel --round 1",
+    "relabel --network broken.safetensors",
+    "failures",
+    "evaluate run/last.safetensors --data release --split train --limit 2 --worst 1 --out x.png",
+    "evaluate run/last.safetensors --data out --split all --compare run/last.safetensors",
+    "predict run/last.safetensors raw/001.png raw/broken.png --out predicted",
+    "convert run/last.safetensors --out run.onnx --check more",
+    "bench models sinet --data release --epochs 1 --side 32 --runs 1 --out bench",
+    "explain raw/001.png:75,100",
+    "explain asked.jpg",
+    "explain paired/350.png",
+    "verify",
+    "verify release",
+    "backup saved",
+    "restore saved restored",
+    "gc --dry-run",
+    "forget raw/001.png --yes",
+    "explain raw/001.png",
+    "ingest raw/001.png copy.jpg",
+    "forget --refused",
+    "forget raw/001.png --lift",
+    "verify damaged",
+    "ingest late --teacher run/last.safetensors",
+)
+CODES = {"verify damaged": 1}
+
+SAME = {
+    "review push": PushResult,
+    "review pull": PullResult,
+    "certify": Certification,
+    "explain": Explanation,
+    "failures": Failure,
+    "list": PortraitLine,
+    "scores slices": SliceLine,
+    "scores drift": RoundDrift,
+    "forget --refused": Refused,
+    "funnel": Funnel,
+    "photo counts": PhotoCounts,
+    "review": ReviewCounts,
+    "reviewer": ReviewerCounts,
+    "error rates": ReviewerErrors,
+    "rate": Rate,
+    "attempt": Attempt,
+    "findings": Findings,
+    "audited slice": AuditedSlice,
+    "run": RoundLine,
+    "gate": Gate,
+    "interval": Interval,
+    "measures": Scores,
+    "network": ListedNetwork,
+    "measured network": Row,
+    "history": PortraitHistory,
+    "photo": PhotoHistory,
+    "origin": Origin,
+    "mask": MaskHistory,
+    "decision": ReviewHistory,
+    "place": ReleaseHistory,
+    "training run": RunHistory,
+    "report": Report,
+    "forgotten photo": Photo,
+    "containing release": Containing,
+}
+"""What is printed as it is in Python: there the types say what may be null."""
+
+
+def command_of(line: str) -> str:
+    """The longest command on the page that a line begins with, with the option that varies it."""
+    words = line.split()
+    name = " ".join(words[:2]) if " ".join(words[:2]) in COMMANDS else words[0]
+    varied = (f"{name} {word}" for word in words if word.startswith("--"))
+    return next((each for each in varied if each in read_page().prints), name)
+
+
+def prepare(folder: Path, server: FakeGateway) -> None:
+    """Lay out what the lines name, with something of everything that may go wrong."""
+    photos(folder / "extra", range(300, 320))
+    Image.new("RGB", (300, 400)).save(folder / "extra/black.png")
+    (folder / "extra/notes.txt").write_text("no photo")
+    (folder / "extra/more.zip").write_bytes(b"PK\x03\x04")
+    (folder / "extra/cut.tar").write_bytes(b"no tar")
+    os.mkfifo(folder / "extra/pipe")
+    for broken in ("extra/broken.png", "raw/broken.png"):
+        (folder / broken).write_bytes((folder / "raw/000.png").read_bytes()[:400])
+    photos(folder / "paired", range(350, 352))
+    (folder / "drawn").mkdir()
+    mask = Image.new("L", (150, 200))
+    mask.paste(255, (30, 40, 120, 200))
+    mask.save(folder / "drawn/350.png")
+    mask.save(folder / "drawn/nobody.png")
+    (folder / "origins.csv").write_text(
+        "file,url,page,author,license,downloaded_at,consent\n350.png,https://example.org/a.png,"
+        "https://example.org/,Ann,CC-BY-4.0,2026-01-02T03:04:05Z,yes\n"
+    )
+    photos(folder / "late", range(400, 401))
+    Image.open(folder / "raw/001.png").save(folder / "copy.jpg", quality=95)
+    network = build_network("sinet").eval()
+    next(network.parameters()).data.fill_(math.nan)
+    spec = InputSpec(height=32, width=32)
+    save_checkpoint(folder / "broken.safetensors", Model(network, spec))
+    shutil.copytree(folder / "release", folder / "damaged")
+    (folder / "damaged/manifest.jsonl").write_text("")
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return read_page()
+
+
+@pytest.fixture
+def reading(
+    page: Page, turned: Turned, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> Reading:
+    """What all lines printed."""
+    folder = Path(shutil.copytree(turned.folder, tmp_path / "turned"))
+    server = turned.server
+    prepare(folder, server)
+    surroundings(monkeypatch, folder, server)
+    found = Reading(page=page)
+    for line in LINES:
+        if line == "review pull":
+            answer_open(folder, server)
+        answer = run("-w", "portraits", *line.split(), "--json")
+        assert answer.code == CODES.get(line, 0), (line, answer.err)
+        command = command_of(line)
+        found.read(json.loads(answer.out), page.prints[command], command)
+    return found
+
+
+def answer_open(folder: Path, server: FakeGateway) -> None:
+    """Answer what is open; what was asked first, `asked.jpg`, is fixed when people come again."""
+    waiting = [task for task in server.tasks.values() if not task.annotations]
+    for number, task in enumerate(waiting):
+        server.answer(task.id, "reject" if number % 3 == 0 else "accept")
+    asked = folder / "asked.jpg"
+    if not asked.exists():
+        name = Path(waiting[0].image_url).name
+        shutil.copy(next((folder / "portraits/store").rglob(name)), asked)
+        return
+    digest = hashlib.sha256(asked.read_bytes()).hexdigest()
+    task = next(each for each in server.tasks.values() if digest in each.image_url)
+    shown = task.mask
+    assert shown is not None
+    person = np.zeros((shown.height, shown.width), np.bool_)
+    person[shown.height // 4 :, shown.width // 4 : -shown.width // 4] = True
+    drawn = Brush(encode_mask(person), shown.width, shown.height)
+    server.delete_answer(task.id, task.annotations[0].id)
+    server.edit(task.id, server.answer(task.id, "fix", regions=[drawn]), comment="the hair")
+
+
+def test_the_page_is_true(page: Page, reading: Reading) -> None:
+    assert reading.wrong == []
+    never = {
+        f"{name}: {key}"
+        for name, rows in page.objects.items()
+        for key in rows
+        if (name, key) not in reading.told
+    }
+    assert never == set()
+
+
+def test_every_command_is_on_the_page(page: Page) -> None:
+    with_json = {
+        name
+        for name, command in COMMANDS.items()
+        if any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert {command_of(line) for line in LINES} == set(page.prints)
+    assert {name for name in page.prints if "--" not in name} == with_json
+    without = re.search(r"^(`init`.*?) have no `--json`", PAGE, flags=re.MULTILINE | re.DOTALL)
+    assert without is not None
+    assert set(re.findall(r"`([^`]+)`", without[1])) == COMMANDS.keys() - with_json
+
+
+def test_links_lead_somewhere() -> None:
+    for name, anchor in re.findall(r"\[([^\]]+)\]\(#([\w-]+)\)", PAGE):
+        assert anchor == name.lower().replace(" ", "-")
+        assert re.search(rf"^#+ {name}$", PAGE, flags=re.MULTILINE | re.IGNORECASE), name
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_types_are_those_of_the_code(page: Page, name: str) -> None:
+    hints = typing.get_type_hints(SAME[name])
+    wrong = [
+        f"{key} is {kind}, in Python {hints[key]}"
+        for key, kind in page.objects[name].items()
+        if key in hints and not matches(page, kind, hints[key])
+    ]
+    assert wrong == []
+
+
+def matches(page: Page, kind: str, hint: Any) -> bool:
+    """Whether a type on the page is one of Python."""
+    if isinstance(hint, types.UnionType):
+        inner = [each for each in typing.get_args(hint) if each is not types.NoneType]
+        return "null" in alternatives(kind) and matches(page, without_null(kind), *inner)
+    origin, of = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (list, tuple, Sequence):
+        return kind.endswith("[]") and matches(page, kind.removesuffix("[]"), of[0])
+    if origin is not None and issubclass(origin, Mapping):
+        values = of[1] if len(of) > 1 else int
+        if kind in page.objects:  # a mapping of which the page knows the keys
+            return values is Any
+        return kind.startswith("{") and matches(page, kind[1:-1], values)
+    if is_dataclass(hint) or hint is Interval:
+        return kind in page.objects or kind == "string"  # a string: what it is called
+    simple: dict[Any, str] = {int: "integer", float: "number", bool: "boolean"}
+    return kind == simple.get(hint, "string")
+
+
+def without_null(kind: str) -> str:
+    return " or ".join(each for each in alternatives(kind) if each != "null")
