@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import ITEM_TABLES, Image, JobRow, JobState, Mask, Portrait, Source, open_engine, reader
+from db.tables import Rows
 
 RUN_SPECIFIC = {
     "id", "image_id", "portrait_id", "settings_id", "item_id", "added_at", "created_at",
@@ -118,8 +119,8 @@ def _snapshot(connection: Connection) -> Snapshot:
     return rows
 
 
-def _rows(connection: Connection, table: type) -> Iterable[sa.Row[Any]]:
-    return connection.execute(sa.select(sa.inspect(table).local_table)).all()
+def _rows(connection: Connection, table: type[Rows]) -> Iterable[sa.Row[Any]]:
+    return connection.execute(sa.select(table.__table__)).all()
 
 
 def _compared(row: sa.Row[Any]) -> Row:
