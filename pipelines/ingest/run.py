@@ -18,6 +18,7 @@ from pipelines.ingest.stage_table import STAGES, ingest_stages
 from pipelines.ingest.tally import Tally
 from pipelines.networks import NetworkRef, check_teacher, parse_network
 from pipelines.networks.current import resolve_settings
+from pipelines.networks.downloading import download_missing
 from pipelines.networks.emptiness import emptiness
 from pipelines.networks.names import CURRENT, parse_teacher
 from pipelines.networks.runtimes import gpus_for, modules_of
@@ -190,6 +191,9 @@ def ingest_photos(
 
     if any(todo[stage][state] for stage in STAGES for state in (JobState.TODO, JobState.DOING)):
         files = sum(todo[stage][JobState.TODO] for stage in (Stage.READ, Stage.DETECT))
+        if not workspace.settings.teacher.weights:
+            device = workspace.settings.engine.device
+            download_missing(_asked(workspace.settings), device, progress.say)
         who = _crew(workspace.settings, sum(todo[stage][JobState.TODO] for stage in STAGES))
         progress.say(f"ingesting {files:,} files with {who.workers or 'no further'} workers")
         progress.begin("ingesting", files, "images")

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.networks.base import PersonTeacher, Teacher, TeacherModel
+from pipelines.networks.downloading import named_by_auto
 from pipelines.networks.mean import MeanTeacher
 from pipelines.networks.names import (
     AUTO,
@@ -123,9 +124,7 @@ def _named(name: str, device: str, weights: Path | None) -> "FakeTeacher | Torch
         where = choose_device(device)
     except SINetError as error:
         raise ModelError(str(error)) from error
-    if name == AUTO:
-        name = "deeplabv3_mobilenet_v3_large" if where == "cpu" else "deeplabv3_resnet101"
-    return TorchvisionTeacher(name, weights, where)
+    return TorchvisionTeacher(named_by_auto(where) if name == AUTO else name, weights, where)
 
 
 def load_teacher(settings: TeacherSettings, device: str, threads: int = 1) -> Teacher:

@@ -1,6 +1,5 @@
 """The three DeepLabv3 networks of torchvision with their COCO weights as teachers."""
 
-import urllib.error
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.networks.base import Image, Probability
+from pipelines.networks.downloading import downloaded
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.files import sha256_prefix
 from sinet.predict import resize_probability
@@ -92,14 +92,12 @@ def _working_copy(image: Image) -> NDArray[np.float32]:
 
 
 def _build(network: str, weights: Path | None) -> Any:
-    from torchvision.models import get_model, get_model_weights
+    from torchvision.models import get_model
 
     model = get_model(
         network, weights=None, weights_backbone=None, num_classes=_CLASSES, aux_loss=True
     )
-    state = (
-        _read_state(weights) if weights else _download(get_model_weights(network).DEFAULT, network)
-    )
+    state = _read_state(weights or downloaded(network))
     try:
         # The auxiliary head serves training only; a file without it is as good.
         missing, unexpected = model.load_state_dict(state, strict=False)
@@ -132,13 +130,3 @@ def _read_state(weights: Path) -> dict[str, Any]:
     if not all(isinstance(key, str) for key in state):
         raise ModelError(f"{weights}: not the weights of a network (entries have no names)")
     return state
-
-
-def _download(weights: Any, network: str) -> dict[str, Any]:
-    try:
-        return dict(weights.get_state_dict(progress=False, check_hash=True, weights_only=True))
-    except (urllib.error.URLError, OSError, RuntimeError) as error:
-        raise ModelError(
-            f"the weights of {network} could not be downloaded ({error}); fetch {weights.url} "
-            "elsewhere and give it with --teacher-weights FILE, or use --teacher onnx:FILE"
-        ) from error

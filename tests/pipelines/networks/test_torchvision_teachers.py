@@ -1,20 +1,26 @@
 """Torchvision's DeepLabv3 with weights from a file; their values do not matter here."""
 
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
 
 from pipelines.networks import load_teacher
 from pipelines.networks.base import Teacher
+from pipelines.networks.downloading import FILES
 from pipelines.networks.names import TORCHVISION as NETWORKS
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import TeacherSettings
+from tests.conftest import CHECKOUT
 
 MOBILENET = "deeplabv3_mobilenet_v3_large"
 
@@ -134,4 +140,42 @@ def test_the_networks_are_torchvisions() -> None:
     from torchvision.models import get_model_weights
 
     for network in NETWORKS:
-        assert get_model_weights(network).DEFAULT.meta["categories"].index("person") == 15
+        weights = get_model_weights(network).DEFAULT
+        assert weights.meta["categories"].index("person") == 15
+        name, megabytes = FILES[network]
+        assert weights.url == f"https://download.pytorch.org/models/{name}"
+        assert megabytes == round(weights.meta["_file_size"])
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_run_without_internet_says_so_once_and_nothing_else(
+    astronaut: np.ndarray, tmp_path: Path
+) -> None:
+    for number in range(8):  # enough for two processes
+        Image.fromarray(astronaut[:, number:]).save(tmp_path / f"{number}.jpg")
+    run = subprocess.run(
+        [Path(sys.executable).with_name("dataengine"), "-w", tmp_path / "ws", "ingest", tmp_path,
+         "--workers", "2"],
+        capture_output=True, text=True, cwd=CHECKOUT,
+        env={**os.environ, "TORCH_HOME": str(tmp_path / "hub"), "https_proxy": "http://127.0.0.1:9"},
+    )  # fmt: skip
+    assert run.returncode == 1
+    *said, error = run.stderr.splitlines()
+    assert error.startswith(f"error: the weights of {MOBILENET} could not be downloaded")
+    assert any(line == f"downloading the weights of {MOBILENET} (42 MB), once" for line in said)
+    assert len(said) <= 3, run.stderr
+
+
+def test_nothing_is_said_by_the_server_of_workers(astronaut: np.ndarray, tmp_path: Path) -> None:
+    """Torchvision brings libraries along that complain when the interpreter takes them down."""
+    (tmp_path / "w.pth").write_bytes(b"no weights")
+    for number in range(8):
+        Image.fromarray(astronaut[:, number:]).save(tmp_path / f"{number}.jpg")
+    run = subprocess.run(
+        [Path(sys.executable).with_name("dataengine"), "-w", tmp_path / "ws", "ingest", tmp_path,
+         "--workers", "2", "--teacher", MOBILENET, "--teacher-weights", tmp_path / "w.pth"],
+        capture_output=True, text=True, cwd=CHECKOUT,
+    )  # fmt: skip
+    assert run.returncode == 1
+    assert "error: " in run.stderr
+    assert len(run.stderr.splitlines()) <= 4, run.stderr

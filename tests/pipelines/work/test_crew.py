@@ -36,7 +36,7 @@ def test_the_plan(
     items: int,
     expected: Crew,
 ) -> None:
-    monkeypatch.setattr("pipelines.work.crew.cores", lambda: cores)
+    monkeypatch.setattr("sinet.batching.cores", lambda: cores)
     assert crew(EngineSettings(workers=workers), items, 4, gpus=gpus) == expected
 
 
