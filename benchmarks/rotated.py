@@ -3,13 +3,15 @@
     python benchmarks/rotated.py --shared ../shared [--part cost|found|false|all] [--teacher NAME]
 
 cost    processor time of `ingest` with and without looking again, in turns, on every ninth photo
-        of `data/crawl/web`, of which as many are faceless as in all of it.
+        of `data/crawl/web`, of which as many are faceless as in all of it. On one core, as each
+        worker has it: threads that wait for each other would count as work.
 found   photos of `data/crawl/flickr` with a sure face, rotated by 90, 180 and 270 degrees.
 false   photos of `data/crawl/web` that show no sure face, and those that do: how many are taken to
         be rotated.
 """
 
 import argparse
+import os
 import tempfile
 import time
 from collections import Counter
@@ -53,6 +55,7 @@ def processor_seconds(photos: Sequence[Path], teacher: str, *, look_again: bool)
 
 def cost(shared: Path, teacher: str) -> None:
     """The share of processor time that looking again adds."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     photos = sorted((shared / "data/crawl/web/images").iterdir())[::EVERY]
     processor_seconds(photos[:20], teacher, look_again=True)  # warm-up
     spent: Counter[bool] = Counter()

@@ -28,7 +28,14 @@ from pipelines.pictures.decode import decode, encode_jpeg, item_errors, mask_err
 from pipelines.pictures.detect import FaceDetector
 from pipelines.pictures.geometry import Face, portrait_box
 from pipelines.pictures.perceptual import perceptual_hashes, reduced
-from pipelines.pictures.rotation import Crop, crop_around, rotated_face, rotated_size
+from pipelines.pictures.rotation import (
+    Crop,
+    crop_around,
+    rotated,
+    rotated_face,
+    rotated_size,
+)
+from pipelines.pictures.within import look_within
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings import (
     DecodeSettings,
@@ -232,7 +239,7 @@ def _crop(rgb: Rgb, file_format: str, faces: list[Face], settings: Settings) -> 
         phash_mirror=phash_mirror,
         descriptor=descriptor(small),
         faces=faces,
-        portraits=[_portrait(rgb, face, settings.portrait) for face in kept],
+        portraits=_portraits(rgb, kept, settings.portrait),
         outcome=Outcome.PORTRAITS if kept else Outcome.NO_FACE,
         reasons=reasons,
     )
@@ -259,13 +266,27 @@ def choose_faces(faces: Sequence[Face], limits: DetectorSettings) -> tuple[list[
     return [], ["low_face_confidence" if faces else "no_face"]
 
 
-def _portrait(rgb: Rgb, face: Face, settings: PortraitSettings) -> PortraitCrop:
-    size, rotation = (rgb.shape[1], rgb.shape[0]), face.rotation
-    upright = rotated_face(face, size, rotation)
-    box = portrait_box(upright, *rotated_size(size, rotation), settings)
-    crop = crop_around(box, size, rotation)
-    jpeg = encode_jpeg(crop.cut(rgb), settings.jpeg_quality)
-    return PortraitCrop(face, crop, jpeg, (Reason.ROTATED,) if rotation else ())
+def _portraits(rgb: Rgb, faces: Sequence[Face], settings: PortraitSettings) -> list[PortraitCrop]:
+    """Cut out the portraits of faces that all lie alike, and note what speaks against them."""
+    if not faces:
+        return []
+    size, rotation = (rgb.shape[1], rgb.shape[0]), faces[0].rotation
+    upright = [rotated_face(face, size, rotation) for face in faces]
+    within = look_within(rotated(rgb, rotation), upright)
+    portraits = []
+    for number, face in enumerate(faces):
+        box = portrait_box(upright[number], *rotated_size(size, rotation), settings)
+        crop = crop_around(box, size, rotation)
+        seen = {
+            Reason.ROTATED: rotation != 0,
+            Reason.FRAMED: within.framed[number],
+            Reason.REPEATED_FACE: within.repeated[number],
+            Reason.SPLIT_PHOTO: within.split,
+        }
+        reasons = tuple(str(reason) for reason, holds in seen.items() if holds)
+        jpeg = encode_jpeg(crop.cut(rgb), settings.jpeg_quality)
+        portraits.append(PortraitCrop(face, crop, jpeg, reasons))
+    return portraits
 
 
 def _attempt_decode(data: bytes, limits: DecodeSettings) -> tuple[Rgb, str] | ItemError:

@@ -34,9 +34,15 @@ class Reason(StrEnum):
     """Person regions apart from the mask: it may lack an arm, or the teacher saw ghosts."""
     ROTATED = "rotated"
     """The face lay on its side or upside down in the photo; the portrait was set upright."""
+    FRAMED = "framed"
+    """A frame surrounds the face: a picture on a wall, on a page or on a screen."""
+    REPEATED_FACE = "repeated_face"
+    """The same face is in the photo once more: a sheet of ID pictures, a mirrored copy."""
+    SPLIT_PHOTO = "split_photo"
+    """A straight seam runs through the photo between faces: before and after, a collage."""
 
 
-OF_PORTRAITS = frozenset({Reason.ROTATED})
+OF_PORTRAITS = frozenset({Reason.ROTATED, Reason.FRAMED, Reason.REPEATED_FACE, Reason.SPLIT_PHOTO})
 """What is seen when a portrait is cropped, and holds for each of its masks."""
 
 _REJECTING: frozenset[str] = frozenset(

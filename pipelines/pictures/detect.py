@@ -21,6 +21,8 @@ _CANVAS_STEP_PX = 64
 # Step of MTCNN's image pyramid. Its authors' 0.709 halves the area; fewer levels are quicker, and
 # what that costs is the recall in benchmarks/README.md.
 _PYRAMID_FACTOR = 0.6
+# By how much larger a face must be where only sure ones count: the smallest take most of the time.
+_STRICT_SIZE = 1.5
 # Smallest faces searched for, on the copy. Few steps, so that images of one batch can share one;
 # no finer than MTCNN's own first network, which looks at 12 pixels.
 _COPY_FACE_STEPS_PX = (12, 14, 16, 20, 24, 28, 32, 40, 48, 64)
@@ -120,10 +122,16 @@ class MtcnnDetector:
         faces = [face.scaled(1 / across, 1 / down) for face in found]
         return sorted(faces, key=lambda face: face.height, reverse=True)
 
-    def _upright_faces(self, canvas: Image, smallest_px: int) -> list[Face]:
-        from pipelines.pictures.mtcnn import find_faces
+    def _upright_faces(self, canvas: Image, *, strict: bool, smallest_px: int) -> list[Face]:
+        from pipelines.pictures.mtcnn import STRICT_THRESHOLDS, THRESHOLDS, find_faces
 
-        found = find_faces(canvas, self._networks, smallest_px=smallest_px, step=_PYRAMID_FACTOR)
+        found = find_faces(
+            canvas,
+            self._networks,
+            smallest_px=round(_STRICT_SIZE * smallest_px) if strict else smallest_px,
+            step=_PYRAMID_FACTOR,
+            thresholds=STRICT_THRESHOLDS if strict else THRESHOLDS,
+        )
         return [
             Face(
                 tuple(box.astype(np.float64).tolist()),

@@ -6,8 +6,8 @@ shows counts only where it is much surer than the upright one, as four views fin
 many faces where there are none. benchmarks/README.md says what is found, and what it costs.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from pipelines.pictures.rotation import rotated, rotated_face, rotated_size
 from pipelines.workspace.settings import DetectorSettings
 
 Image = NDArray[np.uint8]
-Look = Callable[[Image], list[Face]]
 
 # Upright faces of ordinary photos are surer than this in 19 of 20.
 _SURE = 0.01
@@ -26,6 +25,14 @@ _MUCH_SURER = 0.25
 _ROTATIONS = (90, 180, 270)
 _MIRRORED = (1, 0, 2, 4, 3)
 """Landmarks that change places: eyes, and corners of the mouth."""
+
+
+class Look(Protocol):
+    """Finds upright faces in a picture."""
+
+    def __call__(self, picture: Image, *, strict: bool) -> list[Face]:
+        """Look; strict: be quick, and leave out small ones and those below 0.9."""
+        ...
 
 
 def faces_of(picture: Image, look: Look, settings: DetectorSettings) -> list[Face]:
@@ -39,16 +46,16 @@ def faces_of(picture: Image, look: Look, settings: DetectorSettings) -> list[Fac
     Returns:
         Faces in pixels of the picture; all have the same `rotation`.
     """
-    faces = look(picture)
+    faces = look(picture, strict=False)
     if not settings.look_again or _doubt(faces) <= _SURE:
         return faces
     height, width = picture.shape[:2]
     if faces:
-        mirrored = look(np.ascontiguousarray(picture[:, ::-1]))
+        mirrored = look(np.ascontiguousarray(picture[:, ::-1]), strict=False)
         faces = min(faces, [_mirrored(face, width) for face in mirrored], key=_doubt)
         if _doubt(faces) <= _SURE:
             return faces
-    tries = {rotation: look(rotated(picture, rotation)) for rotation in _ROTATIONS}
+    tries = {rotation: look(rotated(picture, rotation), strict=True) for rotation in _ROTATIONS}
     best = min(tries, key=lambda rotation: _doubt(tries[rotation]))
     allowed = min(1 - settings.min_rotated_confidence, _MUCH_SURER * _doubt(faces))
     if _doubt(tries[best]) > allowed:

@@ -59,6 +59,32 @@ def test_every_face_is_found_and_stands_upright(
         assert (line["verdict"], "rotated" in line["reasons"]) == ("review", True)
 
 
+@pytest.mark.parametrize(
+    ("photo", "reason", "portraits_with_it"),
+    [
+        ("picture_on_wall.jpg", "framed", 1),
+        ("idsheet.jpg", "repeated_face", 6),
+        ("beforeafter.jpg", "split_photo", 2),
+    ],
+)
+def test_pictures_within_a_photo_are_for_people(
+    detecting: DataEngine, workspace: Path, photo: str, reason: str, portraits_with_it: int
+) -> None:
+    lines = portraits(detecting, workspace)[photo]
+    meant = [line for line in lines if reason in line["reasons"]]
+    assert len(meant) == portraits_with_it
+    assert "candidate" not in {line["verdict"] for line in meant}
+    if reason == "framed":  # the one in the frame, who is smaller
+        assert meant == [min(lines, key=lambda line: line["face_box"][3] - line["face_box"][1])]
+
+
+def test_plain_photos_have_no_such_reason(detecting: DataEngine, workspace: Path) -> None:
+    found = portraits(detecting, workspace)
+    for name in ("grey.jpg", "pillarbox.jpg", "tilt40.jpg"):
+        (line,) = found[name]
+        assert not set(line["reasons"]) & {"rotated", "framed", "repeated_face", "split_photo"}
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_a_lying_photo_keeps_its_coordinates(
     shared: Path, detecting: DataEngine, tmp_path: Path, rotation: int

@@ -24,11 +24,12 @@ class Look:
         self.confidences = confidences
         self.views: list[str] = []
 
-    def __call__(self, picture: Image) -> list[Face]:
+    def __call__(self, picture: Image, *, strict: bool) -> list[Face]:
         view = {1: "upright", 2: "mirrored", 3: "180", 4: "90"}[int(picture[0, 0, 0])]
         if view == "mirrored" and picture.shape[0] > picture.shape[1]:
             view = "270"
         self.views.append(view)
+        assert strict == view.isdigit()
         confidence = self.confidences.get(view)
         return [] if confidence is None else [replace(FACE, confidence=confidence)]
 
