@@ -49,14 +49,24 @@ class Evaluation:
     """What came out.
 
     Attributes:
-        mean: over the images.
-        images: scores by the name of the image.
+        mean: over `people`.
+        images: scores by the name of the image, of all of them.
         negatives: names of the images with an empty mask.
     """
 
     mean: Scores
     images: dict[str, Scores]
     negatives: frozenset[str] = frozenset()
+
+    @property
+    def people(self) -> dict[str, Scores]:
+        """Scores of the images that means are of, by name: those with somebody.
+
+        Where nobody is, an IoU is 1 or 0, and says only whether anything is seen. So it counts
+        where there are no others alone.
+        """
+        people = {name: each for name, each in self.images.items() if name not in self.negatives}
+        return people or self.images
 
     @property
     def false_person_rate(self) -> float | None:
@@ -112,7 +122,9 @@ def evaluate_all(
 
 def _evaluation(images: dict[str, Scores], negatives: frozenset[str]) -> Evaluation:
     names = Scores.__slots__
-    means = {name: fmean(getattr(scores, name) for scores in images.values()) for name in names}
+    people = [scores for name, scores in images.items() if name not in negatives]
+    counted = people or images.values()
+    means = {name: fmean(getattr(scores, name) for scores in counted) for name in names}
     return Evaluation(Scores(**means), images, negatives)
 
 
@@ -188,12 +200,20 @@ class HeldOutSet:
             image, mask, _ = read_sample(sample)
             self.pictures.append(np.rint(spec.resized(image)).astype(np.uint8))
             self._truths.append(metric_truth(mask))
+        people = [bool(truth.any()) for truth in self._truths]
+        self._counted = people if any(people) else [True] * len(samples)  # as `Evaluation.people`
 
     def score(self, network: SegmentationNetwork) -> float:
-        """Return the mean IoU at 224 × 224; the network must be in evaluation mode."""
+        """Return the mean IoU at 224 × 224 of the pictures with somebody.
+
+        The network must be in evaluation mode.
+        """
         people = self._people(network, len(self.pictures))
-        pairs = zip(people, self._truths, strict=True)
-        return fmean(Counts.of(_at_metric_size(person), truth).iou for person, truth in pairs)
+        return fmean(
+            Counts.of(_at_metric_size(person), truth).iou
+            for person, truth, is_counted in zip(people, self._truths, self._counted, strict=True)
+            if is_counted
+        )
 
     def masks(self, network: SegmentationNetwork, count: int) -> list[Pixels]:
         """Return the network's masks of the first pictures, uint8 of 0 and 1, at input size."""

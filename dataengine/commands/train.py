@@ -59,6 +59,13 @@ def train(
             show_default="any",
         ),
     ] = None,
+    negatives: Annotated[
+        bool,
+        typer.Option(
+            "--negatives",
+            help="With --round, when it is frozen: also photos that nobody is in, as for `export`.",
+        ),
+    ] = False,
     force: Annotated[
         bool,
         typer.Option("--force", help="With --round: promote the student whatever it scores."),
@@ -187,7 +194,7 @@ def train(
     _check_usage(
         data=data, round_=round_,
         of_data=(out, held_out, resume or None, mask_class, mask_channel, mask_invert or None),
-        of_round=(min_source, force or None),
+        of_round=(min_source, negatives or None, force or None),
     )  # fmt: skip
     import pipelines
     from dataengine.console.shared.progress import shown_progress
@@ -229,7 +236,9 @@ def train(
         print_trained(request, trained, as_json=json)
     elif round_ is not None:
         needs = pipelines.MinSource((min_source or MinSourceChoice.ANY).value)
-        of_round = pipelines.RoundRequest(round=round_, min_source=needs, force=force, **student)
+        of_round = pipelines.RoundRequest(
+            round=round_, min_source=needs, negatives=negatives, force=force, **student
+        )
         with opened(context) as workspace, shown_progress() as progress:
             found = pipelines.train_round(workspace, of_round, progress)
         print_round(found, as_json=json)
@@ -254,4 +263,6 @@ def _check_usage(
             param_hint="--round",
         )
     if data is not None and any(value is not None for value in of_round):
-        raise typer.BadParameter("--min-source and --force go with --round", param_hint="--data")
+        raise typer.BadParameter(
+            "--min-source, --negatives and --force go with --round", param_hint="--data"
+        )

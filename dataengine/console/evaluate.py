@@ -29,8 +29,9 @@ def print_evaluated(found: Evaluated, *, as_json: bool) -> None:
     if as_json:
         print_json(_as_dict(found))
         return
-    images = len(found.scored[0].ious)
-    say(f"{images:,} images, {found.data}, split {found.split}")
+    evaluation = found.scored[0].evaluation
+    without = f", {len(evaluation.negatives):,} without a person" if evaluation.negatives else ""
+    say(f"{len(evaluation.images):,} images{without}, {found.data}, split {found.split}")
     say(f"Masks read as: {told(found.masks_read)}")
     _print_table(found.scored)
     if found.difference is not None:
@@ -84,7 +85,7 @@ def _as_dict(found: Evaluated) -> dict[str, Any]:
     return {
         "data": str(found.data),
         "split": found.split,
-        "images": len(first.ious),
+        "images": len(first.evaluation.images),
         "masks_read": found.masks_read,
         **_one(first),
         "compared_with": other and _one(other),

@@ -47,6 +47,7 @@ from sinet.batching import map_threaded
 from sinet.pictures.decode import stored_orientation
 from sinet.pictures.fitting import refuse_inverted, upright
 from sinet.pictures.masks import read_mask
+from sinet.pictures.unknown import is_wide
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ def import_masks(
         )
     with item_errors():
         tags = (stored_orientation(photo), read.orientation)
-        whole, how = upright(
+        whole, how, unknown = upright(
             read.understood,
             tags,
             image_size[::-1],
@@ -222,7 +223,10 @@ def import_masks(
             faces,
         )
         refuse_inverted(whole, faces, was_inverted=settings.masks.invert)
-    judged = [judge_drawn(item, crop.cut(whole), settings) for item, crop in portraits]
+    judged = []
+    for item, crop in portraits:
+        is_open = is_wide(None if unknown is None else crop.cut(unknown), max(image_size))
+        judged.append(judge_drawn(item, crop.cut(whole), settings, is_open=is_open))
     return ImportedMasks(judged, how)
 
 

@@ -14,7 +14,7 @@ from pipelines.masks.second_looks import OPINION
 from pipelines.masks.signals import Evidence, second_looks
 from pipelines.masks.signals import reduced as reduced_evidence
 from pipelines.masks.subject import Mask, Probability, main_subject
-from pipelines.masks.verdict import judge
+from pipelines.masks.verdict import Reason, judge
 from pipelines.masks.views import Views, probability_views
 from pipelines.networks import Teacher
 from pipelines.networks.mean import MeanTeacher
@@ -79,14 +79,19 @@ class Look:
     opinions: Sequence[Probability] = ()
 
 
-def judge_drawn(item: PortraitInput, mask: Mask, settings: Settings) -> JudgedMask:
+def judge_drawn(
+    item: PortraitInput, mask: Mask, settings: Settings, *, is_open: bool = False
+) -> JudgedMask:
     """Score and judge a portrait's mask that a person drew.
 
     Args:
         item: the portrait.
         mask: (H, W) bool, of the crop's size.
         settings: thresholds of the verdict.
+        is_open: whoever drew it left more than rims open.
     """
+    if is_open:
+        item = replace(item, reasons=(*item.reasons, Reason.LEFT_OPEN))
     rgb = decode(item.jpeg, max_pixels=settings.decode.max_pixels).rgb
     return _judge(item, mask, mask_scores(mask, rgb, item.face, item.others), None, settings)
 

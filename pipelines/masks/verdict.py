@@ -32,6 +32,8 @@ class Reason(StrEnum):
     """Larger holes within the person had to be closed."""
     FRAGMENTS = "fragments"
     """Person regions apart from the mask: it may lack an arm, or the teacher saw ghosts."""
+    LEFT_OPEN = "left_open"
+    """Whoever drew it left wide areas open (void, the grey of a trimap): nobody is told there."""
     ROTATED = "rotated"
     """The face lay on its side or upside down in the photo; the portrait was set upright."""
     FRAMED = "framed"
@@ -42,8 +44,16 @@ class Reason(StrEnum):
     """A straight seam runs through the photo between faces: before and after, a collage."""
 
 
-OF_PORTRAITS = frozenset({Reason.ROTATED, Reason.FRAMED, Reason.REPEATED_FACE, Reason.SPLIT_PHOTO})
-"""What is seen when a portrait is cropped, and holds for each of its masks."""
+NOT_SCORED = frozenset(
+    {
+        Reason.LEFT_OPEN,
+        Reason.ROTATED,
+        Reason.FRAMED,
+        Reason.REPEATED_FACE,
+        Reason.SPLIT_PHOTO,
+    }
+)
+"""What no score tells: seen when the portrait was cropped, or the mask's file read."""
 
 _REJECTING: frozenset[str] = frozenset(
     {Reason.EMPTY_MASK, Reason.FACE_OUTSIDE_MASK, Reason.TOO_SMALL, Reason.BLURRY}
@@ -51,14 +61,14 @@ _REJECTING: frozenset[str] = frozenset(
 
 
 def judge(
-    scores: "MaskScores", settings: VerdictSettings, of_portrait: Collection[str] = ()
+    scores: "MaskScores", settings: VerdictSettings, known: Collection[str] = ()
 ) -> tuple[Verdict, list[Reason]]:
     """Turn scores into a verdict and all its reasons.
 
     Args:
         scores: of one mask; scores that are None (no probability) raise no reason.
         settings: thresholds.
-        of_portrait: reasons that hold for all its masks, of `OF_PORTRAITS`.
+        known: reasons that no score tells, of `NOT_SCORED`.
 
     Returns:
         `rejected` if a reason rejects, else `review` if there is any reason, else `candidate`;
@@ -67,7 +77,7 @@ def judge(
     reasons = [
         reason
         for reason in Reason
-        if (reason in of_portrait if reason in OF_PORTRAITS else _holds(reason, scores, settings))
+        if (reason in known if reason in NOT_SCORED else _holds(reason, scores, settings))
     ]
     return verdict_of(reasons), reasons
 

@@ -58,8 +58,8 @@ class Scored:
 
     @property
     def ious(self) -> list[float]:
-        """Image by image."""
-        return [scores.iou for scores in self.evaluation.images.values()]
+        """Image by image, of those with somebody."""
+        return [scores.iou for scores in self.evaluation.people.values()]
 
     @property
     def interval(self) -> Interval:

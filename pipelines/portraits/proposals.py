@@ -18,6 +18,7 @@ from db import (
     Verdict,
 )
 from pipelines.masks.scores import DISAGREEMENT
+from pipelines.masks.verdict import Reason
 from pipelines.portraits.decisions import decided
 from pipelines.portraits.latest import no_later_proposal
 from pipelines.portraits.splits import places
@@ -27,7 +28,7 @@ _PROPOSED = (MaskSource.TEACHER, MaskSource.STUDENT)
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A network's mask that nobody has decided about.
+    """A mask that nobody has decided about: a network's, or one that its maker left open in part.
 
     Attributes:
         mask_id: the revision.
@@ -80,7 +81,7 @@ def proposals(connection: Connection, verdicts: Collection[Verdict]) -> list[Pro
             Mask.id, Mask.portrait_id, Mask.blob, Mask.scores, Mask.verdict, Portrait.image_id
         )
         .join(Portrait, Portrait.id == Mask.portrait_id)
-        .where(Mask.source.in_(_PROPOSED), no_later_proposal())
+        .where(sa.or_(Mask.source.in_(_PROPOSED), _left_open()), no_later_proposal())
         .order_by(Mask.portrait_id)
     )
     found = []
@@ -105,6 +106,12 @@ def proposals(connection: Connection, verdicts: Collection[Verdict]) -> list[Pro
                 )
             )
     return found
+
+
+def _left_open() -> sa.ColumnElement[bool]:
+    """Masks that came along and are not trusted as they are, but may be right."""
+    said = sa.cast(Mask.reasons, sa.Text).contains(f'"{Reason.LEFT_OPEN}"')
+    return sa.and_(Mask.source == MaskSource.IMPORT, said)
 
 
 def _portraits_of(connection: Connection, mask_ids: Collection[int]) -> set[int]:

@@ -36,7 +36,7 @@ ALLOWED: dict[MinSource, frozenset[Trust]] = {
 BY_A_PERSON = frozenset({Trust.ACCEPTED, Trust.FIXED, Trust.IMPORTED})
 """Whose masks a person has decided on or drawn: only these may stand in `test`."""
 
-_OF_SOMEBODY_ELSE = frozenset({Reason.EMPTY_MASK, Reason.FACE_OUTSIDE_MASK})
+_NOT_AS_IT_CAME = frozenset({Reason.EMPTY_MASK, Reason.FACE_OUTSIDE_MASK, Reason.LEFT_OPEN})
 _TRUST = {Decision.ACCEPT: Trust.ACCEPTED, Decision.CERTIFIED: Trust.CERTIFIED}
 
 
@@ -90,8 +90,9 @@ def standings(connection: Connection, min_source: MinSource) -> dict[int, Standi
     for mask_id, portrait_id, source, reasons in connection.execute(
         columns.order_by(Mask.portrait_id, Mask.revision)
     ):
-        # A person's mask may be of another person in the photo: then it misses this face.
-        is_import = source is MaskSource.IMPORT and _OF_SOMEBODY_ELSE.isdisjoint(reasons or ())
+        # A person's mask may be of another person in the photo: then it misses this face. And what
+        # it leaves open somebody has to decide.
+        is_import = source is MaskSource.IMPORT and _NOT_AS_IT_CAME.isdisjoint(reasons or ())
         revisions[portrait_id].append(_Revision(mask_id, is_import))
     return {
         portrait_id: _standing(of_portrait, cast, ALLOWED[min_source])

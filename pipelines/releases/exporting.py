@@ -134,6 +134,8 @@ def freeze_round(
     number: int,
     min_source: MinSource,
     require: Callable[[Selection], None],
+    *,
+    negatives: bool = False,
 ) -> tuple[SealedRelease, bool]:
     """The release `round-N`, made now if it does not exist; unchanged for ever after.
 
@@ -142,6 +144,7 @@ def freeze_round(
         number: of the round.
         min_source: what a mask needs.
         require: raises `PipelineError` if the selection is not worth freezing.
+        negatives: also photos that nobody is in, as `ExportRequest.negatives`.
 
     Returns:
         Its row, and whether it was made now.
@@ -155,7 +158,8 @@ def freeze_round(
         if frozen is not None:
             return frozen, False
         command = f"dataengine train --round {number} --min-source {min_source}"
-        selection, facts = _current(workspace, min_source, command)
+        command += " --negatives" if negatives else ""
+        selection, facts = _current(workspace, min_source, command, negatives=negatives)
         require(selection)
         target = workspace.paths.releases / f"round-{number}"
         row = build(

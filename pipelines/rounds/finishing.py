@@ -71,13 +71,17 @@ def finish_round(
     student, digest = load_model(weights), _sha256(weights)
     samples = find_samples(run.data, Split.TEST)
     group_of = {entry.name: entry.group_id for entry in read_manifest(run.data)}
-    groups = [group_of[sample.name] for sample in samples]
-    own = evaluate(student, tracked(progress, samples, "testing the new student", "images")).images
+    tested = evaluate(student, tracked(progress, samples, "testing the new student", "images"))
+    own = tested.people
+    groups = [group_of[name] for name in own]
     metrics = _metrics(list(own.values()), groups)
+    if tested.negatives:
+        metrics["negatives"] = len(tested.negatives)
+        metrics["false_person_rate"] = tested.false_person_rate
     while True:
         rival = _rival(workspace, student)
         others = tracked(progress, samples, f"testing {rival.name}", "images")
-        other = evaluate(rival.model, others).images
+        other = evaluate(rival.model, others).people
         gate = compare(
             list(own.values()),
             list(other.values()),

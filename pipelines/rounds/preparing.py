@@ -81,7 +81,11 @@ def prepare_round(workspace: Workspace, request: RoundRequest, config: TrainingC
         WorkspaceError: a blob is missing or damaged, or the disk is full.
     """
     release, frozen_now = freeze_round(
-        workspace, request.round, request.min_source, check_trainable
+        workspace,
+        request.round,
+        request.min_source,
+        check_trainable,
+        negatives=request.negatives,
     )
     wanted = _identity(request, config)
     with workspace.engine.begin() as connection:
@@ -119,7 +123,7 @@ def check_trainable(selection: Selection) -> None:
         PipelineError: what is missing, and which command brings it.
     """
     entries, test = selection.entries, selection.test
-    of_train = [entry for entry in entries if entry.split is Split.TRAIN]
+    of_train = [entry for entry in entries if entry.split is Split.TRAIN and not entry.negative]
     if not of_train:
         raise PipelineError(
             f"none of the {len(entries):,} trusted portraits falls to `train`; bring more with "

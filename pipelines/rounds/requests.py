@@ -84,9 +84,11 @@ class RoundRequest(StudentRequest):
     Attributes:
         round: its number, from 1.
         min_source: what a mask needs; only looked at when the round is frozen.
+        negatives: learn also from photos that nobody is in; likewise.
         force: promote the student whatever it scores.
     """
 
     round: int
     min_source: MinSource = MinSource.ANY
+    negatives: bool = False
     force: bool = False

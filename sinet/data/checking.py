@@ -46,5 +46,5 @@ def check_masks(samples: Sequence[Sample], of: Sequence[Sample] = ()) -> Counter
 
 def _look(sample: Sample) -> tuple[str, bool, bool]:
     """How a mask was read, and whether it is empty, or full."""
-    person, how = understand(sample)
+    person, how, _ = understand(sample)
     return how, not person.any(), bool(person.all())

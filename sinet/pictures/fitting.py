@@ -74,7 +74,11 @@ def upright(
         raise _fits_nowhere(tag)
     if best.orientation == UPRIGHT:
         return read
-    return Understood(best.person, f"{read.how}, {IN_WORDS[best.orientation]} as EXIF says")
+    return Understood(
+        best.person,
+        f"{read.how}, {IN_WORDS[best.orientation]} as EXIF says",
+        None if read.unknown is None else turned(read.unknown, best.orientation),
+    )
 
 
 def refuse_inverted(person: Mask, faces: Sequence[Box] = (), *, was_inverted: bool = False) -> None:

@@ -23,10 +23,11 @@ _EXTREMES: Final = 0.75
 
 
 class Understood(NamedTuple):
-    """A mask, and in words how it was read."""
+    """A mask, in words how it was read, and what it leaves open: nobody's, but not for certain."""
 
     person: Mask
     how: str
+    unknown: Mask | None = None
 
 
 def read_levels(grey: Grey, *, is_lossy: bool) -> Understood | None:

@@ -20,6 +20,7 @@ from sinet.pictures.levels import BLACK_UP_TO, Grey, Mask, Understood, listed, r
 from sinet.pictures.mask_options import MaskOptions
 from sinet.pictures.orientation import orientation_of
 from sinet.pictures.threshold import is_person
+from sinet.pictures.unknown import is_wide
 
 Colours = npt.NDArray[np.uint32]  # 0xRRGGBB
 
@@ -53,6 +54,7 @@ def _voc_colours() -> list[int]:
 
 VOC_COLOURS: Final = tuple(_voc_colours())
 _VOC_CLASSES, _VOC_PERSON, _VOC_VOID = 21, 15, 255
+_NO_NUMBER: Final = 64
 
 
 class ReadMask(NamedTuple):
@@ -94,7 +96,12 @@ def read_mask(
     image = load(data, max_pixels=max_pixels, max_memory_bytes=max_memory_bytes)
     understood = _read(image, options)
     if options.invert:
-        understood = Understood(~understood.person, f"{understood.how}, inverted")
+        person = ~understood.person
+        if understood.unknown is not None:
+            person &= ~understood.unknown
+        understood = understood._replace(person=person, how=f"{understood.how}, inverted")
+    if is_wide(understood.unknown):
+        understood = understood._replace(how=f"{understood.how}, wide areas left open")
     return ReadMask(understood, orientation_of(image))
 
 
@@ -167,7 +174,8 @@ def _read_colour(image: Image.Image, options: MaskOptions) -> Understood:
 def _read_grey(image: Image.Image, options: MaskOptions, *, is_lossy: bool) -> Understood:
     values = np.asarray(image.getchannel(0) if image.mode in ("LA", "La") else image)
     if options.numbers:
-        return Understood(np.isin(values, options.numbers), f"level {options.person_class}")
+        person = np.isin(values, options.numbers)
+        return Understood(person, f"level {options.person_class}", _open_level(values, options))
     if options.colour is not None:
         raise PictureError("mask_not_binary", f"the mask has no colours ({_kind(image)}).")
     if image.mode == "F" and not np.isfinite(values).all():
@@ -209,7 +217,7 @@ def _read_palette(image: Image.Image, options: MaskOptions) -> Understood:
     indices = np.asarray(image.getchannel(0) if image.mode == "PA" else image)
     if options.numbers:
         how = f"palette: index {options.person_class}"
-        return Understood(np.isin(indices, options.numbers), how)
+        return Understood(np.isin(indices, options.numbers), how, _open_level(indices, options))
     palette = _palette(image)
     used = [int(index) for index in np.unique(indices)]
     colours = {index: palette[index] for index in used}
@@ -223,7 +231,8 @@ def _read_palette(image: Image.Image, options: MaskOptions) -> Understood:
     classes = set(used) - {0}
     if is_voc and (_VOC_PERSON in classes or classes <= {_VOC_VOID}):
         how = f"palette of {_VOC_CLASSES} classes: person is index {_VOC_PERSON}"
-        return Understood(np.asarray(indices == _VOC_PERSON, np.bool_), how)
+        person = np.asarray(indices == _VOC_PERSON, np.bool_)
+        return Understood(person, how, np.asarray(indices == _VOC_VOID, np.bool_))
     # Tools that draw one class number it 1, whatever 1 is in VOC.
     is_number = is_voc or is_grey  # its index says more than its colour
     if len(classes) == 1 and 0 in used and palette[0] == _BLACK and (not is_number or 1 in classes):
@@ -242,14 +251,16 @@ def _read_colours(channels: Grey, options: MaskOptions, *, is_lossy: bool) -> Un
     if options.colour is not None:
         red, green, blue = options.colour
         wanted = red << 16 | green << 8 | blue
-        return Understood(np.asarray(colours == wanted, np.bool_), f"colour #{wanted:06x}")
+        void = None if wanted == VOC_COLOURS[_VOC_VOID] else _void(colours)
+        return Understood(np.asarray(colours == wanted, np.bool_), f"colour #{wanted:06x}", void)
     found, counts = np.unique(colours, return_counts=True)
     if options.numbers:
         raise _unclear(f"it has {len(found):,} colours and no numbers", _COLOUR)
     voc = VOC_COLOURS[_VOC_PERSON]
     known = {*VOC_COLOURS[:_VOC_CLASSES], VOC_COLOURS[_VOC_VOID]}
     if voc in found and known.issuperset(found.tolist()):
-        return Understood(np.asarray(colours == voc, np.bool_), "PASCAL VOC's colours: person")
+        person = np.asarray(colours == voc, np.bool_)
+        return Understood(person, "PASCAL VOC's colours: person", _void(colours))
     order = np.argsort(counts)[::-1]
     understood = _one_on_black(channels, [int(each) for each in found[order[:2]]], is_lossy)
     if understood is not None:
@@ -261,6 +272,24 @@ def _read_colours(channels: Grey, options: MaskOptions, *, is_lossy: bool) -> Un
     )
     more = f" and {len(found) - 8} more" if len(found) > 8 else ""
     raise _unclear(f"it has the colours {named}{more}", _COLOUR)
+
+
+def _open_level(values: npt.NDArray[np.generic], options: MaskOptions) -> Mask | None:
+    """Which pixels numbers leave open: 255 beside classes; beside 255, the grey of a trimap."""
+    found = [int(value) for value in np.unique(values)]
+    others = [value for value in found if value not in (0, *options.numbers)]
+    if found[-1] != _VOC_VOID or len(found) < 3:
+        return None
+    if _VOC_VOID in options.numbers:
+        is_trimap = len(found) == 3 and len(others) == 1
+        return np.asarray(values == others[0], np.bool_) if is_trimap else None
+    if len(found) == 3 and found[1] > _NO_NUMBER:  # shades, not classes
+        return None
+    return np.asarray(values == _VOC_VOID, np.bool_)
+
+
+def _void(colours: Colours) -> Mask:
+    return np.asarray(colours == VOC_COLOURS[_VOC_VOID], np.bool_)
 
 
 def _one_on_black(channels: Grey, colours: list[int], is_lossy: bool) -> Understood | None:

@@ -8,6 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipelines.portraits.standing import MinSource
+from pipelines.releases.exporting import freeze_round
+from pipelines.releases.selection import require_entries
+from pipelines.workspace.settings import Settings
+from pipelines.workspace.workspace import Workspace
 from tests.conftest import FAST_INGEST
 from tests.dataengine.conftest import Run
 
@@ -128,3 +133,40 @@ def test_evaluate_says_how_often_somebody_is_seen_where_nobody_is(run: Run, tmp_
     assert [found["by_image"][name]["iou"] for name in ("cat", "cup")] == [0.0, 0.0]
     shown = run("evaluate", "sinet:bundled", "--data", tmp_path / "data").out
     assert "false persons, of 2 images without one" in " ".join(shown.split())
+
+
+def test_the_means_are_of_images_with_somebody(run: Run, tmp_path: Path) -> None:
+    """A hundred cats that are seen as cats do not make a network's masks better."""
+    from skimage.data import astronaut
+
+    for kind in ("images", "masks"):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+    mask = np.zeros((512, 512), np.uint8)
+    mask[60:, 100:400] = 255
+    Image.fromarray(astronaut()).save(tmp_path / "data/images/astronaut.png")
+    Image.fromarray(mask).save(tmp_path / "data/masks/astronaut.png")
+    answer = run("evaluate", "sinet:bundled", "--data", tmp_path / "data", "--json")
+    alone = json.loads(answer.out)
+    for number in range(3):
+        Image.new("RGB", (64, 64), (40 * number,) * 3).save(tmp_path / f"data/images/{number}.png")
+        Image.new("L", (64, 64)).save(tmp_path / f"data/masks/{number}.png")
+    found = json.loads(run("evaluate", "sinet:bundled", "--data", tmp_path / "data", "--json").out)
+    assert (found["images"], found["negatives"]) == (4, 3)
+    assert found["mean"] == alone["mean"]
+    assert found["iou_interval_95"] == alone["iou_interval_95"]
+
+
+def test_a_round_may_learn_from_them(run: Run, photos: Path) -> None:
+    assert run("confirm", photos / "cat.png", "--by", "ann").code == 0
+    workspace = Workspace(Path.cwd(), Settings())
+    try:
+        without, _ = freeze_round(workspace, 1, MinSource.ANY, require_entries)
+        with_them, _ = freeze_round(workspace, 2, MinSource.ANY, require_entries, negatives=True)
+        folders = [workspace.paths.root / each.path for each in (without, with_them)]
+    finally:
+        workspace.close()
+    assert [len(negatives(folder)) for folder in folders] == [0, 1]
+    assert "train --round 2 --min-source any --negatives" in (folders[1] / "card.md").read_text()
+    refused = run("train", "--data", photos, "--negatives")
+    assert refused.code == 2
+    assert "go with --round" in " ".join(refused.err.split())

@@ -62,7 +62,10 @@ def test_scores_with_known_answers(halves, side):
     assert wide.boundary_f1 == pytest.approx(0, abs=tolerance)
     assert empty.iou == 0
     assert empty.boundary_f1 == 1  # an empty mask has no outline to be right about
-    assert evaluation.mean.iou == pytest.approx((exact.iou + wide.iou) / 3)
+    # Where nobody is, an IoU is no measure of masks.
+    assert evaluation.mean.iou == pytest.approx((exact.iou + wide.iou) / 2)
+    assert evaluation.mean.boundary_f1 == pytest.approx((exact.boundary_f1 + wide.boundary_f1) / 2)
+    assert (evaluation.negatives, evaluation.false_person_rate) == ({"empty"}, 1.0)
 
 
 def test_the_score_of_an_epoch_is_that_of_the_evaluation(halves):
@@ -74,7 +77,7 @@ def test_the_score_of_an_epoch_is_that_of_the_evaluation(halves):
     assert not mask[:, :112].any()
     with torch.no_grad():
         network.sign.neg_()
-    assert held_out.score(network) == pytest.approx((0 + 1 / 4 + 0) / 3)
+    assert held_out.score(network) == pytest.approx((0 + 1 / 4) / 2)
 
 
 def test_nothing_to_evaluate_is_an_error():
