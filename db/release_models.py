@@ -50,6 +50,8 @@ class Forgotten(Base):
     tombstone: Column[bytes | None] = column(LargeBinary)
     """By which copies are known: `pipelines.near_duplicates.tombstone`; null: by bytes alone."""
     forgotten_at: Column[datetime] = column(default=utc_now)
+    unfinished: Column[list[str] | None]
+    """Store keys of files that may still be there; null once all of it is gone."""
 
 
 class Admitted(Base):

@@ -20,12 +20,10 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[1]
 
-# The fakes need no weights; no worker processes keep a run within a second.
-FAST_INGEST = {
-    "DATAENGINE_DETECTOR__NAME": "fake",
-    "DATAENGINE_TEACHER__NAME": "fake",
-    "DATAENGINE_ENGINE__WORKERS": "0",
-}
+# They need no weights.
+FAKES = {"DATAENGINE_DETECTOR__NAME": "fake", "DATAENGINE_TEACHER__NAME": "fake"}
+# No worker processes keep a run within a second.
+FAST_INGEST = {**FAKES, "DATAENGINE_ENGINE__WORKERS": "0"}
 ODD_NAME = os.fsdecode(b"odd name\n\xff.jpg")
 
 

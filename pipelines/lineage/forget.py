@@ -10,7 +10,13 @@ from pipelines.label_studio.errors import ReviewError
 from pipelines.label_studio.gateway import Gateway
 from pipelines.lineage.choosing import choose
 from pipelines.lineage.finding import named_digest
-from pipelines.lineage.forgetting import Containing, Photo, plan, remove_photos
+from pipelines.lineage.forgetting import (
+    Containing,
+    Photo,
+    finish_forgetting,
+    plan,
+    remove_photos,
+)
 from pipelines.portraits.forgotten import Refused, admit, refused
 from pipelines.review.removals import delete_forgotten, waiting
 from pipelines.workspace.progress import SILENT, Progress
@@ -74,9 +80,12 @@ class Forgotten:
 def plan_forget(workspace: Workspace, request: ForgetRequest) -> ForgetPlan:
     """Find the photos, and say what would go and what stays.
 
+    What an earlier `forget_photos` that was killed has left of others is removed on the way.
+
     Raises:
         PipelineError: something named is not here, or not just one photo's.
     """
+    finish_forgetting(workspace)
     with reader(workspace.engine).begin() as connection:
         chosen = choose(connection, request.photos)
         found = plan(connection, chosen.image_ids)

@@ -35,7 +35,7 @@ from db import (
     overwrite_what_was_deleted,
     reader,
 )
-from pipelines.lineage.collecting import remove_unnamed
+from pipelines.lineage.collecting import Removed, remove_unnamed
 from pipelines.near_duplicates.tombstone import tombstone
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.exclusive import PUSH, exclusive
@@ -183,22 +183,46 @@ def remove_photos(workspace: Workspace, image_ids: Sequence[int]) -> RemovedPhot
     if not image_ids:
         return RemovedPhotos()
     workspace.clear_up_after_the_dead()
-    keys: set[str] = set()
     tombstones = _tombstones(workspace, image_ids)
     # A push that has read a question would send its picture after all.
     with exclusive(workspace, *PUSH), workspace.engine.begin() as connection:
         for image_id in image_ids:
             rows = _rows(connection, image_id)
-            keys |= _remove_rows(connection, rows, tombstones.get(image_id))
-    overwrite_what_was_deleted(workspace.engine)
+            _remove_rows(connection, rows, tombstones.get(image_id))
     known = sum(stone is not None for stone in tombstones.values())
-    removed = remove_unnamed(workspace, sorted(keys))
+    removed = finish_forgetting(workspace)
     return RemovedPhotos(
         photos=len(image_ids),
         blobs=removed.blobs,
         spared_keys=removed.spared_keys,
         by_bytes_alone=len(image_ids) - known,
     )
+
+
+def finish_forgetting(workspace: Workspace) -> Removed:
+    """Remove what is left of photos whose rows are gone: their blobs, and bytes in the database.
+
+    A process that was killed in between left them, or another that was about to name one spared it.
+
+    Args:
+        workspace: opened to write.
+
+    Raises:
+        WorkspaceError: a blob cannot be removed.
+    """
+    query = sa.select(Forgotten.id, Forgotten.unfinished)
+    with reader(workspace.engine).begin() as connection:
+        left = connection.execute(query.where(Forgotten.unfinished.is_not(None))).all()
+    if not left:
+        return Removed()
+    overwrite_what_was_deleted(workspace.engine)
+    removed = remove_unnamed(workspace, sorted({key for row in left for key in row.unfinished}))
+    with workspace.engine.begin() as connection:
+        for row in left:
+            still = [key for key in row.unfinished if key in removed.spared_keys] or None
+            update = sa.update(Forgotten).where(Forgotten.id == row.id)
+            connection.execute(update.values(unfinished=still))
+    return removed
 
 
 def _tombstones(workspace: Workspace, image_ids: Sequence[int]) -> dict[int, bytes | None]:
@@ -226,8 +250,8 @@ def _rows(connection: Connection, image_id: int) -> _Rows:
     )
 
 
-def _remove_rows(connection: Connection, rows: _Rows, stone: bytes | None) -> set[str]:
-    """Remove a photo's rows, in the order of their references; the keys of blobs they named."""
+def _remove_rows(connection: Connection, rows: _Rows, stone: bytes | None) -> None:
+    """Remove a photo's rows, in the order of their references; note the blobs they named."""
     image = connection.execute(sa.select(Image.sha256).where(Image.id == rows.image)).one()
     held = sa.select(JobRow.id).where(rows.jobs, JobRow.state == JobState.DOING)
     if connection.scalar(held.limit(1)) is not None:
@@ -246,7 +270,7 @@ def _remove_rows(connection: Connection, rows: _Rows, stone: bytes | None) -> se
         Honeypot.request_id.in_(rows.requests), Honeypot.shown_blob.is_not(None)
     )
     keys.update(str(key) for key in connection.scalars(spoilt))
-    _leave_traces(connection, rows, image.sha256, stone)
+    _leave_traces(connection, rows, image.sha256, stone, sorted(keys))
     ordered: tuple[tuple[Any, sa.ColumnElement[bool]], ...] = (
         (Review, rows.reviews),
         (ReviewRequest, ReviewRequest.id.in_(rows.requests)),
@@ -262,12 +286,15 @@ def _remove_rows(connection: Connection, rows: _Rows, stone: bytes | None) -> se
     connection.execute(regroup)
     for table, condition in ordered:
         connection.execute(sa.delete(table).where(condition))
-    return keys
 
 
-def _leave_traces(connection: Connection, rows: _Rows, sha256: str, stone: bytes | None) -> None:
-    """Tombstone, releases that hold the photo, and tasks to be deleted on their servers."""
+def _leave_traces(
+    connection: Connection, rows: _Rows, sha256: str, stone: bytes | None, keys: list[str]
+) -> None:
+    """Tombstone, blobs to be removed, releases that hold the photo, and tasks on their servers."""
     insert_new(connection, Forgotten, [{"sha256": sha256, "tombstone": stone}])
+    unfinished = sa.update(Forgotten).where(Forgotten.sha256 == sha256).values(unfinished=keys)
+    connection.execute(unfinished)
     connection.execute(sa.delete(Admitted).where(Admitted.sha256 == sha256))
     forgotten = connection.scalar(sa.select(Forgotten.id).where(Forgotten.sha256 == sha256))
     released = {"portrait_id": None, "mask_id": None, "forgotten_id": forgotten}

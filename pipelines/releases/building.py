@@ -18,7 +18,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Release, ReleaseItem
+from db import Release, ReleaseItem, reader
 from pipelines.releases.attribution import write_attribution
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, write
@@ -59,7 +59,7 @@ def alone(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def check_target(target: Path) -> None:
+def check_target(workspace: Workspace, target: Path) -> None:
     """Refuse to write over anything; an empty folder may be there.
 
     Raises:
@@ -68,7 +68,12 @@ def check_target(target: Path) -> None:
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise PipelineError(f"{target}: is there already and no folder; choose another name")
     if target.is_dir() and any(target.iterdir()):
-        raise PipelineError(f"{target}: is there already; a release never overwrites anything")
+        with reader(workspace.engine).begin() as connection:
+            known = find_release(connection, Release.path == _remembered_path(workspace, target))
+        whole = "" if known is None else f", whole, as {known.name}"
+        raise PipelineError(
+            f"{target}: is there already{whole}; a release never overwrites anything"
+        )
 
 
 def build(
@@ -96,7 +101,7 @@ def build(
         PipelineError: there is something at the target.
         WorkspaceError: a blob is missing or damaged, or the disk is full.
     """
-    check_target(target)
+    check_target(workspace, target)
     _clear_leftovers(target)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_PARTIAL}")
     try:
@@ -170,12 +175,10 @@ def _remember(
     round_number: int | None,
 ) -> int:
     """Write the rows of a release that is not in place yet."""
-    root = workspace.paths.root
-    path = target.absolute()
     values = {
         "name": f"pending-{secrets.token_hex(8)}",
         "round": round_number,
-        "path": str(path.relative_to(root) if path.is_relative_to(root) else path),
+        "path": _remembered_path(workspace, target),
         "format": str(form),
         "checksum": checksum,
     }
@@ -202,6 +205,12 @@ def _remember(
             ],
         )
     return release_id
+
+
+def _remembered_path(workspace: Workspace, target: Path) -> str:
+    """Relative to the workspace if it is in it, so that both can move."""
+    root, path = workspace.paths.root, target.absolute()
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _settle(workspace: Workspace) -> None:

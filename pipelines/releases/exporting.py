@@ -88,7 +88,6 @@ def export_release(
             target, or what the format needs is not installed.
         WorkspaceError: a blob is missing or damaged, or the disk is full.
     """
-    check_target(request.out)
     check(request.format)
     progress.begin("exporting", None, "releases")
     if request.round is not None:
@@ -97,6 +96,7 @@ def export_release(
     command = ["dataengine", "export", "--out", "DIR", "--format", form, "--min-source", min_source]
     command += ["--negatives"] if request.negatives else []
     with alone(workspace):
+        check_target(workspace, request.out)
         selection, facts = _current(
             workspace, min_source, shlex.join(command), negatives=request.negatives
         )
@@ -110,6 +110,7 @@ def export_release(
 
 def _export_round(workspace: Workspace, target: Path, form: Format, number: int) -> Exported:
     with alone(workspace):
+        check_target(workspace, target)
         frozen = frozen_round(workspace, number)
         if frozen is None:
             raise PipelineError(

@@ -68,4 +68,9 @@ class RunQueue:
     def remove(self) -> None:
         """Close it for good: all of its work is done."""
         self.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_leftovers(self._run)
+
+
+def remove_leftovers(run: Path) -> None:
+    """Remove the queue of a run whose work is all done; killed in between, some of it stays."""
+    shutil.rmtree(run / _FOLDER, ignore_errors=True)

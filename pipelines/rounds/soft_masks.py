@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from db import Job, JobRow, JobState, Stage, queue
 from pipelines.networks import NetworkRef, Teacher, load_network
 from pipelines.networks.loading import overrides
-from pipelines.rounds.run_queue import RunQueue
+from pipelines.rounds.run_queue import RunQueue, remove_leftovers
 from pipelines.work.crew import Crew, crew, limit_torch_threads
 from pipelines.work.isolation import attempt
 from pipelines.work.pool import work_through
@@ -75,6 +75,7 @@ def consult(consultation: Consultation, run: Path, settings: Settings, progress:
         done=len(samples) - len(missing),
     )
     if not missing:
+        remove_leftovers(run)
         return True
     place = RunQueue(run, settings)
     try:

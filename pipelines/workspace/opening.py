@@ -47,6 +47,9 @@ def open_workspace(
 ) -> Workspace:
     """Open a workspace; close it with its `close`.
 
+    Opened to write, it first clears away what killed processes have left: their jobs wait again,
+    their half-written files and locks are gone.
+
     Args:
         root: the workspace.
         options: section → key → value, over its `dataengine.toml` and the environment.
@@ -57,4 +60,7 @@ def open_workspace(
         db.DatabaseError: the database cannot be opened or is newer than this program.
     """
     root = Path(root)
-    return Workspace(root, load_settings(root, options), read_only=read_only)
+    workspace = Workspace(root, load_settings(root, options), read_only=read_only)
+    if not read_only:
+        workspace.clear_up_after_the_dead()
+    return workspace

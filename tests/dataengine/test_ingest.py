@@ -9,11 +9,11 @@ import pytest
 
 from pipelines.networks.fake import FakeTeacher
 from pipelines.pictures.fake import FakeDetector
-from tests.conftest import FAST_INGEST
+from tests.conftest import FAKES, FAST_INGEST
 from tests.dataengine.conftest import Answer, Run
 from tests.pipelines.ingest.conftest import picture, save
-from tests.pipelines.ingest.runs import FAKES, ingest
-from tests.pipelines.ingest.snapshot import differences, leftovers, snapshot
+from tests.pipelines.ingest.runs import ingest
+from tests.snapshots import differences, leftovers, snapshot
 
 
 @pytest.fixture(autouse=True)

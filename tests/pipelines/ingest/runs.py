@@ -2,13 +2,12 @@
 
 import json
 import os
-import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,9 @@ from typing import Any
 
 import psutil
 
-from tests.conftest import FAST_INGEST
-from tests.pipelines.ingest.snapshot import broken_blobs
+from tests.conftest import FAKES
 
 PROGRAM = [sys.executable, "-c", "from dataengine.cli import main; main()"]
-FAKES = {name: value for name, value in FAST_INGEST.items() if "WORKERS" not in name}
 
 
 @dataclass(frozen=True)
@@ -110,35 +107,3 @@ def ingest(
 ) -> Ended:
     """A run from its beginning to its end."""
     return Run(workspace, *arguments, environment=environment).end()
-
-
-def ingest_through_kills(
-    workspace: Path,
-    arguments: Sequence[str | Path],
-    kills: int,
-    total_jobs: int,
-    environment: dict[str, str],
-) -> Ended:
-    """Kill a run's process group again and again, with SIGKILL, and let a last run finish.
-
-    One kill hits the start of the run, the others are spread at random over its jobs. After each,
-    no row may name a blob that is missing or half-written.
-    """
-    for kill in range(kills):
-        run = Run(workspace, *arguments, "--workers", str(kill % 3), environment=environment)
-        if kill == 0:
-            time.sleep(random.uniform(0.3, 3))
-        else:
-            moment = total_jobs * random.uniform(kill - 1, kill - 0.2) / (kills - 1)
-            enough = _jobs_finished(run, moment)
-            assert run.wait_until(enough), f"ended before kill {kill}: {run.end().err}"
-            time.sleep(random.uniform(0, 0.05))
-        run.signal(signal.SIGKILL)
-        run.end()
-        if run.finished_jobs():
-            assert broken_blobs(workspace) == []
-    return ingest(workspace, *arguments, "--workers", "2", environment=environment)
-
-
-def _jobs_finished(run: Run, number: float) -> Callable[[], bool]:
-    return lambda: run.finished_jobs() >= number

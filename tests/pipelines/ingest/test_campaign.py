@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.pipelines.ingest.runs import ingest, ingest_through_kills
-from tests.pipelines.ingest.snapshot import broken_blobs, differences, leftovers, snapshot
+from tests.kills import Command, campaign, copied
+from tests.snapshots import broken_blobs, differences, leftovers, snapshot
 
 KILLS = 50
 # The networks' sums depend a little on what else is in a batch.
@@ -26,24 +26,23 @@ MASK_IOU = 0.995
 @pytest.mark.campaign
 @pytest.mark.timeout(5400)
 def test_fifty_kills_of_the_whole_crawl(shared: Path, tmp_path: Path) -> None:
+    world = copied(shared / "data/crawl", tmp_path / "world/crawl").parent
     model = shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
-    arguments = [shared / "data/crawl", "--teacher", f"onnx:{model}"]
-    ended = ingest(tmp_path / "one", *arguments, "--workers", "2", environment={})
-    assert ended.code == 0, ended.err
-    uninterrupted = snapshot(tmp_path / "one")
-    assert (broken_blobs(tmp_path / "one"), leftovers(tmp_path / "one")) == ([], [])
-    total = sum(key[0] == "job" for key in uninterrupted)
-    assert total > 700
-    ended = ingest_through_kills(tmp_path / "killed", arguments, KILLS, total, environment={})
-    assert ended.code == 0, ended.err
-    killed = snapshot(tmp_path / "killed")
-    nearly = nearly_equal(tmp_path / "one/store", tmp_path / "killed/store")
-    print(f"{len(differences(uninterrupted, killed))} differences without any tolerance")
-    assert differences(uninterrupted, killed, nearly) == []
-    assert broken_blobs(tmp_path / "killed") == []
+    line = ("ingest", "crawl", "--teacher", f"onnx:{model}", "--workers", "2")
+    command = Command(arguments=line, environment={})
+    copies = tmp_path / "copies"
+    tally = campaign(world, command, copies, kills=KILLS, a_copy=KILLS, compare=nearly_the_same)
+    assert not tally.differences, "\n".join(tally.differences)
+
+
+def nearly_the_same(one: Path, another: Path) -> list[str]:
+    """What differs by more than the tolerances above."""
+    first, second = one / "ws", another / "ws"
+    equal = nearly_equal(first / "store", second / "store")
+    found = differences(snapshot(first, within=one), snapshot(second, within=another), equal)
     # A blob whose row was lost with the kill may differ from the one made again: then it stays.
-    left = [line for line in leftovers(tmp_path / "killed") if "probabilities/" not in line]
-    assert left == []
+    left = [line for line in leftovers(second) if "probabilities/" not in line]
+    return [*found, *left, *broken_blobs(second)]
 
 
 def nearly_equal(one: Path, other: Path) -> Callable[[str, Any, Any], bool]:

@@ -17,7 +17,7 @@ from pipelines.workspace.uris import file_uri
 from tests.conftest import ODD_NAME
 from tests.pipelines.ingest.conftest import Ingest, picture, save
 from tests.pipelines.ingest.runs import Run
-from tests.pipelines.ingest.snapshot import Row, broken_blobs, leftovers, snapshot
+from tests.snapshots import Row, broken_blobs, leftovers, snapshot
 
 NOBODY = 65534
 NAMES = ["a b.png", 'it\'s "quoted".png', "new\nline.png", "50% #1?.png", ODD_NAME + ".png"]

@@ -1,61 +1,35 @@
-"""SIGKILL at random moments: whatever is killed, the resumed run ends as an uninterrupted one."""
+"""SIGKILL at moments spread over a run: whoever is killed, it ends as one nobody disturbed."""
 
-import os
-import signal
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.pipelines.ingest.runs import FAKES, Run, ingest, ingest_through_kills
-from tests.pipelines.ingest.snapshot import Snapshot, broken_blobs, differences, leftovers, snapshot
+from tests.kills import Command, Whom, campaign
+from tests.pipelines.ingest.runs import Run, ingest
+from tests.snapshots import broken_blobs, differences, leftovers, snapshot
 
-KILLS = 6
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(small_crawl: Path, tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
-    workspace = tmp_path_factory.mktemp("uninterrupted") / "ws"
-    ended = ingest(workspace, small_crawl, "--workers", "0")
-    assert ended.code == 0, ended.err
-    assert (broken_blobs(workspace), leftovers(workspace)) == ([], [])
-    return snapshot(workspace)
+EVERYBODY = (Whom.GROUP, Whom.PARENT, Whom.WORKER)
+KILLS = [3, pytest.param(200, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])]
 
 
-def test_killed_runs_resume_to_the_same_end(
-    small_crawl: Path, uninterrupted: Snapshot, tmp_path: Path
-) -> None:
-    workspace = tmp_path / "ws"
-    total = sum(key[0] == "job" for key in uninterrupted)
-    ended = ingest_through_kills(workspace, [small_crawl], KILLS, total, FAKES)
-    assert ended.code == 0, ended.err
-    assert differences(uninterrupted, snapshot(workspace)) == []
-    assert (broken_blobs(workspace), leftovers(workspace)) == ([], [])
+@pytest.mark.parametrize("kills", KILLS)
+def test_killed_runs_resume_to_the_same_end(small_crawl: Path, tmp_path: Path, kills: int) -> None:
+    world = tmp_path / "world"
+    (world / "crawl").mkdir(parents=True)
+    files = [each for each in small_crawl.rglob("*") if each.is_file()]
+    for number, file in enumerate(sorted(files, key=lambda each: each.stat().st_size)[:30]):
+        shutil.copy(file, world / f"crawl/{number:02} {file.name}")
+    command = Command(arguments=("ingest", "crawl", "--workers", "2"))
+    tally = campaign(world, command, tmp_path / "copies", kills=kills, a_copy=5, whom=EVERYBODY)
+    assert not tally.differences, "\n".join(tally.differences)
+    assert tally.hits["during"] >= 0.9 * kills
 
 
-def test_a_killed_worker_is_replaced_and_its_items_are_tried_again(
-    small_crawl: Path, uninterrupted: Snapshot, tmp_path: Path
-) -> None:
-    workspace = tmp_path / "ws"
-    total = sum(key[0] == "job" for key in uninterrupted)
-    run = Run(workspace, small_crawl, "--workers", "2")
-    killed: set[int] = set()
-    for share in (0.2, 0.5, 0.8):
-        assert run.wait_until(lambda: run.finished_jobs() >= total * share)  # noqa: B023
-        assert run.wait_until(lambda: set(run.worker_ids()) - killed)
-        victim = (set(run.worker_ids()) - killed).pop()
-        os.kill(victim, signal.SIGKILL)
-        killed.add(victim)
-    ended = run.end()
-    assert ended.code == 0, ended.err
-    assert len(killed) == 3
-    assert differences(uninterrupted, snapshot(workspace)) == []
-    assert (broken_blobs(workspace), leftovers(workspace)) == ([], [])
-
-
-def test_two_runs_at_once_end_as_one(
-    small_crawl: Path, uninterrupted: Snapshot, tmp_path: Path
-) -> None:
-    workspace = tmp_path / "ws"
+def test_two_runs_at_once_end_as_one(small_crawl: Path, tmp_path: Path) -> None:
+    one, workspace = tmp_path / "one", tmp_path / "ws"
+    assert ingest(one, small_crawl, "--workers", "0").code == 0
+    uninterrupted = snapshot(one)
     runs = [Run(workspace, small_crawl, "--workers", "1") for _ in range(2)]
     ends = [run.end() for run in runs]
     assert [end.code for end in ends] == [0, 0], [end.err for end in ends]

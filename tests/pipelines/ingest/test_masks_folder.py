@@ -10,7 +10,7 @@ from PIL import Image
 
 from tests.conftest import FAST_INGEST
 from tests.pipelines.ingest.conftest import Ingest, picture, save
-from tests.pipelines.ingest.snapshot import Row, leftovers, snapshot
+from tests.snapshots import Row, leftovers, snapshot
 
 HEIGHT, WIDTH = 400, 300
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipelines.workspace.uris import file_uri
 from tests.pipelines.ingest.runs import Ended, ingest
-from tests.pipelines.ingest.snapshot import Row, Snapshot, broken_blobs, leftovers, snapshot
+from tests.snapshots import Row, Snapshot, broken_blobs, leftovers, snapshot
 
 BROKEN = {
     "pillow__Tests__images__broken_data_stream.png": "decode_failed",

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import FAKES
 from tests.pipelines.ingest.conftest import picture, save
-from tests.pipelines.ingest.runs import FAKES, ingest
-from tests.pipelines.ingest.snapshot import broken_blobs, leftovers, snapshot
+from tests.pipelines.ingest.runs import ingest
+from tests.snapshots import broken_blobs, leftovers, snapshot
 
 
 def segment(marker: int, data: bytes) -> bytes:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from db import JobState, Stage, open_engine, queue
+from tests.conftest import FAKES
 from tests.pipelines.ingest.conftest import Ingest, picture, save
-from tests.pipelines.ingest.runs import FAKES, Run, ingest
-from tests.pipelines.ingest.snapshot import broken_blobs, differences, leftovers, snapshot
+from tests.pipelines.ingest.runs import Run, ingest
+from tests.snapshots import broken_blobs, differences, leftovers, snapshot
 
 # Imported by every Python that starts with its folder in PYTHONPATH, worker processes included.
 SLOW_OR_POISONED = """

@@ -2,13 +2,11 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -35,8 +33,8 @@ from tests.dataengine.conftest import run as run
 from tests.dataengine.test_cli_errors import assert_one_line_error
 from tests.pipelines.ingest.conftest import small_crawl as small_crawl
 from tests.pipelines.ingest.runs import Run, ingest
-from tests.pipelines.ingest.snapshot import differences, leftovers, snapshot
 from tests.pipelines.lineage.conftest import flip
+from tests.snapshots import differences, leftovers, snapshot
 
 
 def back_up(workspace: Workspace, out: Path) -> BackedUp:
@@ -238,34 +236,3 @@ def test_a_kill_leaves_no_half_of_it(workspace: Workspace, tmp_path: Path) -> No
     assert list(tmp_path.glob(".backup.*.partial")) == []
     with closing(sqlite3.connect(tmp_path / "backup/dataengine.db")) as database:
         assert database.execute("SELECT count(*) FROM owner").fetchone() == (0,)
-
-
-def kill_backups(root: Path, out: Path, kills: int) -> None:
-    """Kill `backup` at random moments; whatever is there under its name is whole."""
-    code = "from dataengine.cli import main; main()"
-    command = [sys.executable, "-c", code, "-w", str(root), "backup"]
-    started = time.monotonic()
-    subprocess.run([*command, str(out / "undisturbed")], check=True, capture_output=True)
-    seconds = time.monotonic() - started
-    for number in range(kills):
-        target = out / f"backup-{number}"
-        process = subprocess.Popen([*command, str(target)], stderr=subprocess.DEVNULL)
-        # Mostly within its last third: what comes before is the start of Python.
-        time.sleep(seconds * random.uniform(0.6, 1))
-        process.kill()
-        process.wait()
-        if target.exists():
-            restore(target, out / f"again-{number}").close()
-        else:
-            subprocess.run([*command, str(target)], check=True, capture_output=True)
-        assert differences(snapshot(out / "undisturbed"), snapshot(target)) == []
-        assert list(out.glob(f".backup-{number}.*")) == []
-
-
-def test_two_kills(workspace: Workspace, tmp_path: Path) -> None:
-    kill_backups(workspace.paths.root, tmp_path / "out", 2)
-
-
-@pytest.mark.campaign
-def test_twenty_kills(workspace: Workspace, tmp_path: Path) -> None:
-    kill_backups(workspace.paths.root, tmp_path / "out", 20)

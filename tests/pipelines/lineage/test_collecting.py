@@ -22,8 +22,8 @@ from tests.dataengine.conftest import Run as Command
 from tests.dataengine.conftest import run as run
 from tests.pipelines.ingest.conftest import small_crawl as small_crawl
 from tests.pipelines.ingest.runs import Run, ingest
-from tests.pipelines.ingest.snapshot import leftovers
 from tests.pipelines.lineage.conftest import open_workspace
+from tests.snapshots import leftovers
 
 
 def files(workspace: Workspace) -> set[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Crawl
-from tests.pipelines.ingest.snapshot import broken_blobs, differences, leftovers, snapshot
+from tests.snapshots import broken_blobs, differences, leftovers, snapshot
 
 DOUBLE_A_MASK = """
 INSERT INTO mask
