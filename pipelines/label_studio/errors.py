@@ -5,6 +5,7 @@ PipelineError
     ├── ServerStartError     a local server does not start
     ├── UnreachableError     nobody answers at the URL: nothing was done
     ├── AnswerLostError      a request was sent and its answer did not come: it may have been done
+    │   └── TooLongAnswerError   it was longer than we read
     ├── NotAllowedError      the token is wrong, or its user may not do this
     ├── TooLargeError        a request has more bytes than the server, or a proxy before it, takes
     └── ProjectChangedError  the project is gone, or no longer what we push to and pull from
@@ -27,6 +28,10 @@ class UnreachableError(ReviewError):
 
 class AnswerLostError(ReviewError):
     """The connection broke, timed out or ended in a 5xx: what was asked may have been done."""
+
+
+class TooLongAnswerError(AnswerLostError):
+    """The answer has more bytes than we read."""
 
 
 class NotAllowedError(ReviewError):

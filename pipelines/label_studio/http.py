@@ -1,12 +1,18 @@
 """HTTP to a Label Studio: quick JSON, and no request that goes elsewhere than it was sent."""
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 from pydantic_core import to_json
 
 _FEWEST_REDIRECTS_OF_A_LOOP = 10
+MAX_ANSWER_BYTES: Final = 1 << 28
+"""Of one answer, unpacked: more than 200 tasks with large masks have."""
+
+
+class TooLongError(Exception):
+    """The server sent an answer without end, or one that unpacks to nearly that."""
 
 
 class RedirectedError(Exception):
@@ -43,12 +49,14 @@ class ApiClient(httpx.Client):
 
         Raises:
             RedirectedError: with the final address.
+            TooLongError: the answer has more bytes than `MAX_ANSWER_BYTES`.
         """
-        options["follow_redirects"] = False
-        answer = super().send(request, **options)
+        is_streamed = options.pop("stream", False)
+        answer = super().send(request, **{**options, "follow_redirects": False, "stream": True})
         if answer.has_redirect_location:
+            answer.close()
             raise RedirectedError(self._base_behind(answer))
-        return answer
+        return answer if is_streamed else _read(answer)
 
     def status_of(self, url: str, headers: dict[str, str]) -> int:
         """Status code of a GET as a browser makes it, redirects (to a storage) followed."""
@@ -76,6 +84,25 @@ class ApiClient(httpx.Client):
             path = path.removesuffix(end)
         base = urlsplit(str(target))
         return urlunsplit((base.scheme, base.netloc, path.rstrip("/"), "", ""))
+
+
+def _read(answer: httpx.Response) -> httpx.Response:
+    """All of an answer, within bounds."""
+    parts, length = [], 0
+    try:
+        for part in answer.iter_bytes():
+            length += len(part)
+            if length > MAX_ANSWER_BYTES:
+                raise TooLongError(f"more than {MAX_ANSWER_BYTES:,} bytes")
+            parts.append(part)
+    finally:
+        answer.close()
+    # It is unpacked by now.
+    gone = ("content-encoding", "content-length", "transfer-encoding")
+    headers = [each for each in answer.headers.multi_items() if each[0].lower() not in gone]
+    return httpx.Response(
+        answer.status_code, headers=headers, content=b"".join(parts), request=answer.request
+    )
 
 
 def _api_paths(path: str) -> list[str]:

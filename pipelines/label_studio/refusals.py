@@ -10,6 +10,7 @@ from pipelines.label_studio.errors import (
     NotAllowedError,
     ReviewError,
     TooLargeError,
+    TooLongAnswerError,
     UnreachableError,
 )
 from pipelines.label_studio.token import redacted
@@ -54,7 +55,7 @@ class Refusals:
         import httpx
         from label_studio_sdk.core.api_error import ApiError
 
-        from pipelines.label_studio.http import RedirectedError
+        from pipelines.label_studio.http import RedirectedError, TooLongError
 
         match error:
             case RedirectedError():
@@ -62,6 +63,8 @@ class Refusals:
                     f"{self._url} sends its callers to {self._clean(error.final)}; nothing was "
                     "written: give that address as LABEL_STUDIO_URL"
                 )
+            case TooLongError():
+                return TooLongAnswerError(f"{self._url} answers with {error}")
             case httpx.ConnectError() | httpx.ConnectTimeout():
                 return self._unreachable(str(error))
             case httpx.UnsupportedProtocol() | httpx.InvalidURL() | UnicodeError():

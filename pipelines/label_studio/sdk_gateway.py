@@ -15,7 +15,12 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pipelines.label_studio import foreign, wire
-from pipelines.label_studio.errors import AnswerLostError, ProjectChangedError, ReviewError
+from pipelines.label_studio.errors import (
+    AnswerLostError,
+    ProjectChangedError,
+    ReviewError,
+    TooLongAnswerError,
+)
 from pipelines.label_studio.gateway import FoundTask, NewTask, ServerProject, UpdatedTask
 from pipelines.label_studio.refusals import Refusals
 from pipelines.label_studio.screen import SAMPLE_ID
@@ -208,7 +213,7 @@ class LabelStudioGateway:
         note = ""
         try:
             listed = self._page(*where, _UPDATED_FIELDS, page, page_size)
-        except _UnreadablePageError as error:
+        except (_UnreadablePageError, TooLongAnswerError) as error:
             if page_size > 1:
                 parts = next(n for n in range(2, page_size + 1) if page_size % n == 0)
                 for part in range((page - 1) * parts + 1, page * parts + 1):
@@ -245,6 +250,7 @@ class LabelStudioGateway:
 
         Raises:
             _UnreadablePageError: one of them makes the whole unreadable.
+            TooLongAnswerError: they are more than we read.
         """
         query = {
             "filters": {"conjunction": "and", "items": [condition] if condition else []},

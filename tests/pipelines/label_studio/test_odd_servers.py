@@ -1,16 +1,19 @@
 """Odd servers and odd tokens: one clear line, no token in it, nothing done elsewhere."""
 
+import gzip
 import json
 import ssl
 import traceback
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import trustme
 
 from dataengine.console.shared.text import printable
+from pipelines.label_studio import http
 from pipelines.label_studio.connecting import connect
 from pipelines.label_studio.errors import (
     AnswerLostError,
@@ -237,3 +240,29 @@ def test_short_words_are_not_taken_for_secrets() -> None:
     assert redacted("a test", "t", TOKEN) == "a test"
     assert redacted(f"a {TOKEN}.", TOKEN) == "a …."
     assert printable(redacted(TOKEN, TOKEN)) == "…"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_without_end_is_not_read(packed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not as it is sent, nor as it unpacks; and the tasks that are less come through."""
+    monkeypatch.setattr(http, "MAX_ANSWER_BYTES", 100_000)
+    task = {"id": 7, "updated_at": "2026-01-01T00:00:00Z", "data": {"sample_id": "k" * 32}}
+
+    def script(asked: Asked) -> Answer:
+        query = parse_qs(urlsplit(asked.path).query)
+        number = int(query["page"][0])
+        if query["page_size"] != ["1"] or (number == 2 and query["fields"] == ["all"]):
+            long = b" " * 200_000
+            header = {"Content-Encoding": "gzip"} if packed else {}
+            return Answer(200, gzip.compress(long) if packed else long, header)
+        return Answer(200, {"tasks": [{**task, "id": number}], "total": 2})
+
+    with odd_server(lambda asked: usual(asked) or script(asked)) as server:
+        gateway = LabelStudioGateway(server.url, TOKEN, 5)
+        found = gateway.updated_tasks(1, None, 1, 2)
+        assert [each.id for each in found] == [1, 2]
+        assert [each.problems for each in found] == [
+            (), (f"{server.url} answers with more than 100,000 bytes",),
+        ]  # fmt: skip
+        with pytest.raises(AnswerLostError, match="more than 100,000 bytes"):
+            gateway.task_ids(1)
