@@ -91,6 +91,8 @@ def possible_inputs(session: Session, options: OnnxOptions, path: Path) -> Itera
     shape = session.input_shape
     if len(shape) != 4:
         raise CheckpointError(f"{path}: its input has shape {shape}, not a batch of images")
+    if any(isinstance(each, int) and each < 1 for each in shape):
+        raise CheckpointError(f"{path}: its input has shape {shape}, which no picture has")
     default = _DEFAULTS[session.input_type.kind]
     mean, std = options.mean or (default[0],) * 3, options.std or (default[1],) * 3
     if min(std) <= 0:

@@ -232,7 +232,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(30, 30), pytest.param(2000, 60, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])],
+    [(30, 30), pytest.param(500, 60, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])],
 )
 def test_any_sequence(engine: Engine, examples: int, steps: int) -> None:
     class OfThisEngine(QueueMachine):

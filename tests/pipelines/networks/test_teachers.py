@@ -197,7 +197,10 @@ def test_of_several_outputs_the_name_says_which_was_taken(tmp_path: Path) -> Non
         (NCHW, 2, {"kind": TensorProto.INT64}, r"cannot be fed .*int64"),
         (NCHW, 5, {}, r"output has 5 channels; say which .* person_index under \[teacher.onnx\]"),
         (NCHW, 2, {"nodes": ["Flatten"]}, r"output has 2 axes"),
+        ([1, 3, 0, 0], 2, {}, r"input has shape \[1, 3, 0, 0\], which no picture has"),
         (NCHW, 2, {"metadata": {"layout": "hwc"}}, r"metadata: layout"),
+        (NCHW, 2, {"metadata": {"person_index": "-1"}}, r"metadata: person_index"),
+        (NCHW, 2, {"metadata": {"input_height": "-8"}}, r"metadata: input_height"),
         (NCHW, 2, {"metadata": {"mean": "grey"}}, r"metadata: mean"),
         (NCHW, 2, {"metadata": {"person_index": "7"}}, r"person_index 7, but .* 2 channels"),
     ],
@@ -210,6 +213,18 @@ def test_a_network_that_does_not_fit_is_refused_in_one_line(
         onnx_teacher(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("classes", [-3, 2**62])
+def test_what_a_network_says_of_its_output_is_not_believed(tmp_path: Path, classes: int) -> None:
+    path = save_network(tmp_path / "n.onnx", pattern(2, 1), nodes=["Softmax"])
+    model = onnx.load(path)
+    shape = model.graph.output[0].type.tensor_type.shape
+    for number in (1, classes, 8, 6):
+        shape.dim.add().dim_value = number
+    path.write_bytes(model.SerializeToString())
+    person = teach(path, red_and_blue())
+    assert person[:30].min() > 0.9 > 0.1 > person[-30:].max()
 
 
 @pytest.mark.parametrize(
