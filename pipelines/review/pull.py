@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import sqlalchemy as sa
@@ -156,7 +156,7 @@ def _updated(
     it, so every page is the first one from the last update time seen.
     """
     overlap = timedelta(seconds=workspace.settings.review.overlap_seconds)
-    since = project.pulled_until and project.pulled_until - overlap
+    since = project.pulled_until and min(project.pulled_until, datetime.now(UTC)) - overlap
     number = 1
     while True:
         page = gateway.updated_tasks(project.server_id, since, number, _PAGE_SIZE)
@@ -271,7 +271,11 @@ def _remove(gateway: Gateway, question: Question, task: UpdatedTask, result: Pul
 
 
 def _advance(workspace: Workspace, project: Project, until: datetime) -> None:
-    """Remember how far we are; never go back, since another pull may be further."""
+    """Remember how far we are; never go back, since another pull may be further.
+
+    Nor further than now: what comes after a server's clock was set back must not look old.
+    """
+    until = min(until, datetime.now(UTC))
     with workspace.engine.begin() as connection:
         connection.execute(
             sa.update(ReviewProject)

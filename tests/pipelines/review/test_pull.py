@@ -1,6 +1,7 @@
 """Decisions come back once, bound to what was shown; what contradicts itself is reported."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from tests.pipelines.review.conftest import (
     add_revision,
     contents,
     masks,
+    push_all,
     requests,
     reviews,
     stroke,
@@ -281,3 +283,19 @@ def test_an_answer_may_come_before_the_push_knows_of_its_task(
     (request,) = requests(workspace)
     assert (request.state, request.task_id) == (RequestState.ANSWERED, task_id)
     assert ask(limit=1).resumed == 0
+
+
+def test_a_servers_clock_that_was_ahead_is_set_back(workspace: Workspace) -> None:
+    """What is answered then has times before those that were pulled, and is seen all the same."""
+    right = datetime.now(UTC)
+    gateway = FakeGateway(began=right + timedelta(days=1))
+    push_all(workspace, gateway)
+    first, second, third = gateway.tasks
+    gateway.answer(first, "accept")
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 1}
+    gateway._now = right
+    gateway.answer(second, "reject")
+    assert pull_answers(workspace, gateway=gateway).decisions == {"reject": 1}
+    gateway.answer(third, "accept")
+    assert pull_answers(workspace, gateway=gateway).decisions == {"accept": 1}
+    assert not pull_answers(workspace, gateway=gateway).changed
