@@ -65,8 +65,33 @@ class Admitted(Base):
     admitted_at: Column[datetime] = column(default=utc_now)
 
 
+class NegativeAudit(Base):
+    """A random sample of the photos in which no face was found, shown to a person."""
+
+    __tablename__ = "negative_audit"
+    __table_args__: Any = NEVER_REUSE_IDS
+
+    id: Column[int] = column(Id, primary_key=True)
+    image_ids: Column[list[int]]
+    """Whom it speaks of, the sample included."""
+    drawn: Column[list[int]]
+    """The sample."""
+    max_error: Column[float]
+    """The share of them with somebody that is to be ruled out."""
+    confidence: Column[float]
+    alpha: Column[float]
+    """What of 1 − confidence this audit spends."""
+    drawn_at: Column[datetime]
+    judged_by: Column[str | None] = column(String)
+    judged_at: Column[datetime | None]
+    """Null: the sample has not been looked at."""
+    errors: Column[int | None]
+    """Photos of the sample with somebody in them."""
+    certified: Column[bool | None]
+
+
 class Negative(Base):
-    """A photo that a person has confirmed nobody is in; released with an empty mask."""
+    """A photo without anybody, by a person or by an audit; released with an empty mask."""
 
     __tablename__ = "negative"
     __table_args__: Any = NEVER_REUSE_IDS
@@ -82,6 +107,8 @@ class Negative(Base):
     height: Column[int]
     confirmed_by: Column[str] = column(String)
     confirmed_at: Column[datetime]
+    audit_id: Column[int | None]
+    """Of `NegativeAudit`, where nobody looked at this photo itself."""
 
 
 class ReleaseItem(Base):

@@ -65,6 +65,11 @@ from .releases.exporting import Exported as Exported
 from .releases.exporting import ExportRequest as ExportRequest
 from .releases.exporting import export_release as export_release
 from .releases.formats import Format as Format
+from .releases.negative_audit import AuditRequest as AuditRequest
+from .releases.negative_audit import DrawnAudit as DrawnAudit
+from .releases.negative_audit import JudgedAudit as JudgedAudit
+from .releases.negative_audit import draw_negative_audit as draw_negative_audit
+from .releases.negative_audit import judge_negative_audit as judge_negative_audit
 from .releases.negatives import Confirmed as Confirmed
 from .releases.negatives import ConfirmRequest as ConfirmRequest
 from .releases.negatives import confirm_faceless as confirm_faceless

@@ -167,9 +167,17 @@ def _about_negatives(entries: Sequence[Entry]) -> list[str]:
     return [
         (
             f"{number:,} of them are negatives: a person has confirmed that nobody is in the "
-            "photo, and the mask is empty. They are marked `negative` in the manifest.\n"
+            f"photo{_by_audits(entries)}, and the mask is empty. They are marked `negative` in the "
+            "manifest.\n"
         )
     ]
+
+
+def _by_audits(entries: Sequence[Entry]) -> str:
+    rest = Counter(
+        entry.producer for entry in entries if entry.negative and entry.trust is Trust.CERTIFIED
+    )
+    return "".join(f", or ({number:,} of them) {markdown(how)}" for how, number in rest.items())
 
 
 def _about_origins(entries: Sequence[Entry]) -> list[str]:

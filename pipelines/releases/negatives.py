@@ -1,7 +1,7 @@
-"""Photos without anybody in them: confirmed by a person, released with an empty mask.
+"""Photos without anybody in them: confirmed by a person or an audit, released with an empty mask.
 
 That no face was found proves nothing: people turn their backs. So a photo becomes a negative only
-when somebody has said that nobody is in it.
+when somebody has said that nobody is in it, or an audit of such photos bounds how many show people.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,17 @@ import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Image, MaskSource, Negative, Outcome, Trust, insert_new, reader
+from db import (
+    Image,
+    MaskSource,
+    Negative,
+    NegativeAudit,
+    Outcome,
+    Split,
+    Trust,
+    insert_new,
+    reader,
+)
 from pipelines.ingest.scan import scan
 from pipelines.ingest.stages import read_file
 from pipelines.origins.origin import Origin, merged
@@ -82,7 +92,7 @@ def confirm_faceless(
     result = Confirmed()
     for file in tracked(progress, scan(request.paths), "confirming", "photos"):
         try:
-            if _confirm(workspace, file.uri, request.by.strip()):
+            if confirm_file(workspace, file.uri, request.by.strip()):
                 result.new += 1
             else:
                 result.known += 1
@@ -96,6 +106,8 @@ def negative_entries(
     placed: Mapping[int, Placed],
     refused: Iterable[int],
     origins: Mapping[int, list[Origin]],
+    *,
+    by_audit: bool,
 ) -> list[Entry]:
     """Negatives as members of a release; those that the policy refuses are left out.
 
@@ -104,6 +116,7 @@ def negative_entries(
         placed: split and group by image id.
         refused: image ids.
         origins: by image id.
+        by_audit: also those that nobody looked at, by an audit.
     """
     left_out = set(refused)
     query = (
@@ -114,11 +127,16 @@ def negative_entries(
             Negative.width,
             Negative.height,
             Negative.confirmed_at,
+            Negative.audit_id,
+            NegativeAudit.certified,
+            NegativeAudit.max_error,
+            NegativeAudit.confidence,
             Image.sha256,
             Image.width.label("photo_width"),
             Image.height.label("photo_height"),
         )
         .join(Image, Image.id == Negative.image_id)
+        .outerjoin(NegativeAudit, NegativeAudit.id == Negative.audit_id)
         .order_by(Image.sha256)
     )
     return [
@@ -127,11 +145,27 @@ def negative_entries(
         if row.image_id in placed
         and not placed[row.image_id].left_out
         and row.image_id not in left_out
+        # As with masks: what nobody has seen is under no certificate good enough to measure by.
+        and (
+            row.audit_id is None
+            or (by_audit and row.certified and placed[row.image_id].split is not Split.TEST)
+        )
     ]
 
 
-def _confirm(workspace: Workspace, uri: str, by: str) -> bool:
-    """Whether it is new."""
+def confirm_file(workspace: Workspace, uri: str, by: str, audit_id: int | None = None) -> bool:
+    """Note that nobody is in the photo of a file; whether that is new.
+
+    Args:
+        workspace: opened.
+        uri: of the file.
+        by: who says so.
+        audit_id: on which it rests; None: on looking at it.
+
+    Raises:
+        ItemError: it cannot be read, is none of the workspace, or has a face.
+        WorkspaceError: a blob cannot be written.
+    """
     limits = workspace.settings.decode
     data = read_bytes(uri, max_bytes=limits.max_bytes)
     sha256 = read_file(data, uri).sha256
@@ -162,18 +196,33 @@ def _confirm(workspace: Workspace, uri: str, by: str) -> bool:
         "height": height,
         "confirmed_by": by,
         "confirmed_at": datetime.now(UTC),
+        "audit_id": audit_id,
     }
     with workspace.engine.begin() as connection:
         added = insert_new(connection, Negative, [row])
+        if not added and audit_id is None:
+            # Whoever looks at it knows better than an audit.
+            by_audit = sa.update(Negative).where(
+                Negative.image_id == image.id, Negative.audit_id.is_not(None)
+            )
+            seen = {"confirmed_by": by, "confirmed_at": row["confirmed_at"], "audit_id": None}
+            connection.execute(by_audit.values(seen))
     workspace.intents.settle()
     return bool(added)
+
+
+def _by_audit(row: Any) -> str:
+    return (
+        f"{PRODUCER}, by audit {row.audit_id}: at most {row.max_error:.2%} of such photos show "
+        f"somebody, at {row.confidence:.0%} confidence"
+    )
 
 
 def _entry(row: Any, place: Placed, origin: Origin | None) -> Entry:
     return Entry(
         name=f"{row.sha256[:16]}-negative",
         split=place.split,
-        trust=Trust.ACCEPTED,
+        trust=Trust.ACCEPTED if row.audit_id is None else Trust.CERTIFIED,
         portrait_id=None,
         mask_id=None,
         group_id=place.group_id,
@@ -186,7 +235,7 @@ def _entry(row: Any, place: Placed, origin: Origin | None) -> Entry:
         face_height=0.0,
         mask_source=MaskSource.HUMAN,
         mask_revision=1,
-        producer=PRODUCER,
+        producer=PRODUCER if row.audit_id is None else _by_audit(row),
         verdict="candidate",
         reasons=(),
         scores={},

@@ -15,7 +15,14 @@ from pipelines.origins.origin import Origin, merged
 from pipelines.origins.rows import origins_of, refused_images
 from pipelines.pictures.geometry import Face
 from pipelines.portraits.splits import Placed, places
-from pipelines.portraits.standing import BY_A_PERSON, MinSource, Standing, TrustedMask, standings
+from pipelines.portraits.standing import (
+    ALLOWED,
+    BY_A_PERSON,
+    MinSource,
+    Standing,
+    TrustedMask,
+    standings,
+)
 from pipelines.releases.entry import Entry
 from pipelines.releases.negatives import negative_entries
 from pipelines.workspace.errors import PipelineError
@@ -81,7 +88,7 @@ def select(
     Args:
         connection: in a transaction.
         min_source: the least a mask needs.
-        negatives: also the photos that somebody has confirmed nobody is in.
+        negatives: also photos that nobody is in, by a person or, if that is enough, an audit.
         policy: which photos may be used: judged now, by what is known of where they came from.
     """
     placed = places(connection)
@@ -113,7 +120,8 @@ def select(
     proofs = certified(connection)
     members = _entries(connection, chosen, proofs, origins)
     if negatives:
-        members += negative_entries(connection, placed, refused_photos, origins)
+        by_audit = Trust.CERTIFIED in ALLOWED[min_source]
+        members += negative_entries(connection, placed, refused_photos, origins, by_audit=by_audit)
     return Selection(
         sorted(members, key=lambda entry: entry.name),
         CoverageOfTest(
