@@ -10,7 +10,7 @@ from pipelines.networks.loading import load_person_model, notes, overrides
 from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.settings import TeacherSettings
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
-from sinet.data import evaluation_samples
+from sinet.data import evaluation_samples, unused_masks
 from sinet.data.checking import check_masks
 from sinet.evaluate import Evaluation, evaluate_all
 from sinet.metrics import Interval, paired_bootstrap
@@ -111,6 +111,8 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
     if request.out is not None:
         check_picture_path(request.out)
     split, samples = evaluation_samples(request.data, request.split, request.masks)
+    if unused := unused_masks(samples):
+        progress.say(unused)
     whole, samples = samples, samples[: request.limit]
     masks_read = check_masks(samples, of=whole)
     labels = ", ".join(network.label for network in networks)

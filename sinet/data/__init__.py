@@ -2,7 +2,7 @@
 
 from sinet.data.augment import Augmentation, augment
 from sinet.data.batches import AugmentedSamples, Batch, Batches
-from sinet.data.listing import Sample, find_samples, hold_out
+from sinet.data.listing import Sample, find_samples, hold_out, unused_masks
 from sinet.data.reading import Picture, PixelCache, read_image, read_mask, read_sample
 from sinet.data.splits import evaluation_samples, has_split, training_samples
 
@@ -23,4 +23,5 @@ __all__ = [
     "read_mask",
     "read_sample",
     "training_samples",
+    "unused_masks",
 ]

@@ -22,6 +22,8 @@ from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
 _FOLDER_NAMES = (("images", "masks"), ("input", "target"))
 
+_NAMED = 3
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -84,6 +86,26 @@ def find_samples(
         raise DataError(f"{root}: {len(unmasked)} images have no mask, first {unmasked[0]}{hint}.")
     found = {name: files[pairs.found[images[name].name]] for name in names}
     return [Sample(name, images[name], found[name], masks) for name in names]
+
+
+def unused_masks(samples: Iterable[Sample]) -> str | None:
+    """Name masks that lie beside those of the samples and belong to no image; None: there are none.
+
+    Such a mask is mistyped more often than it is superfluous.
+    """
+    folders = {(sample.image.parent, sample.mask.parent) for sample in samples}
+    found = [
+        folder / name
+        for images, folder in sorted(folders)
+        for name in pair(
+            (file.name for file in _pictures(images)), (file.name for file in _pictures(folder))
+        ).unused
+    ]
+    if not found:
+        return None
+    first = ", ".join(map(str, found[:_NAMED]))
+    more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+    return f"{len(found):,} masks belong to no image: {first}{more}"
 
 
 def hold_out(samples: Sequence[Sample], fraction: float) -> tuple[list[Sample], list[Sample]]:

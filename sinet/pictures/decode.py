@@ -20,7 +20,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile, TiffImagePlugin
 
 from sinet.errors import PictureError
-from sinet.pictures import jpeg, png, webp
+from sinet.pictures import jpeg, jpeg2000, png, webp
 from sinet.pictures.colour import to_srgb
 from sinet.pictures.kinds import FORMATS, guess
 from sinet.pictures.orientation import ORIENTATION_TAG, UPRIGHT, orientation_of, turned
@@ -169,6 +169,8 @@ def _opened(
         data, profile = png.cleaned(data)
     elif data.startswith(b"RIFF"):
         data = webp.cleaned(data)
+    else:
+        data = jpeg2000.whole(data)
     image = _open(data)
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         _refuse_raw(image, data)

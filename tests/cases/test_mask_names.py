@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 Ingest = Callable[..., dict[str, Any]]
 
@@ -69,3 +70,20 @@ def test_a_mask_nearly_named_like_its_photo_is_named(
     failures = json.loads(dataengine("-w", tmp_path / "ws", "failures", "--json"))
     (error,) = [each["message"] for each in failures if "IMG_0003" in each["path"]]
     assert "nearly its name has img_003.png" in error
+
+
+def test_masks_of_a_data_set_that_no_image_has_are_named(cases: Path, tmp_path: Path) -> None:
+    from dataengine.cli import app
+
+    data = tmp_path / "data"
+    shutil.copytree(cases / "values_01", data)
+    for name in ("00007_old.png", "0000046.png"):
+        shutil.copy(data / "masks/00007.png", data / "masks" / name)
+    arguments = ["evaluate", "sinet:bundled", "--data", str(data)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.replace("\n", "").split())
+    assert "2 masks belong to no image: " in said
+    (data / "masks/00007_old.png").unlink()
+    (data / "masks/0000046.png").unlink()
+    assert "belong to no image" not in CliRunner().invoke(app, arguments).stderr

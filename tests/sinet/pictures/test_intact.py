@@ -212,3 +212,16 @@ def test_decoding_takes_the_memory_that_is_reckoned(
     assert ran.stderr == ""
     # The bands and the interpreter's own needs on top.
     assert int(ran.stdout) < bytes_a_pixel * side**2 + 40e6
+
+
+@pytest.mark.parametrize("form", [{}, {"no_jp2": True}, {"tile_size": (64, 64)}])
+@pytest.mark.parametrize("lossless", [True, False])
+def test_a_jpeg_2000_that_only_lacks_its_end_marker(
+    form: dict[str, Any], *, lossless: bool
+) -> None:
+    data = save(PHOTO, "JPEG2000", irreversible=not lossless, **form)
+    assert data.endswith(b"\xff\xd9")
+    for cut in (data[:-1], data[:-2]):
+        np.testing.assert_array_equal(decode(cut).rgb, decode(data).rgb)
+    for lost in (3, 10, len(data) // 2):
+        assert reason(data[:-lost]) in ("truncated", "decode_failed")
