@@ -42,7 +42,8 @@ from tests.pipelines.reviewed_workspaces import (
 __all__ = ["many", "reviewed", "scored"]  # fixtures
 
 OLDER = sorted(path.name[:4] for path in schema.MIGRATIONS.glob("versions/0*.py"))[:-1]
-KILLS = [1, pytest.param(20, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])]
+TWENTY = pytest.param(20, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])
+KILLS = [1, TWENTY]
 EVERYBODY = (Whom.GROUP, Whom.PARENT, Whom.WORKER)
 SPLITS = {"DATAENGINE_RELEASE__TEST_SHARE": "0.3", "DATAENGINE_RELEASE__VAL_SHARE": "0.1"}
 REVIEW = {
@@ -131,12 +132,14 @@ def test_relabel(attack: Attack) -> None:
 
 
 @pytest.mark.usefixtures("crowd")
-@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.parametrize("kills", [TWENTY])
 def test_traits(attack: Attack) -> None:
-    attack("scores", "slices", whom=EVERYBODY, a_copy=5)
+    # Run again when all is computed it only reads, and clears nothing away.
+    compare = partial(state_differences, only=("portrait_traits", "job", "unnamed"))
+    attack("scores", "slices", whom=EVERYBODY, a_copy=5, compare=compare)
 
 
-@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.parametrize("kills", [TWENTY])
 def test_signals(attack: Attack, world: World, reviewed: Prepared) -> None:
     """A fit that was killed at its very end is there, and the next one is another."""
     world(reviewed.root)
@@ -144,7 +147,7 @@ def test_signals(attack: Attack, world: World, reviewed: Prepared) -> None:
     attack("scores", "fit", whom=EVERYBODY, a_copy=5, compare=compare)
 
 
-@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.parametrize("kills", [TWENTY])
 def test_certify_draws_an_audit(attack: Attack, world: World, scored: Prepared) -> None:
     world(scored.root)
     attack(*CERTIFY, environment={**FAKES, **REVIEW})
@@ -237,7 +240,7 @@ def test_backup(attack: Attack, world: World, ingested: Crawl) -> None:
     attack("backup", "out", is_done="is there already")
 
 
-@pytest.mark.parametrize("kills", KILLS)
+@pytest.mark.parametrize("kills", [TWENTY])
 def test_restore(attack: Attack, world: World, ingested: Crawl) -> None:
     root = world(ingested.workspace)
     shutil.copytree(root / "ws", root / "backup")

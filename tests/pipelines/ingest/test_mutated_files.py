@@ -26,7 +26,7 @@ from tests.pipelines.networks.test_teachers import save_network
 from tests.snapshots import broken_blobs, leftovers, snapshot
 
 PHOTOS = [42, pytest.param(500, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
-OTHERS = [12, pytest.param(100, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
+OTHERS = [8, pytest.param(100, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)])]
 MOST_BYTES = 1_500_000_000
 NEVER = {"unexpected_error", "worker_crashed", "timed_out", "gave_up"}
 

@@ -236,7 +236,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(12, 20), pytest.param(100, 40, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])],
+    [(8, 20), pytest.param(100, 40, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])],
 )
 def test_any_sequence(
     ingested: Crawl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, examples: int, steps: int
@@ -257,7 +257,7 @@ def test_any_sequence(
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
-            derandomize=examples == 12,
+            derandomize=examples == 8,
             suppress_health_check=list(HealthCheck),
         ),
     )
