@@ -125,10 +125,14 @@ class MtcnnDetector:
     def _upright_faces(self, canvas: Image, *, strict: bool, smallest_px: int) -> list[Face]:
         from pipelines.pictures.mtcnn import STRICT_THRESHOLDS, THRESHOLDS, find_faces
 
+        if strict:
+            smallest_px = round(_STRICT_SIZE * smallest_px)
+            if min(canvas.shape[:2]) < smallest_px:
+                return []  # no such face fits in
         found = find_faces(
             canvas,
             self._networks,
-            smallest_px=round(_STRICT_SIZE * smallest_px) if strict else smallest_px,
+            smallest_px=smallest_px,
             step=_PYRAMID_FACTOR,
             thresholds=STRICT_THRESHOLDS if strict else THRESHOLDS,
         )
