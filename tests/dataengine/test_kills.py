@@ -244,7 +244,7 @@ def test_backup(attack: Attack, world: World, ingested: Crawl) -> None:
 def test_restore(attack: Attack, world: World, ingested: Crawl) -> None:
     root = world(ingested.workspace)
     shutil.copytree(root / "ws", root / "backup")
-    attack("restore", "backup", "out", is_done="is there already")
+    attack("restore", "backup", "out", is_done="is there already", a_copy=1)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -57,6 +58,11 @@ class QueueMachine(RuleBasedStateMachine):
     def finished(self, item: int) -> bool:
         return self.done[item] == self.asked[item] > 0 or item in self.failed
 
+    @initialize()
+    def begin(self) -> None:
+        self.enqueue({1, 2, 3, 4})
+        self.claim("ann", 2)
+
     @rule(items=ITEMS)
     def enqueue(self, items: set[int]) -> None:
         new = self.do(queue.enqueue, STAGE, items)
@@ -65,6 +71,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.asked[item] = self.asked[item] or 1
 
     @rule(items=ITEMS)
+    @precondition(lambda self: any(map(self.finished, self.asked)))
     def redo(self, items: set[int]) -> None:
         again = {item for item in items if self.finished(item)}
         assert self.do(queue.redo, STAGE, items) == len(again)
@@ -85,6 +92,7 @@ class QueueMachine(RuleBasedStateMachine):
         self._afresh(again)
 
     @rule()
+    @precondition(lambda self: self.failed)
     def retry_failed(self) -> None:
         assert self.do(queue.retry_failed, STAGE) == len(self.failed)
         self._afresh(set(self.failed))
@@ -135,9 +143,16 @@ class QueueMachine(RuleBasedStateMachine):
         for item in items:
             del mine[item]
 
-    @rule(owner=OWNERS, how=st.sampled_from(["crashed", "overran", "lost", "release"]))
-    def leave(self, owner: str, how: str) -> None:
-        name = self.name(owner)
+    @rule(
+        data=st.data(),
+        how=st.sampled_from(["crashed", "overran", "lost", "release"]),
+        by=st.none() | OWNERS,
+    )
+    @precondition(lambda self: self.held)
+    def leave(self, data: st.DataObject, how: str, by: str | None) -> None:
+        """Somebody who holds something dies, is stuck, or stops; maybe another takes over."""
+        name = data.draw(st.sampled_from(sorted(set(self.held.values()))))
+        owner = name.partition("/")[0]
         mine = {item for item, holder in self.held.items() if holder == name}
         match how:
             case "crashed":
@@ -157,8 +172,11 @@ class QueueMachine(RuleBasedStateMachine):
         self.failed |= {job.item_id for job in given_up}
         self._free(mine)
         self.lives[owner] += 1
+        if by is not None:
+            self.claim(by, 5)
 
     @rule(owner=OWNERS)
+    @precondition(lambda self: self.held)
     def renew(self, owner: str) -> None:
         name = self.name(owner)
         held = sum(holder == name for holder in self.held.values())
@@ -169,6 +187,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Or a clock is set back."""
         self.now += seconds
 
+    @precondition(lambda self: self.held)
     @rule(of=st.none() | st.sets(OWNERS))
     def reap(self, of: set[str] | None) -> None:
         names = None if of is None else {self.name(owner) for owner in of}
@@ -232,7 +251,7 @@ class QueueMachine(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(30, 30), pytest.param(500, 60, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])],
+    [(80, 30), pytest.param(500, 60, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])],
 )
 def test_any_sequence(engine: Engine, examples: int, steps: int) -> None:
     class OfThisEngine(QueueMachine):
@@ -245,7 +264,7 @@ def test_any_sequence(engine: Engine, examples: int, steps: int) -> None:
             max_examples=examples,
             stateful_step_count=steps,
             deadline=None,
-            derandomize=examples == 30,
+            derandomize=examples == 80,
             suppress_health_check=list(HealthCheck),
         ),
     )
