@@ -24,7 +24,7 @@ from db.errors import DatabaseError, SchemaError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0017"
+HEAD = "0018"
 """The newest revision in `MIGRATIONS`; a test holds it equal to Alembic's."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -77,6 +77,7 @@ SMALL = Plan(
         "encoder_epochs": 0,
         "batch": 4,
         "workers": 0,
+        "threads": 1,
         "cache_px": 160,
         "input": {"height": 96, "width": 96},
     },

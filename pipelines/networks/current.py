@@ -108,7 +108,7 @@ def _why_there_is_none(workspace: Workspace, round_number: int | None) -> str:
     number, folder, gate = latest
     return (
         f"the student of round {number} was trained but not promoted "
-        f"({gate.get('reason', 'not measured')}); promote it with `dataengine train --round "
+        f"({gate.get('message', 'not measured')}); promote it with `dataengine train --round "
         f"{number} --force`, or name its weights, "
         f"sinet:{workspace.paths.root / folder / WEIGHTS_FILE}"
     )

@@ -86,7 +86,8 @@ def prepared(
     shutil.copy(turned.folder / "quick.toml", root / "quick.toml")
     shutil.copy(turned.folder / "quick.toml", root / "mine.toml")
     make_files(root)
-    for name in ("FILE", "deeplabv3.onnx", "runs/teacher/teacher.onnx"):
+    exported = ("FILE", "deeplabv3.onnx", "mediapipe_selfie.onnx", "runs/teacher/teacher.onnx")
+    for name in exported:
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).symlink_to(deeplab)
     (root / "SINet.pth").symlink_to(shared / "weights/sinet_official.pth")
@@ -186,6 +187,7 @@ def here(line: str, root: Path, shared: Path) -> list[str]:
         (r"3f0c9a…", _checksum(root)),
         (r"\s--device cuda|\s--pretrained|\s--watch 30", ""),
         (r"\bEG1800\b", "eg1800"),
+        (r"examples/", f"{CHECKOUT}/examples/"),
         (r"\./photos --masks \./photos", "./photos ./photos --masks ./photos"),
     ):
         line = re.sub(pattern, replacement, line)
@@ -227,3 +229,5 @@ def make_room(root: Path, arguments: list[str], run: Run) -> None:
         case "restore":
             shutil.rmtree(root / arguments[2], ignore_errors=True)
             run("backup", arguments[1])
+        case "forget" if "--lift" in arguments:
+            run("forget", arguments[-1], "--yes")

@@ -1,8 +1,10 @@
+import json
 import multiprocessing
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -311,3 +313,32 @@ def test_processes_may_upgrade_at_once(tmp_path: Path) -> None:
         assert process.exitcode == 0
     assert sorted(results.get() for _ in processes) == [False, False, False, True]
     assert schema.check(open_engine(url))
+
+
+def test_what_a_gate_said_goes_by_its_new_word(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/older.db")
+    with engine.begin() as connection:
+        command.upgrade(schema.alembic_config(connection), "0017")
+        for number, gate in enumerate(('{"passes": false, "reason": "too few"}', None), 1):
+            insert_any(connection, "release", id=number)
+            insert_any(connection, "run", id=number, release_id=number, gate=gate)
+        command.upgrade(schema.alembic_config(connection), "0018")
+        gates = connection.execute(sa.text("SELECT gate FROM run ORDER BY id")).scalars().all()
+    engine.dispose()
+    assert json.loads(gates[0]) == {"passes": False, "message": "too few"}
+    assert gates[1] is None
+
+
+def insert_any(connection: sa.Connection, table: str, **values: Any) -> None:
+    """A row of an older schema, with anything in the columns that have to have something."""
+    of_type = {"INTEGER": 1, "BIGINT": 1, "BOOLEAN": 0, "JSON": "{}", "DATETIME": "2026-01-01"}
+    columns = sa.inspect(connection).get_columns(table)
+    needed = {
+        each["name"]: of_type.get(str(each["type"]), f"text {values['id']}")
+        for each in columns
+        if not each["nullable"] and each["default"] is None
+    }
+    row = {**needed, **values}
+    names, marks = ", ".join(row), ", ".join("?" * len(row))
+    statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"
+    connection.exec_driver_sql(statement, tuple(row.values()))

@@ -166,7 +166,9 @@ def origins() -> dict[str, bytes]:
 
 
 def lists(crawl: Path) -> dict[str, bytes]:
-    return {"list.txt": "\n".join(map(str, sorted(crawl.iterdir()))).encode()}
+    # Relative to the list: the half of an absolute path might be half of this machine's disk.
+    names = sorted(each.name for each in crawl.iterdir())
+    return {"list.txt": "\n".join(f"../{crawl.name}/{name}" for name in names).encode()}
 
 
 def networks(folder: Path) -> dict[str, bytes]:
