@@ -1,17 +1,12 @@
 """Settings from their sources: command option, environment, `dataengine.toml`, default."""
 
+import os
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
 
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.own_files import SETTINGS_FILE
@@ -31,37 +26,50 @@ def load_settings(root: Path, options: Mapping[str, Mapping[str, Any]] | None = 
         WorkspaceError: the file cannot be read, or a value or key is not what it should be.
     """
     file = root / SETTINGS_FILE
-
-    class Sources(Settings, BaseSettings):
-        model_config = SettingsConfigDict(
-            env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
-        )
-
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            toml = TomlConfigSettingsSource(settings_cls, file)
-            return init_settings, env_settings, toml
-
     given: dict[str, Any] = {
         section: {key: value for key, value in values.items() if value is not None}
         for section, values in (options or {}).items()
     }
     try:
-        loaded = Sources(**{section: values for section, values in given.items() if values})
+        merged = _over(_over(_in_file(file), _in_environment()), given)
+        return Settings.model_validate(merged)
     except ValidationError as error:
         raise WorkspaceError(_first_problem(error, file)) from error
-    except SettingsError as error:
-        raise WorkspaceError(f"environment {ENVIRONMENT_PREFIX}…: {error}") from error
     except (OSError, ValueError) as error:
         raise WorkspaceError(f"{file}: cannot be read as TOML ({error})") from error
-    return Settings.model_validate(loaded.model_dump())
+
+
+def _in_file(file: Path) -> dict[str, Any]:
+    return tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def _in_environment() -> dict[str, Any]:
+    """What variables say, if there are any: importing what reads them takes a sixth of a second."""
+    if not any(name.upper().startswith(ENVIRONMENT_PREFIX) for name in os.environ):
+        return {}
+    from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+    class Environment(Settings, BaseSettings):
+        model_config = SettingsConfigDict(
+            env_prefix=ENVIRONMENT_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+        )
+
+    try:
+        return Environment().model_dump(exclude_unset=True)
+    except SettingsError as error:
+        raise WorkspaceError(f"environment {ENVIRONMENT_PREFIX}…: {error}") from error
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings over others, section by section."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        if isinstance(under, Mapping) and isinstance(value, Mapping):
+            merged[key] = _over(under, value)
+        else:
+            merged[key] = value
+    return merged
 
 
 def settings_template() -> str:
