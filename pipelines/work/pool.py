@@ -219,7 +219,8 @@ class Pool:
 
     def _forget(self, watched: _Watched) -> None:
         """It is dead: give back what it claimed after it was blamed, and strike it off."""
-        if watched.owner is None:
+        if watched.owner is None:  # it died before it said its name, but may have left its lock
+            self._place.clear_up_after_the_dead()
             return
         with self._place.engine.begin() as connection:
             queue.release(connection, watched.owner)
