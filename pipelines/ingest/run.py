@@ -191,9 +191,7 @@ def ingest_photos(
 
     if any(todo[stage][state] for stage in STAGES for state in (JobState.TODO, JobState.DOING)):
         files = sum(todo[stage][JobState.TODO] for stage in (Stage.READ, Stage.DETECT))
-        if not workspace.settings.teacher.weights:
-            device = workspace.settings.engine.device
-            download_missing(_asked(workspace.settings), device, progress.say)
+        _download(workspace.settings, progress)
         who = _crew(workspace.settings, sum(todo[stage][JobState.TODO] for stage in STAGES))
         progress.say(f"ingesting {files:,} files with {who.workers or 'no further'} workers")
         progress.begin("ingesting", files, "images")
@@ -219,6 +217,13 @@ def _crew(settings: Settings, jobs: int) -> Crew:
     gpus = 0 if fake else gpus_for(networks, settings.engine.device)
     preload = () if fake else ("pipelines.ingest.stage_table", *modules_of(networks))
     return crew(settings.engine, jobs, _WORTH_A_PROCESS, gpus=gpus, preload=preload)
+
+
+def _download(settings: Settings, progress: Progress) -> None:
+    """Fetch weights that are to be downloaded, once for all workers."""
+    given = parse_teacher(settings.teacher.name) if settings.teacher.weights else ()
+    missing = [each for each in _asked(settings) if each not in given]
+    download_missing(missing, settings.engine.device, progress.say)
 
 
 def _asked(settings: Settings) -> list[NetworkRef]:

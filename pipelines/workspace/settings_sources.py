@@ -47,7 +47,12 @@ def _in_environment() -> dict[str, Any]:
     """What variables say, if there are any: importing what reads them takes a sixth of a second."""
     if not any(name.upper().startswith(ENVIRONMENT_PREFIX) for name in os.environ):
         return {}
-    from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+    from pydantic_settings import (
+        BaseSettings,
+        EnvSettingsSource,
+        SettingsConfigDict,
+        SettingsError,
+    )
 
     class Environment(Settings, BaseSettings):
         model_config = SettingsConfigDict(
@@ -55,7 +60,8 @@ def _in_environment() -> dict[str, Any]:
         )
 
     try:
-        return Environment().model_dump(exclude_unset=True)
+        # As they stand: whether values go together is checked when those of all sources are known.
+        return EnvSettingsSource(Environment)()
     except SettingsError as error:
         raise WorkspaceError(f"environment {ENVIRONMENT_PREFIX}…: {error}") from error
 

@@ -51,6 +51,16 @@ def test_nested_sections_come_from_every_source(
     assert (onnx.mean, onnx.person_index, onnx.std) == ((1, 2, 3), 7, None)
 
 
+def test_values_go_together_with_those_of_other_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone, the variable contradicts the default of what the file changes."""
+    write(tmp_path, "[detector]\nmin_face_px = 200\n")
+    monkeypatch.setenv("DATAENGINE_DETECTOR__WORKING_FACE_PX", "150")
+    detector = load_settings(tmp_path).detector
+    assert (detector.min_face_px, detector.working_face_px) == (200, 150)
+
+
 def test_other_variables_of_the_prefix_are_no_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
