@@ -10,6 +10,7 @@ from PIL import Image
 
 from tests.conftest import FAST_INGEST
 from tests.dataengine.conftest import Run
+from tests.dataengine.training_data import make_photos
 
 FACELESS = 60
 
@@ -21,14 +22,7 @@ def photos(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DATAENGINE_RELEASE__TEST_SHARE", "0.3")
     folder, masks = tmp_path / "photos", tmp_path / "masks"
-    folder.mkdir()
-    masks.mkdir()
-    body = np.zeros((400, 300), np.uint8)
-    body[90:, 60:240] = 255
-    for seed in range(2):
-        noise = np.random.default_rng(seed).integers(0, 256, (400, 300, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(folder / f"{seed}.png")
-        Image.fromarray(body).save(masks / f"{seed}.png")
+    make_photos(folder, masks)
     for number in range(FACELESS):
         noise = np.random.default_rng(number).integers(0, 4, (20, 20, 3), dtype=np.uint8)
         dark = Image.fromarray(noise).resize((200, 200), Image.Resampling.NEAREST)

@@ -15,6 +15,7 @@ from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
 from tests.conftest import FAST_INGEST
 from tests.dataengine.conftest import Run
+from tests.dataengine.training_data import make_photos
 
 SIZE = (1300, 900)  # longer than a negative is kept
 
@@ -25,14 +26,7 @@ def photos(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in FAST_INGEST.items():
         monkeypatch.setenv(name, value)
     photos, masks = tmp_path / "photos", tmp_path / "masks"
-    photos.mkdir()
-    masks.mkdir()
-    body = np.zeros((400, 300), np.uint8)
-    body[90:, 60:240] = 255
-    for seed in range(2):
-        noise = np.random.default_rng(seed).integers(0, 256, (400, 300, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(photos / f"{seed}.png")
-        Image.fromarray(body).save(masks / f"{seed}.png")
+    make_photos(photos, masks)
     Image.new("RGB", SIZE).save(photos / "cat.png")
     Image.new("RGB", (200, 300)).save(photos / "cup.png")
     assert run("ingest", photos, "--masks", masks).code == 0

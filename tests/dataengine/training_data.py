@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 
 from sinet.checkpoint import Model, save_checkpoint
 from sinet.networks import build_network
@@ -31,6 +33,18 @@ def make_data(folder: Path, count: int = 12) -> Path:
     (folder / "train.txt").write_text("\n".join(names[:-4]) + "\n")
     (folder / "val.txt").write_text("\n".join(names[-4:]) + "\n")
     return folder
+
+
+def make_photos(photos: Path, masks: Path) -> None:
+    """Two photos in which the fakes see a face, with masks by hand; both folders are made."""
+    photos.mkdir()
+    masks.mkdir()
+    body = np.zeros((400, 300), np.uint8)
+    body[90:, 60:240] = 255
+    for seed in range(2):
+        noise = np.random.default_rng(seed).integers(0, 256, (400, 300, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(photos / f"{seed}.png")
+        Image.fromarray(body).save(masks / f"{seed}.png")
 
 
 def make_config(folder: Path, **changes: Any) -> Path:

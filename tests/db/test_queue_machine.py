@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -14,11 +13,11 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 from sqlalchemy.engine import Engine
 
 from db import Job, JobRow, JobState, LeaseLostError, Stage, queue
+from tests.state_machines import any_sequence
 
 STAGE = Stage.READ
 LEASE = 60.0
@@ -258,13 +257,4 @@ def test_any_sequence(engine: Engine, examples: int, steps: int) -> None:
         pass
 
     OfThisEngine.engine = engine
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        OfThisEngine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=examples == 80,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    any_sequence(OfThisEngine, examples, steps, always_the_same=examples == 80)

@@ -9,14 +9,12 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from db import MaskSource
@@ -36,6 +34,7 @@ from tests.pipelines.review.conftest import (
     reviews,
     stroke,
 )
+from tests.state_machines import any_sequence
 
 PORTRAITS = 6
 OPTIONS = {
@@ -251,13 +250,4 @@ def test_any_sequence(
         pass
 
     OfThisTemplate.template = template
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
-        OfThisTemplate,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            derandomize=examples == 8,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    any_sequence(OfThisTemplate, examples, steps, always_the_same=examples == 8)
