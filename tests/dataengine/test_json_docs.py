@@ -42,6 +42,7 @@ from pipelines.portraits.forgotten import Refused
 from pipelines.portraits.funnel import Funnel, PhotoCounts
 from pipelines.portraits.listing import PortraitLine
 from pipelines.portraits.reviewer_errors import Rate, ReviewerErrors
+from pipelines.releases.negative_audit import JudgedAudit
 from pipelines.review.pull import PullResult
 from pipelines.review.push import PushResult
 from pipelines.review.status import ReviewCounts, ReviewerCounts
@@ -67,6 +68,8 @@ LINES = (
     "ingest paired --masks drawn --origin origins.csv",
     "failures",
     "confirm extra/black.png raw/002.png --by anna",
+    "confirm --out sample.txt --audit",
+    "confirm extra/dark-1.png --audit --by anna",
     "status",
     "list",
     "scores show",
@@ -116,6 +119,7 @@ SAME = {
     "review push": PushResult,
     "review pull": PullResult,
     "certify": Certification,
+    "confirm --audit": JudgedAudit,
     "explain": Explanation,
     "failures": Failure,
     "list": PortraitLine,
@@ -163,6 +167,8 @@ def prepare(folder: Path, server: FakeGateway) -> None:
     """Lay out what the lines name, with something of everything that may go wrong."""
     photos(folder / "extra", range(300, 320))
     Image.new("RGB", (300, 400)).save(folder / "extra/black.png")
+    for number in (1, 2):  # somebody says that one of them shows a person
+        Image.new("RGB", (300, 400), (0, 0, number)).save(folder / f"extra/dark-{number}.png")
     (folder / "extra/notes.txt").write_text("no photo")
     (folder / "extra/more.zip").write_bytes(b"PK\x03\x04")
     (folder / "extra/cut.tar").write_bytes(b"no tar")
