@@ -25,6 +25,7 @@ EPILOG = """
     dataengine train --data ./eg1800 --config paper --device cuda
     dataengine train --data ./eg1800 --teacher onnx:deeplabv3.onnx
     dataengine train --data ./eg1800 --init sinet:bundled --epochs 30
+    dataengine train --data ./eg1800 --data ./portraits --out runs/both
     dataengine train --data ./eg1800 --model liteseg --backbone mobilenet_v2 --pretrained
     dataengine train --data ./eg1800 --config mine.toml --json
     dataengine train --data ./voc --mask-class 15
@@ -34,11 +35,11 @@ EPILOG = """
 def train(
     context: typer.Context,
     data: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             metavar="DIR",
             help="Data set: images/ and masks/, with train.txt or a folder train/ if only a part "
-            "of it is to be learnt from.",
+            "of it is to be learnt from. Several times: they are learnt from together.",
             show_default=False,
         ),
     ] = None,
@@ -221,9 +222,9 @@ def train(
         "device": device.value,
         "seed": seed,
     }
-    if data is not None:
+    if data:
         request = pipelines.TrainRequest(
-            data=data,
+            data=tuple(data),
             masks=mask_options(mask_class, mask_channel, mask_invert),
             out=out,
             runs=root_of(context) / "runs",
@@ -246,13 +247,13 @@ def train(
 
 def _check_usage(
     *,
-    data: Path | None,
+    data: list[Path] | None,
     round_: int | None,
     of_data: tuple[object, ...],
     of_round: tuple[object, ...],
 ) -> None:
     """Refuse options that do not go together; what was not given is None."""
-    if (data is None) == (round_ is None):
+    if bool(data) == (round_ is not None):
         raise typer.BadParameter(
             "give either --round N or --data DIR", param_hint="--round, --data"
         )
@@ -262,7 +263,7 @@ def _check_usage(
             "--resume and --mask-…",
             param_hint="--round",
         )
-    if data is not None and any(value is not None for value in of_round):
+    if data and any(value is not None for value in of_round):
         raise typer.BadParameter(
             "--min-source, --negatives and --force go with --round", param_hint="--data"
         )

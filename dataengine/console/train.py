@@ -50,7 +50,10 @@ def _stop(epochs: int, resume_command: str) -> None:
 
 
 def _resume_command(request: TrainRequest, done: Trained) -> str:
-    words = ["dataengine", "train", "--data", str(request.data), "--out", str(done.out), "--resume"]
+    words = ["dataengine", "train"]
+    for folder in request.data:
+        words += ["--data", str(folder)]
+    words += ["--out", str(done.out), "--resume"]
     if request.held_out != HELD_OUT:
         words += ["--held-out", f"{request.held_out:g}"]
     masks = request.masks

@@ -61,7 +61,8 @@ class TrainRequest(StudentRequest):
     """A training on a folder; needs no workspace.
 
     Attributes:
-        data: images/ and masks/, with train.txt or a folder train/ if only a part is learnt from.
+        data: folders with images/ and masks/, and train.txt or a folder train/ if only a part is
+            learnt from.
         masks: what their maker says of the masks.
         out: folder of the run; None: named after the network, in `runs`.
         runs: where such a folder is made.
@@ -69,7 +70,7 @@ class TrainRequest(StudentRequest):
         resume: go on with the run in `out`, to the same numbers.
     """
 
-    data: Path
+    data: tuple[Path, ...]
     masks: MaskOptions = SELF_EXPLAINING
     out: Path | None = None
     runs: Path = Path("runs")

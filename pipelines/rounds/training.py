@@ -8,7 +8,7 @@ from pathlib import Path
 from pipelines.rounds.learning import Lesson, configuration, kept_epochs, learn
 from pipelines.rounds.requests import TrainRequest
 from pipelines.workspace.progress import SILENT, Progress
-from sinet.data import hold_out, training_samples, unused_masks
+from sinet.data import samples_to_learn, unused_masks
 from sinet.data.checking import check_masks
 from sinet.devices import choose_device
 from sinet.errors import ConfigError
@@ -65,11 +65,11 @@ def train_network(request: TrainRequest, progress: Progress = SILENT) -> Trained
         SINetError: as `sinet.training.train`.
     """
     config, out = _plan(request)
-    samples = training_samples(request.data, request.masks)
-    progress.say(f"Masks read as: {told(check_masks(samples))}")
-    if unused := unused_masks(samples):
+    samples, held_out = samples_to_learn(request.data, request.held_out, request.masks)
+    together = [*samples, *held_out]
+    progress.say(f"Masks read as: {told(check_masks(together))}")
+    if unused := unused_masks(together):
         progress.say(unused)
-    samples, held_out = hold_out(samples, request.held_out)
     lesson = Lesson(samples=samples, held_out=held_out, out=out, resume=request.resume)
     finished = learn(request, config, lesson, progress)
     return _outcome(out, interrupted=not finished)

@@ -1,9 +1,12 @@
 """What of a data set to train on and what to score."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from sinet.data.listing import Sample, find_samples
+from sinet.data.listing import Sample, find_samples, hold_out
+from sinet.errors import DataError
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
 _NEVER_TRAINED_ON: Final = ("val", "test")
@@ -26,6 +29,39 @@ def training_samples(folder: Path | str, masks: MaskOptions = SELF_EXPLAINING) -
     others = [split for split in _NEVER_TRAINED_ON if has_split(folder, split)]
     set_aside = {sample.name for split in others for sample in find_samples(folder, split)}
     return [sample for sample in find_samples(folder, None, masks) if sample.name not in set_aside]
+
+
+def samples_to_learn(
+    folders: Sequence[Path], fraction: float, masks: MaskOptions = SELF_EXPLAINING
+) -> tuple[list[Sample], list[Sample]]:
+    """List what several data sets are learnt from together, and what of them is held out.
+
+    Of each the same samples are held out as if it were alone. Where there are several, a sample's
+    name begins with its data set's number, so that `2-001` and `1-001` are not taken for one.
+
+    Args:
+        folders: as `training_samples` takes them.
+        fraction: 0 to 1; about this part of each is held out.
+        masks: what their makers say of the masks.
+
+    Returns:
+        What to learn from, and what is held out.
+
+    Raises:
+        DataError: as `find_samples`; or a folder comes twice.
+    """
+    seen: set[Path] = set()
+    kept: list[Sample] = []
+    held: list[Sample] = []
+    for number, folder in enumerate(folders, 1):
+        if folder.resolve() in seen:
+            raise DataError(f"{folder}: given twice; name each data set once.")
+        seen.add(folder.resolve())
+        prefix = f"{number}-" if len(folders) > 1 else ""
+        parts = hold_out(training_samples(folder, masks), fraction)
+        for part, all_of_it in zip(parts, (kept, held), strict=True):
+            all_of_it += [replace(sample, name=prefix + sample.name) for sample in part]
+    return kept, held
 
 
 def evaluation_samples(

@@ -13,6 +13,7 @@ import pytest
 from dataengine.console.shared.progress import _PlainLines
 from pipelines.rounds import learning as training
 from sinet.checkpoint import load_checkpoint
+from sinet.data import samples_to_learn
 from sinet.training import compiling
 from tests.dataengine.conftest import Run
 from tests.dataengine.test_cli_errors import assert_one_line_error
@@ -47,6 +48,27 @@ def test_a_run_from_beginning_to_end(run: Run, data: Path, config: Path) -> None
     assert load_checkpoint(out / "last.safetensors").training["samples"] == 5
     again = run("train", "--data", data, "--config", config)
     assert_one_line_error(again, r"runs/sinet: holds a run; go on with it \(--resume\) or give ano")
+
+
+def test_several_data_sets_are_learnt_from_together(
+    run: Run, data: Path, config: Path, tmp_path: Path
+) -> None:
+    """The names of both are the same; of each the same images are held out as if it were alone."""
+    other = make_data(tmp_path / "other")
+    alone = run("train", "--data", data, "--config", config, "--held-out", "0.5")
+    assert "5 images, 3 held out" in alone.err
+    options = ("--data", data, "--data", other, "--config", config, "--held-out", "0.5")
+    both = run("train", *options, "--out", tmp_path / "both")
+    assert both.code == 0, both.err
+    assert "10 images, 6 held out" in both.err
+    learnt, held = samples_to_learn([data, other], 0.5)
+    assert len({sample.name for sample in [*learnt, *held]}) == 16
+    ends = [{sample.name[2:] for sample in learnt if sample.name[0] == n} for n in "12"]
+    assert ends[0] == ends[1] == {sample.name for sample in samples_to_learn([data], 0.5)[0]}
+    twice = run("train", "--data", data, "--data", data / "../data", "--out", "x")
+    assert_one_line_error(twice, "data: given twice; name each data set once")
+    missing = run("train", "--data", data, "--data", tmp_path / "gone", "--out", "x")
+    assert_one_line_error(missing, "gone: no such folder")
 
 
 def test_resumed_after_ctrl_c_it_ends_at_the_same_numbers(
@@ -244,7 +266,7 @@ def test_the_command_to_go_on_says_the_same_of_the_masks(tmp_path: Path) -> None
     from dataengine.console.train import _resume_command
 
     masks = pipelines.MaskSettings(person_class=15, channel="colour", invert=True)
-    request = pipelines.TrainRequest(data=tmp_path, masks=masks)
+    request = pipelines.TrainRequest(data=(tmp_path,), masks=masks)
     done = pipelines.Trained(
         out=tmp_path / "run", interrupted=True, epochs=1, weights=tmp_path, curves=tmp_path,
         tensorboard=None, overlays=None, loss=None, held_out_iou=None,
