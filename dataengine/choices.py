@@ -6,7 +6,8 @@ NETWORK_HELP = (
     "auto, deeplabv3_resnet50, deeplabv3_resnet101, deeplabv3_mobilenet_v3_large (torchvision's, "
     "downloaded once), bundled (small, needs no internet), sinet:bundled (smaller), sinet:current "
     "(the last round's student), sinet:FILE (a network trained here, or the SINet authors' .pth), "
-    "onnx:FILE (an exported network), or a file by its suffix: .safetensors, .pth, .onnx."
+    "onnx:FILE (an exported network), or a file by its suffix: .safetensors, .pth, .onnx. Several "
+    "with commas between them stand for their mean."
 )
 """What may be written wherever any network is taken; a test holds it equal to what is."""
 

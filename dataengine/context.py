@@ -85,7 +85,7 @@ def network(context: typer.Context, name: str) -> "NetworkRef":
     from pipelines.networks.names import CURRENT
 
     found = parse_network(name)
-    if found.name != CURRENT:
+    if all(each.name != CURRENT for each in found.each):
         return found
     from pipelines.networks.current import resolve
 

@@ -6,7 +6,7 @@ workspace does, brings them along.
 """
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +24,7 @@ class NetworkKind(StrEnum):
     CHECKPOINT = "a checkpoint"
     ONNX = "an exported network"
     NAMED = "a network of another package"
+    MEAN = "a mean of networks"
 
 
 PREFIXES: Final = {"sinet": NetworkKind.CHECKPOINT, "onnx": NetworkKind.ONNX}
@@ -49,20 +50,29 @@ class NetworkRef:
         name: as it was written; `str()` of it.
         kind: what stands behind it.
         file: with the weights; None: the caller brought the name and knows what it stands for.
+        members: of a mean; none for any other.
         hint: names that may have been meant, for the message that the file is missing.
     """
 
     name: str
     kind: NetworkKind
     file: Path | None
+    members: tuple["NetworkRef", ...] = ()
     hint: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         return self.name
 
     @property
+    def each(self) -> tuple["NetworkRef", ...]:
+        """The networks that are asked: a mean's members, any other itself."""
+        return self.members or (self,)
+
+    @property
     def label(self) -> str:
         """Short, for tables and progress: a file's name, else the network's."""
+        if self.members:
+            return ", ".join(member.label for member in self.members)
         if self.file is None or self.kind is NetworkKind.BUNDLED:
             return self.name
         return self.file.name
@@ -138,6 +148,14 @@ def parse(text: str, names: Collection[str] = (), *, unlisted: Collection[str] =
     raise NetworkError(
         f"unknown network {text!r}; known are {known}, and files ({', '.join(SUFFIXES)}){hint}"
     )
+
+
+def mean_of(members: Sequence[NetworkRef]) -> NetworkRef:
+    """Return what stands for the mean of several networks, or the only one itself."""
+    if len(members) == 1:
+        return members[0]
+    name = ",".join(map(str, members))
+    return NetworkRef(name=name, kind=NetworkKind.MEAN, file=None, members=tuple(members))
 
 
 def as_ref(network: NetworkRef | Path | str) -> NetworkRef:

@@ -20,6 +20,7 @@ EPILOG = """
     dataengine evaluate SINet.pth --data ./eg1800 --split val --json | jq .mean.iou
     dataengine evaluate deeplabv3.onnx --data ./eg1800 --worst 16 --out worst.png
     dataengine evaluate mine.safetensors --data ./eg1800 --compare sinet:bundled
+    dataengine evaluate bundled,sinet:bundled --data ./eg1800 --compare bundled
     dataengine evaluate sinet:bundled --data ./cutouts --mask-channel alpha
     dataengine -w portraits evaluate sinet:current --data ./eg1800 --device cpu
 """
@@ -45,7 +46,7 @@ def evaluate(
         str | None,
         typer.Option(
             metavar="NETWORK",
-            help="Score this one too, and say how sure the difference is.",
+            help="Score this one too, or this mean, and say how sure the difference is.",
             show_default=False,
         ),
     ] = None,

@@ -44,8 +44,8 @@ def ingest(
         str | None,
         typer.Option(
             metavar="NETWORK",
-            help="Who proposes the masks; of several with commas between them the mean, and how "
-            f"far each is from it becomes a score: {NETWORK_HELP}",
+            help="Who proposes the masks; how far each of several is from their mean becomes a "
+            f"score: {NETWORK_HELP}",
             show_default="auto",
         ),
     ] = None,

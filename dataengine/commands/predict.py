@@ -12,6 +12,7 @@ EPILOG = """
 
     dataengine predict sinet:bundled portrait.jpg --out masks
     dataengine predict SINet.pth ./photos --out masks --overlay
+    dataengine predict sinet:bundled,deeplabv3.onnx ./photos --out mean
     dataengine predict deeplabv3.onnx talk.mp4 --out masks --threshold 0.5
 """
 

@@ -11,6 +11,7 @@ EPILOG = """
 
     dataengine relabel
     dataengine relabel --network bundled
+    dataengine relabel --network bundled,sinet:bundled
     dataengine relabel --round 2 --method student
 """
 
@@ -32,7 +33,8 @@ def relabel(
         typer.Option(
             "--network",
             metavar="NETWORK",
-            help="Any other network that `ingest` takes, instead of a round's student.",
+            help="Any other network that `ingest` takes, or the mean of several (A,B), instead of "
+            "a round's student.",
             show_default=False,
         ),
     ] = None,

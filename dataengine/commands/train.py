@@ -24,6 +24,7 @@ EPILOG = """
     dataengine train --data ./eg1800 --out runs/first --resume
     dataengine train --data ./eg1800 --config paper --device cuda
     dataengine train --data ./eg1800 --teacher onnx:deeplabv3.onnx
+    dataengine train --data ./eg1800 --teacher bundled,onnx:deeplabv3.onnx --out runs/of-two
     dataengine train --data ./eg1800 --init sinet:bundled --epochs 30
     dataengine train --data ./eg1800 --data ./portraits --out runs/both
     dataengine train --data ./eg1800 --model liteseg --backbone mobilenet_v2 --pretrained
@@ -143,8 +144,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NETWORK",
-            help="Distil from this network, too; any that `ingest` takes. Its soft masks are kept "
-            "in the run's folder.",
+            help="Distil from this network, too; any that `ingest` takes, or the mean of several "
+            "(A,B). Its soft masks are kept in the run's folder.",
             show_default=False,
         ),
     ] = None,

@@ -20,7 +20,7 @@ from pipelines.networks import NetworkRef, check_teacher, parse_network
 from pipelines.networks.current import resolve_settings
 from pipelines.networks.downloading import download_missing
 from pipelines.networks.emptiness import emptiness
-from pipelines.networks.names import CURRENT, parse_teacher
+from pipelines.networks.names import CURRENT
 from pipelines.networks.runtimes import gpus_for, modules_of
 from pipelines.origins.rows import apply_policy
 from pipelines.origins.tables import read_table
@@ -198,7 +198,7 @@ def ingest_photos(
         work_through(workspace, ingest_stages, who, progress.stopping, report)
     apply_policy(workspace)
     seconds = time.monotonic() - started
-    teacher = parse_teacher(workspace.settings.teacher.name)
+    teacher = parse_network(workspace.settings.teacher.name).each
     return IngestResult(
         registered,
         summary,
@@ -221,7 +221,7 @@ def _crew(settings: Settings, jobs: int) -> Crew:
 
 def _download(settings: Settings, progress: Progress) -> None:
     """Fetch weights that are to be downloaded, once for all workers."""
-    given = parse_teacher(settings.teacher.name) if settings.teacher.weights else ()
+    given = parse_network(settings.teacher.name).each if settings.teacher.weights else ()
     missing = [each for each in _asked(settings) if each not in given]
     download_missing(missing, settings.engine.device, progress.say)
 
@@ -229,8 +229,8 @@ def _download(settings: Settings, progress: Progress) -> None:
 def _asked(settings: Settings) -> list[NetworkRef]:
     """The networks that are asked for masks and opinions."""
     second = settings.teacher.second_opinion
-    named = [*parse_teacher(settings.teacher.name)]
-    return named if second is None else [*named, parse_network(second)]
+    teacher = parse_network(settings.teacher.name).each
+    return [*teacher] if second is None else [*teacher, *parse_network(second).each]
 
 
 def _register(

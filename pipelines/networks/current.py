@@ -7,11 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from db import Release, Run, reader
-from pipelines.networks.names import CURRENT, parse_teacher
+from pipelines.networks.names import CURRENT, parse_network
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
-from sinet.network_ref import NetworkRef, as_ref
+from sinet.network_ref import NetworkRef, as_ref, mean_of
 from sinet.run_files import WEIGHTS_FILE
 
 
@@ -77,7 +77,12 @@ def resolve(workspace: Workspace, network: NetworkRef) -> NetworkRef:
     Raises:
         ModelError: there is no current student, or its file is gone.
     """
-    return require_student(workspace).network if network.name == CURRENT else network
+    return mean_of(
+        [
+            require_student(workspace).network if each.name == CURRENT else each
+            for each in network.each
+        ]
+    )
 
 
 def resolve_settings(workspace: Workspace) -> Settings:
@@ -88,7 +93,7 @@ def resolve_settings(workspace: Workspace) -> Settings:
     """
     settings = workspace.settings
     names = {
-        key: ",".join(str(resolve(workspace, each)) for each in parse_teacher(value))
+        key: str(resolve(workspace, parse_network(value)))
         for key in ("name", "second_opinion")
         if isinstance(value := getattr(settings.teacher, key), str)
     }

@@ -52,7 +52,7 @@ class Watched:
     @property
     def warning(self) -> str | None:
         """What is to be said at the end of a run, if anything: see `emptiness`."""
-        return emptiness([self._network], self._answers, self._empty)
+        return emptiness(self._network.each, self._answers, self._empty)
 
     def person_at_input(self, image: Image) -> Probability:
         """See `PersonModel`."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipelines.networks.emptiness import Watched
-from pipelines.networks.loading import load_person_model, notes, overrides
+from pipelines.networks.loading import load_person_model, notes
+from pipelines.networks.mean import MeanModel
 from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.settings import TeacherSettings
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
@@ -17,6 +18,7 @@ from sinet.metrics import Interval, paired_bootstrap
 from sinet.models import Cost, cost
 from sinet.network_ref import NetworkRef
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
+from sinet.predict import PersonModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,7 @@ class EvaluateRequest:
     """What to score.
 
     Attributes:
-        network: resolved.
+        network: resolved; or several, as their mean.
         data: folder of the data set.
         masks: what their maker says of its masks.
         split: of it; None: `val` if there is one, else everything.
@@ -101,7 +103,7 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
     # What is mistyped is told before the time is spent.
     networks = [each for each in (request.network, request.compare) if each]
     models = [
-        load_person_model(each, device=request.device, onnx=overrides(request.teacher, each))
+        load_person_model(each, device=request.device, settings=request.teacher)
         for each in networks
     ]
     watched = [Watched(model, each) for model, each in zip(models, networks, strict=True)]
@@ -118,7 +120,7 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
     labels = ", ".join(network.label for network in networks)
     evaluations = evaluate_all(watched, tracked(progress, samples, f"scoring {labels}", "images"))
     scored = [
-        Scored(network, cost(model), evaluation)
+        Scored(network, _cost(model), evaluation)
         for network, model, evaluation in zip(networks, models, evaluations, strict=True)
     ]
     if request.out is not None:
@@ -130,3 +132,13 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
         difference = paired_bootstrap(scored[0].ious, scored[1].ious)
     warnings = [each.warning for each in watched if each.warning]
     return Evaluated(request.data, split, masks_read, scored, difference, request.out, warnings)
+
+
+def _cost(model: PersonModel) -> Cost:
+    """What a picture costs; with a mean, all that its networks do."""
+    if not isinstance(model, MeanModel):
+        return cost(model)
+    each = [cost(member) for member in model.members]
+    macs = [found.macs for found in each if found.macs is not None]
+    is_known = len(macs) == len(each)
+    return Cost(sum(found.parameters for found in each), sum(macs) if is_known else None)

@@ -5,15 +5,8 @@ from typing import TYPE_CHECKING
 
 from pipelines.networks.base import PersonTeacher, Teacher, TeacherModel
 from pipelines.networks.downloading import named_by_auto
-from pipelines.networks.mean import MeanTeacher
-from pipelines.networks.names import (
-    AUTO,
-    CURRENT,
-    FAKE,
-    check_network,
-    parse_network,
-    parse_teacher,
-)
+from pipelines.networks.mean import MeanModel, MeanTeacher
+from pipelines.networks.names import AUTO, CURRENT, FAKE, check_network, parse_network
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.files import sha256_prefix
 from pipelines.workspace.settings import OnnxSettings, TeacherSettings
@@ -36,21 +29,34 @@ def load_network(
     device: str = "auto",
     threads: int = 1,
     weights: Path | None = None,
-    onnx: OnnxSettings | None = None,
+    settings: TeacherSettings | None = None,
 ) -> Teacher:
-    """Load a network to ask it where there is a person.
+    """Load a network, or several as their mean, to ask where there is a person.
 
     Args:
         network: by name; `sinet:current` has been resolved.
         device: `auto`, `cpu` or `cuda`.
         threads: of the runtime within this process, for ONNX.
         weights: a state dict for torchvision's networks; None: downloaded once.
-        onnx: what overrides an ONNX file's metadata; None: nothing does.
+        settings: of the workspace: `[teacher.onnx]` in them overrides an exported network's
+            metadata, see `overrides`; None: nothing does.
 
     Raises:
         ModelError: weights that cannot be had or do not fit, or no such device.
     """
     check_network(network, weights)
+    onnx = overrides(settings, network)
+    members = [_teacher(each, device, threads, weights, onnx.get(each)) for each in network.each]
+    return members[0] if len(members) == 1 else MeanTeacher(members)
+
+
+def _teacher(
+    network: NetworkRef,
+    device: str,
+    threads: int,
+    weights: Path | None,
+    onnx: OnnxSettings | None,
+) -> Teacher:
     if network.kind is NetworkKind.NAMED:
         return _named(network.name, device, weights)
     model = _model(network, device, threads, onnx)
@@ -65,20 +71,28 @@ def load_person_model(
     *,
     device: str = "auto",
     threads: int = 1,
-    onnx: OnnxSettings | None = None,
+    settings: TeacherSettings | None = None,
 ) -> PersonModel:
-    """Load a network for `evaluate` and `predict`.
+    """Load a network, or several as their mean, for `evaluate` and `predict`.
 
     Args:
         network: by name; `sinet:current` has been resolved.
         device: `auto`, `cpu` or `cuda`.
         threads: of the runtime within this process, for ONNX.
-        onnx: what overrides an ONNX file's metadata; None: nothing does.
+        settings: as for `load_network`.
 
     Raises:
         ModelError: as `load_network`.
     """
     check_network(network)
+    onnx = overrides(settings, network)
+    members = [_person_model(each, device, threads, onnx.get(each)) for each in network.each]
+    return members[0] if len(members) == 1 else MeanModel(members)
+
+
+def _person_model(
+    network: NetworkRef, device: str, threads: int, onnx: OnnxSettings | None
+) -> PersonModel:
     if network.kind is NetworkKind.NAMED:
         named = _named(network.name, device, None)
         return TeacherModel(named, named.parameters)
@@ -128,39 +142,54 @@ def _named(name: str, device: str, weights: Path | None) -> "FakeTeacher | Torch
 
 
 def load_teacher(settings: TeacherSettings, device: str, threads: int = 1) -> Teacher:
-    """`load_network` for what the settings name as the teacher; of several, their mean.
+    """`load_network` for what the settings name as the teacher.
 
     Raises:
         ModelError: an unknown name, or as there.
     """
     weights = (settings.weights and Path(settings.weights)) or None
-    members = [
-        load_network(each, device=device, threads=threads, weights=weights, onnx=settings.onnx)
-        for each in parse_teacher(settings.name)
-    ]
-    return members[0] if len(members) == 1 else MeanTeacher(members)
+    network = parse_network(settings.name)
+    return load_network(network, device=device, threads=threads, weights=weights, settings=settings)
 
 
-def overrides(settings: TeacherSettings, network: NetworkRef) -> OnnxSettings | None:
-    """What `[teacher.onnx]` says of a network that any command names; None: it is about another.
+def overrides(
+    settings: TeacherSettings | None, network: NetworkRef
+) -> dict[NetworkRef, OnnxSettings]:
+    """What `[teacher.onnx]` says of the networks that any command names, of those it is about.
 
     It is about the settings' teacher; where that is no exported network, about any that is.
 
+    Args:
+        settings: of the workspace; None: there are none.
+        network: or several, as their mean.
+
     Raises:
-        ModelError: the settings name a teacher that is none.
+        ModelError: the settings name a teacher that is none, or speak of one exported network where
+            a mean has two.
     """
-    exported = [each for each in parse_teacher(settings.name) if each.kind is NetworkKind.ONNX]
-    if network.kind is not NetworkKind.ONNX:
-        return None
-    if exported and network.weights().resolve() not in (
-        each.weights().resolve() for each in exported
-    ):
-        return None
-    return settings.onnx
+    if settings is None:
+        return {}
+    found = [each for each in network.each if each.kind is NetworkKind.ONNX]
+    of_teacher = [
+        each.file and each.file.resolve()
+        for each in parse_network(settings.name).each
+        if each.kind is NetworkKind.ONNX
+    ]
+    if of_teacher:
+        found = [each for each in found if each.file and each.file.resolve() in of_teacher]
+    if len(found) > 1 and settings.onnx != OnnxSettings():
+        raise ModelError(
+            f"[teacher.onnx] is about one exported network, and {network} names "
+            f"{len(found)}: write what it says into the files' metadata instead"
+        )
+    return dict.fromkeys(found, settings.onnx)
 
 
 def notes(model: PersonModel, network: NetworkRef) -> list[str]:
     """What a user should know of how a network is used, a line each."""
+    if isinstance(model, MeanModel):
+        pairs = zip(model.members, network.each, strict=True)
+        return [note for member, each in pairs for note in notes(member, each)]
     taken = _taken(model, network)
     if taken is None:
         return []
@@ -185,14 +214,8 @@ def check_teacher(settings: TeacherSettings) -> None:
         ModelError: an unknown name, or as there.
     """
     weights = Path(settings.weights) if settings.weights else None
-    teacher = parse_teacher(settings.name)
-    for network in teacher:
-        check_network(network, weights)
-    exported = [each for each in teacher if each.kind is NetworkKind.ONNX]
-    if len(exported) > 1 and settings.onnx != OnnxSettings():
-        raise ModelError(
-            f"[teacher.onnx] is about one exported network, and {settings.name} names "
-            f"{len(exported)}: write what it says into the files' metadata instead"
-        )
+    teacher = parse_network(settings.name)
+    check_network(teacher, weights)
+    overrides(settings, teacher)
     if settings.second_opinion is not None:
         check_network(parse_network(settings.second_opinion))

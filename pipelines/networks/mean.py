@@ -1,10 +1,11 @@
-"""Several networks as one teacher: the mean of what they say."""
+"""Several networks as one: the mean of what they say."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from pipelines.networks.base import Image, Probability, Teacher
+from sinet.predict import PersonModel, predict_all
 
 
 class MeanTeacher:
@@ -26,4 +27,30 @@ class MeanTeacher:
         """See `Teacher.person_probability`."""
         said = [member.person_probability(batch) for member in self._members]
         self.opinions = list(zip(*said, strict=True))
-        return [np.mean(each, axis=0, dtype=np.float32) for each in self.opinions]
+        return _means(said)
+
+
+class MeanModel:
+    """The same as `sinet` wants its models: for `evaluate` and `predict`."""
+
+    def __init__(self, members: Sequence[PersonModel]) -> None:
+        """Take the models."""
+        self.members = members
+
+    @property
+    def parameters(self) -> int:
+        """See `PersonModel`; of all of them."""
+        return sum(member.parameters for member in self.members)
+
+    def person_at_input(self, image: Image) -> Probability:
+        """See `PersonModel`; at the image's own size, where networks of any input size meet."""
+        return self.people_at_input([image])[0]
+
+    def people_at_input(self, images: Sequence[Image]) -> list[Probability]:
+        """See `PersonModel`; each at its image's own size."""
+        return _means([predict_all(member, images) for member in self.members])
+
+
+def _means(said: Sequence[Sequence[Probability]]) -> list[Probability]:
+    """Of what each network said, image by image."""
+    return [np.mean(each, axis=0, dtype=np.float32) for each in zip(*said, strict=True)]

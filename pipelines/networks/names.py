@@ -5,7 +5,7 @@ from typing import Final
 
 from pipelines.workspace.errors import ModelError
 from sinet.errors import SINetError
-from sinet.network_ref import TRAINABLE, NetworkRef, parse
+from sinet.network_ref import TRAINABLE, NetworkRef, mean_of, parse
 
 CURRENT: Final = "sinet:current"
 """The student that was promoted last; only a workspace knows which, see `resolve`."""
@@ -25,26 +25,21 @@ FAKE: Final = "fake"
 def parse_network(text: str) -> NetworkRef:
     """Understand what a user wrote where a network is wanted; looks at no file.
 
-    Raises:
-        ModelError: nothing of that name is known; the message lists what is, and the nearest.
-    """
-    try:
-        return parse(text, (AUTO, *TORCHVISION, CURRENT), unlisted=(FAKE,))
-    except SINetError as error:
-        raise ModelError(str(error)) from error
-
-
-def parse_teacher(text: str) -> tuple[NetworkRef, ...]:
-    """Understand whom a teacher stands for: one network, or several with commas between them.
+    Several with commas between them stand for their mean.
 
     Raises:
-        ModelError: as `parse_network`, or a network is there twice.
+        ModelError: nothing of that name is known; the message lists what is, and the nearest. Or a
+            mean takes a network twice.
     """
     names = [each.strip() for each in text.split(",")]
-    networks = tuple(parse_network(name) for name in names)
+    try:
+        networks = [parse(name, (AUTO, *TORCHVISION, CURRENT), unlisted=(FAKE,)) for name in names]
+    except SINetError as error:
+        of_mean = f"{text}: a comma stands between the networks of a mean; " if names[1:] else ""
+        raise ModelError(f"{of_mean}{error}") from error
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ModelError(f"{text}: {twice} is there twice: a mean takes different networks")
-    return networks
+    return mean_of(networks)
 
 
 def check_network(network: NetworkRef, weights: Path | None = None) -> None:
@@ -57,18 +52,18 @@ def check_network(network: NetworkRef, weights: Path | None = None) -> None:
     Raises:
         ModelError: a missing file, or weights for a network that has its own.
     """
-    if network.file is not None:
-        try:
-            network.weights()
-        except SINetError as error:
-            raise ModelError(str(error)) from error
-    if weights is not None:
-        if network.name not in (AUTO, *TORCHVISION):
+    for each in network.each:
+        if each.file is not None:
+            try:
+                each.weights()
+            except SINetError as error:
+                raise ModelError(str(error)) from error
+        if weights is not None and each.name not in (AUTO, *TORCHVISION):
             raise ModelError(
-                f"--teacher-weights is for torchvision's networks, not for {network.name}"
+                f"--teacher-weights is for torchvision's networks, not for {each.name}"
             )
-        if not weights.is_file():
-            raise ModelError(f"{weights}: no such file; --teacher-weights wants a state dict")
+    if weights is not None and not weights.is_file():
+        raise ModelError(f"{weights}: no such file; --teacher-weights wants a state dict")
 
 
 def check_trainable(network: NetworkRef, place: str) -> None:

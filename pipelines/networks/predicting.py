@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 
 from pipelines.networks.emptiness import Watched
-from pipelines.networks.loading import load_person_model, notes, overrides
+from pipelines.networks.loading import load_person_model, notes
 from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.settings import TeacherSettings
 from sinet.apply import Failure, Style, apply_to_files, plan
@@ -20,7 +20,7 @@ class PredictRequest:
     """What to predict.
 
     Attributes:
-        network: resolved.
+        network: resolved; or several, as their mean.
         paths: pictures, videos and folders of them.
         out: where the masks go.
         overlay: also write tinted pictures.
@@ -66,8 +66,8 @@ def predict_pictures(request: PredictRequest, progress: Progress = SILENT) -> Pr
     """
     cv2.setLogLevel(0)  # what OpenCV's decoders complain of is told once, by us
     works = plan(request.paths, request.out, overlay=request.overlay, overwrite=request.overwrite)
-    network, onnx = request.network, overrides(request.teacher, request.network)
-    model = load_person_model(network, device=request.device, onnx=onnx)
+    network = request.network
+    model = load_person_model(network, device=request.device, settings=request.teacher)
     for note in notes(model, network):
         progress.say(note)
     watched = Watched(model, network)

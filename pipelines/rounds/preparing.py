@@ -151,9 +151,13 @@ def check_trainable(selection: Selection) -> None:
 def network_id(network: NetworkRef) -> str:
     """What decides a network's answers: its file's name and SHA-256; its name if it has none.
 
+    Of a mean, what decides those of each member.
+
     Raises:
         PipelineError: the file cannot be read.
     """
+    if network.members:
+        return ", ".join(map(network_id, network.members))
     if network.file is None:
         return network.name
     try:

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from db import Decision, JobRow, JobState, Mask, MaskSource, Stage, chunks, queue, reader
 from pipelines.networks import NetworkRef, Teacher, load_network
 from pipelines.networks.current import require_student
-from pipelines.networks.loading import overrides
 from pipelines.portraits.decisions import majority, votes
 from pipelines.portraits.latest import latest_masks
 from pipelines.portraits.standing import MinSource, standings
@@ -124,8 +123,8 @@ def relabel_portraits(
         found = require_student(workspace, request.round)
         number, network = found.round, found.network
     threads = crew(workspace.settings.engine, 0).threads
-    onnx = overrides(workspace.settings.teacher, network)
-    student = load_network(network, device=request.device, threads=threads, onnx=onnx)
+    settings = workspace.settings.teacher
+    student = load_network(network, device=request.device, threads=threads, settings=settings)
     relabelled = relabel(
         workspace,
         student,

@@ -15,7 +15,6 @@ from db import Job, Mask, MaskSource, Stage
 from pipelines.masks.agreement import difference
 from pipelines.masks.judging import Look, PortraitInput, judge_probability, looks
 from pipelines.networks import Teacher, load_network, parse_network
-from pipelines.networks.loading import overrides
 from pipelines.pictures.decode import decode
 from pipelines.pictures.stored_masks import read_grey, read_mask
 from pipelines.portraits.latest import latest_masks
@@ -231,8 +230,7 @@ class RelabelWork(StageWork[Outdated, Successor]):
 
 def _loaded(settings: Settings, threads: int, network: str, device: str) -> Teacher:
     named = parse_network(network)
-    onnx = overrides(settings.teacher, named)
-    student = load_network(named, device=device, threads=threads, onnx=onnx)
+    student = load_network(named, device=device, threads=threads, settings=settings.teacher)
     limit_torch_threads(threads)
     return student
 

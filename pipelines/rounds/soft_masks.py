@@ -14,7 +14,6 @@ from sqlalchemy.engine import Connection
 
 from db import Job, JobRow, JobState, Stage, queue
 from pipelines.networks import NetworkRef, Teacher, load_network
-from pipelines.networks.loading import overrides
 from pipelines.rounds.run_queue import RunQueue, remove_leftovers
 from pipelines.work.crew import Crew, crew, limit_torch_threads
 from pipelines.work.isolation import attempt
@@ -39,7 +38,7 @@ class Consultation:
 
     Attributes:
         samples: all pictures of the run.
-        teacher: resolved.
+        teacher: resolved; or several, as their mean.
         device: `auto`, `cpu` or `cuda`.
         folder: of the masks.
     """
@@ -135,7 +134,7 @@ class SoftMaskWork(StageWork[Sample, None]):
 
     def __init__(self, consultation: Consultation, settings: TeacherSettings, threads: int) -> None:
         self._consultation = consultation
-        self._onnx = overrides(settings, consultation.teacher)
+        self._settings = settings
         self._threads = threads
         self._teacher: Teacher | None = None
 
@@ -171,7 +170,10 @@ class SoftMaskWork(StageWork[Sample, None]):
         if self._teacher is None:
             asked = self._consultation
             self._teacher = load_network(
-                asked.teacher, device=asked.device, threads=self._threads, onnx=self._onnx
+                asked.teacher,
+                device=asked.device,
+                threads=self._threads,
+                settings=self._settings,
             )
             limit_torch_threads(self._threads)
         return self._teacher

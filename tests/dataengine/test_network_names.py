@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from dataengine.choices import NETWORK_HELP
 from pipelines.networks.names import AUTO, CURRENT, TORCHVISION
@@ -58,6 +60,46 @@ def test_evaluate_and_predict_take_any(run: Run, data: Path, files: dict[str, st
     assert ious["onnx"] == ious["bare onnx"] == pytest.approx(ious["sinet"], abs=1e-3)
 
 
+def test_a_mean_goes_wherever_a_network_is_asked(
+    run: Run, data: Path, tmp_path: Path, files: dict[str, str]
+) -> None:
+    both, alone = f"{files['sinet']}, fake", [files["sinet"], "fake"]
+    for number, name in enumerate((both, *alone)):
+        answer = run("predict", name, data / "images", "--out", f"masks/{number}")
+        assert answer.code == 0, answer.err
+    config = make_config(tmp_path, epochs=1)
+    answer = run(
+        "train", "--data", data, "--config", config, "--out", "run", "--teacher", both,
+        "--held-out", "0", "--device", "cpu",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    soft = sorted(Path("run/soft_masks").iterdir())
+    assert [each.name for each in soft] == ["p00.png", "p01.png"]
+    for path in sorted(Path("masks/0").iterdir()):
+        mean, *others = (
+            np.asarray(Image.open(f"masks/{number}/{path.name}"), float) for number in range(3)
+        )
+        assert np.abs(mean - np.mean(others, axis=0)).max() <= 1.5  # each was rounded
+        assert np.ptp(others[0] - others[1]) > 20
+        if Path("run/soft_masks", path.name) in soft:
+            taught = np.asarray(Image.open(Path("run/soft_masks", path.name)), float)
+            assert np.abs(taught - mean).max() <= 1
+    answer = run("evaluate", both, "--data", data, "--compare", "fake", "--json")
+    found = json.loads(answer.out)
+    assert found["network"] == both.replace(" ", "")
+    assert found["parameters"] == 86_910
+    assert found["macs"] is None
+    assert found["compared_with"]["network"] == "fake"
+    said = run("evaluate", "fake", "--data", data, "--compare", "bundled,sinet:bundled")
+    assert "bundled, sinet:bundled" in said.out
+    assert "1,623,808" in said.out  # of both networks
+    known = json.loads(run("evaluate", "bundled,sinet:bundled", "--data", data, "--json").out)
+    assert known["macs"] == sum(
+        json.loads(run("evaluate", name, "--data", data, "--json").out)["macs"]
+        for name in ("bundled", "sinet:bundled")
+    )
+
+
 def test_train_starts_from_and_distils_from_any(
     run: Run, data: Path, tmp_path: Path, files: dict[str, str]
 ) -> None:
@@ -94,6 +136,12 @@ def test_train_starts_from_and_distils_from_any(
         (["ingest", "{data}", "--second-opinion", "onx:a"], "did you mean onnx:a"),
         (["relabel", "--network", "bundeld"], "did you mean bundled"),
         (["evaluate", "sinet:current", "--data", "{data}"], "workspace"),
+        (["evaluate", "bundled,sinet:current", "--data", "{data}"], "workspace"),
+        (["evaluate", "bundled", "--compare", "fake,fake", "--data", "{data}"], "there twice"),
+        (["predict", "bundled,no.onnx", "{data}", "--out", "o"], "no.onnx: no such ONNX file"),
+        (["train", "--data", "{data}", "--teacher", "bundled,bundld"], "did you mean bundled"),
+        (["train", "--data", "{data}", "--init", "bundled,fake"], "a mean of networks, but --init"),
+        (["convert", "bundled,sinet:bundled", "--out", "o.onnx"], "a mean of networks, but conv"),
     ],
 )
 def test_what_does_not_fit_is_one_line(

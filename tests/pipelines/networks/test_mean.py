@@ -10,7 +10,14 @@ from typer.testing import CliRunner
 
 from dataengine.cli import app
 from pipelines.masks.judging import looks
-from pipelines.networks import check_teacher, load_network, load_teacher, parse_network
+from pipelines.networks import (
+    check_teacher,
+    load_network,
+    load_person_model,
+    load_teacher,
+    parse_network,
+)
+from pipelines.networks.loading import notes, overrides
 from pipelines.networks.mean import MeanTeacher
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import OnnxSettings, TeacherSettings
@@ -52,11 +59,38 @@ def test_opinions_belong_to_the_crops_as_they_are(astronaut: np.ndarray, views: 
         ("bundled,bundled", "bundled is there twice"),
         ("bundled,", "unknown network ''"),
         ("bundled,sinet:bundeld", "did you mean sinet:bundled"),
+        ("my,net.onnx", "my,net.onnx: a comma stands between .* unknown network 'my'"),
     ],
 )
 def test_names_that_are_no_teacher(name: str, pattern: str) -> None:
     with pytest.raises(ModelError, match=pattern):
         check_teacher(TeacherSettings(name=name))
+
+
+def test_the_means_model_says_what_its_teacher_says(astronaut: np.ndarray) -> None:
+    network = parse_network(BOTH.name)
+    small = np.ascontiguousarray(astronaut[:300, 100:400])
+    said = load_teacher(BOTH, "cpu").person_probability([astronaut, small])
+    model = load_person_model(network, device="cpu")
+    for one, other in zip(model.people_at_input([astronaut, small]), said, strict=True):
+        assert one.dtype == np.float32
+        assert np.allclose(one, other, atol=1e-6)
+    assert np.allclose(model.person_at_input(small), said[1], atol=1e-6)
+    alone = [load_person_model(each, device="cpu").parameters for each in network.each]
+    assert model.parameters == sum(alone)
+    assert notes(model, network) == []
+    assert str(network) == "bundled,sinet:bundled"  # as it is understood again
+
+
+def test_the_settings_words_reach_the_network_they_are_about(tmp_path: Path) -> None:
+    said = OnnxSettings(person_index=1)
+    mine, other = (parse_network(f"{tmp_path}/{name}.onnx") for name in ("mine", "other"))
+    mean = parse_network(f"bundled,{other},{mine}")
+    assert overrides(TeacherSettings(name=f"bundled,{mine}", onnx=said), mean) == {mine: said}
+    assert overrides(TeacherSettings(onnx=said), parse_network(f"bundled,{mine}")) == {mine: said}
+    with pytest.raises(ModelError, match=r"\[teacher.onnx\] is about one exported network"):
+        overrides(TeacherSettings(onnx=said), mean)
+    assert overrides(None, mean) == {}
 
 
 def test_one_sections_words_are_not_said_of_two_files(tmp_path: Path) -> None:
