@@ -23,6 +23,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
@@ -43,6 +44,7 @@ from db import (
 )
 from examples.eg1800_rounds import Reviewer, dataengine
 from pipelines.certify import attempts as ledger
+from pipelines.label_studio.fake import FakeGateway
 from pipelines.networks import load_teacher
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.listing import PortraitLine, portrait_lines
@@ -120,6 +122,9 @@ class Auditor(Reviewer):
     def __init__(self, plan: Plan) -> None:
         """Read the answers."""
         super().__init__(plan.shared)
+        # In memory, so that each is another server.
+        began = datetime.now(UTC)
+        self.server = FakeGateway(f"http://{began:%Y%m%d%H%M%S%f}.invalid", began)
         self._crawl = plan.crawl
         self._answers: dict[Key, str] = {}
         if ANSWERS.exists():

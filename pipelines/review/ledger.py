@@ -99,7 +99,17 @@ def reserve_project(connection: Connection, url: str, title: str) -> Project:
 
 
 def settle_project(connection: Connection, reserved: Project, url: str, server_id: int) -> Project:
-    """Note where a reserved project is."""
+    """Note where a reserved project is.
+
+    A server that was set up anew counts from 1 again: whatever we knew there by that number is
+    gone, and is to be made again when somebody pushes to it.
+    """
+    stale = sa.update(ReviewProject).where(
+        ReviewProject.url == url,
+        ReviewProject.server_project_id == server_id,
+        ReviewProject.id != reserved.id,
+    )
+    connection.execute(stale.values(server_project_id=None))
     update = sa.update(ReviewProject).where(ReviewProject.id == reserved.id)
     connection.execute(update.values(url=url, server_project_id=server_id))
     return replace(reserved, url=url, server_id=server_id)

@@ -247,6 +247,22 @@ def test_a_project_deleted_by_hand_is_made_again_with_what_was_not_answered(
     assert len(gateway.tasks) == 2
 
 
+@pytest.mark.parametrize("title", ["portraits", "another"])
+def test_a_server_set_up_anew_counts_from_one_again(
+    workspace: Workspace, gateway: FakeGateway, ask: Ask, title: str
+) -> None:
+    """Whatever the title: the old project's number now belongs to the new one."""
+    ask()
+    anew = FakeGateway(gateway.url, began=gateway.tasks[max(gateway.tasks)].updated_at)
+    result = push_questions(workspace, PushRequest(project=title), gateway=anew)
+    assert result.project.server_id == 1
+    push_questions(workspace, PushRequest(project="portraits"), gateway=anew)
+    assert len(anew.tasks) == len({task.key for task in anew.tasks.values()}) == 3
+    for task in list(anew.tasks):
+        anew.answer(task, "accept")
+    assert pull_answers(workspace, gateway=anew).decisions == {"accept": 3}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
