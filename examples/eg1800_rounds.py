@@ -21,6 +21,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -296,12 +297,18 @@ def _evaluate(model: Path, shared: Path, images: int | None) -> dict[str, Any]:
     }
 
 
-def dataengine(root: Path | None, *arguments: str) -> str:
-    """Run a command as a user would; what it prints."""
+def dataengine(
+    root: Path | None, *arguments: str, settings: Mapping[str, str] | None = None
+) -> str:
+    """Run a command as a user would, with settings as environment variables; what it prints."""
     workspace = [] if root is None else ["-w", str(root)]
     command = [sys.executable, "-c", "from dataengine.cli import main; main()"]
     done = subprocess.run(
-        [*command, *workspace, *arguments], check=True, stdout=subprocess.PIPE, text=True
+        [*command, *workspace, *arguments],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(settings or {})},
     )
     return done.stdout
 

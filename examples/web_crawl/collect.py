@@ -20,7 +20,7 @@ Both take from the crawl what falls to the engine's split `train`; near-duplicat
 import argparse
 import csv
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -45,14 +45,13 @@ from db import (
 from examples.eg1800_rounds import Reviewer, dataengine
 from pipelines.certify import attempts as ledger
 from pipelines.label_studio.fake import FakeGateway
-from pipelines.networks import load_teacher
+from pipelines.networks import load_network, parse_network
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.listing import PortraitLine, portrait_lines
 from pipelines.portraits.splits import places
 from pipelines.review.choosing import Order
 from pipelines.review.pull import pull_answers
 from pipelines.review.push import PushRequest, push_questions
-from pipelines.workspace.settings import TeacherSettings
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from sinet.pictures.decode import decode, decode_grey
@@ -294,32 +293,30 @@ def write_data_sets(plan: Plan) -> dict[str, int]:
             ]
             for split in (Split.TRAIN, Split.VAL)
         }
-        teacher = load_teacher(TeacherSettings(name=plan.teacher), "cpu", threads=2)
+        teacher = load_network(parse_network(plan.teacher), device="cpu", threads=2)
 
         def asked(line: PortraitLine) -> NDArray[np.bool_]:
             crop = decode(Path(line.portrait_path).read_bytes()).rgb
             return np.asarray(teacher.person_probability([crop])[0] >= 0.5)
 
-        def stored(line: PortraitLine) -> NDArray[np.bool_]:
-            return is_person(decode_grey(Path(str(line.mask_path)).read_bytes()))
-
         train, val = of_split[Split.TRAIN], of_split[Split.VAL]
         return {
-            "raw": _write(plan.out / "raw", train, asked),
-            "trusted": _write(
-                plan.out / "trusted",
-                [line for line in train if line.portrait_id in accepted],
-                stored,
-            ),
-            "held_back": _write(
-                plan.out / "held_back",
-                [line for line in val if line.portrait_id in accepted],
-                stored,
-            ),
+            "raw": write_data_set(plan.out / "raw", train, asked),
+            "trusted": write_data_set(plan.out / "trusted", _among(train, accepted), stored_mask),
+            "held_back": write_data_set(plan.out / "held_back", _among(val, accepted), stored_mask),
         }
 
 
-def _write(
+def _among(lines: Sequence[PortraitLine], portraits: Collection[int]) -> list[PortraitLine]:
+    return [line for line in lines if line.portrait_id in portraits]
+
+
+def stored_mask(line: PortraitLine) -> NDArray[np.bool_]:
+    """The engine's mask of a portrait."""
+    return is_person(decode_grey(Path(str(line.mask_path)).read_bytes()))
+
+
+def write_data_set(
     folder: Path,
     lines: Sequence[PortraitLine],
     mask_of: Callable[[PortraitLine], NDArray[np.bool_]],
