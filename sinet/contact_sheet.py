@@ -24,8 +24,8 @@ _TRUTH, _PREDICTION = (60, 255, 90), (255, 60, 200)  # green, magenta
 
 
 def worst_samples(samples: Sequence[Sample], evaluation: Evaluation, count: int) -> list[Sample]:
-    """Return the `count` samples of lowest IoU, the worst first."""
-    return sorted(samples, key=lambda sample: evaluation.images[sample.name].iou)[:count]
+    """Return the `count` samples of lowest native IoU, the worst first."""
+    return sorted(samples, key=lambda sample: evaluation.images[sample.name].native_iou)[:count]
 
 
 def write_contact_sheet(
@@ -37,7 +37,7 @@ def write_contact_sheet(
         path: .png or .jpg; overwritten, whole or not at all.
         model: that predicts.
         samples: to draw, in this order.
-        evaluation: with the IoU of each.
+        evaluation: with the native IoU of each.
 
     Raises:
         DataError: a sample cannot be read, or the sheet cannot be written.
@@ -57,7 +57,7 @@ def write_contact_sheet(
         top = 2 * _CAPTION_PX - _GAP_PX + row * (height + _GAP_PX)
         picture = Image.fromarray(_outlined(model, sample))
         sheet.paste(picture, (left + (width - picture.width) // 2, top))
-        caption = f"{evaluation.images[sample.name].iou:.3f}  {sample.name}"
+        caption = f"{evaluation.images[sample.name].native_iou:.3f}  {sample.name}"
         while font.getlength(caption) > width:
             caption = caption[:-2].rstrip("…") + "…"
         draw.text((left, top + _PICTURE_PX[1] + 3), caption, _INK, font)

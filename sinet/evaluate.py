@@ -28,17 +28,17 @@ class Scores:
     """Scores of one image, or their means; each 0..1.
 
     Attributes:
+        native_iou: of the person at the size of the image.
         iou: of the person at 224 × 224, the authors' metric, to be compared with papers. OpenCV's
             nearest neighbour takes top-left instead of centre pixels of the truth, which costs
             every network up to 0.006 on small photos: judge by `native_iou`.
-        native_iou: of the person at the size of the image.
         miou: mean of person's and background's, at 224 × 224.
         boundary_f1: in the 15 × 15 band, at 224 × 224.
         boundary_iou: within 2 % of the diagonal, at the size of the image.
     """
 
-    iou: float
     native_iou: float
+    iou: float
     miou: float
     boundary_f1: float
     boundary_iou: float
@@ -168,8 +168,8 @@ class _Truth:
         native = resize_probability(person, self._native.shape) > 0.5
         counts = Counts.of(predicted, self._reduced)
         return Scores(
-            iou=counts.iou,
             native_iou=Counts.of(native, self._native).iou,
+            iou=counts.iou,
             miou=counts.miou,
             boundary_f1=Counts.of(predicted, self._reduced, self._band).f1,
             boundary_iou=Counts.of(rim(native), self._rim).iou,

@@ -9,13 +9,13 @@ from rich.table import Table
 
 from dataengine.console.shared.text import print_json, say
 from pipelines.networks import NetworkRef
-from pipelines.networks.evaluating import Evaluated, Scored
+from pipelines.networks.evaluating import MEASURES, Evaluated, Scored
 from sinet.metrics import Interval
 from sinet.pictures.masks import told
 
 _ROWS = {
-    "iou": "IoU at 224 × 224 (the authors' metric)",
     "native_iou": "IoU at native size",
+    "iou": "IoU at 224 × 224 (the authors' metric)",
     "miou": "mIoU, person and background",
     "boundary_f1": "boundary F1",
     "boundary_iou": "Boundary IoU",
@@ -34,10 +34,9 @@ def print_evaluated(found: Evaluated, *, as_json: bool) -> None:
     say(f"{len(evaluation.images):,} images{without}, {found.data}, split {found.split}")
     say(f"Masks read as: {told(found.masks_read)}")
     _print_table(found.scored)
-    if found.difference is not None:
-        sure = found.difference
+    for name, sure in found.differences.items():
         say(
-            f"difference in IoU {100 * sure.difference:+.2f} points, "
+            f"difference in {_ROWS[name]} {100 * sure.difference:+.2f} points, "
             f"95 % interval {100 * sure.low:+.2f} to {100 * sure.high:+.2f} (paired bootstrap)"
         )
     if found.drawn is not None:
@@ -51,8 +50,8 @@ def _print_table(scored: Sequence[Scored]) -> None:
         table.add_column(name, justify="right")
     for name, text in _ROWS.items():
         table.add_row(text, *(f"{getattr(each.evaluation.mean, name):.4f}" for each in scored))
-        if name == "iou":
-            table.add_row("  95 % interval", *(_range(each.interval) for each in scored))
+        if name in MEASURES:
+            table.add_row("  95 % interval", *(_range(each.interval(name)) for each in scored))
     if scored[0].evaluation.negatives:
         number = len(scored[0].evaluation.negatives)
         rates = (f"{each.evaluation.false_person_rate or 0:.4f}" for each in scored)
@@ -89,21 +88,25 @@ def _as_dict(found: Evaluated) -> dict[str, Any]:
         "masks_read": found.masks_read,
         **_one(first),
         "compared_with": other and _one(other),
-        "iou_difference": found.difference and found.difference._asdict(),
+        **{f"{name}_difference": _interval(found.differences.get(name)) for name in MEASURES},
         "drawn": None if found.drawn is None else str(found.drawn),
         "warnings": found.warnings,
     }
 
 
+def _interval(found: Interval | None) -> dict[str, float] | None:
+    return None if found is None else found._asdict()
+
+
 def _one(scored: Scored) -> dict[str, Any]:
-    interval = scored.interval
+    intervals = {name: scored.interval(name) for name in MEASURES}
     images = scored.evaluation.images
     return {
         "network": str(scored.network),
         "parameters": scored.cost.parameters,
         "macs": scored.cost.macs,
         "mean": asdict(scored.evaluation.mean),
-        "iou_interval_95": [interval.low, interval.high],
+        **{f"{name}_interval_95": [each.low, each.high] for name, each in intervals.items()},
         "negatives": len(scored.evaluation.negatives),
         "false_person_rate": scored.evaluation.false_person_rate,
         "by_image": {name: asdict(scores) for name, scores in images.items()},

@@ -1,9 +1,10 @@
 """A network scored on images with masks, alone or beside another."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from pipelines.networks.emptiness import Watched
 from pipelines.networks.loading import load_person_model, notes
@@ -19,6 +20,10 @@ from sinet.models import Cost, cost
 from sinet.network_ref import NetworkRef
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 from sinet.predict import PersonModel
+
+MEASURES: Final = ("native_iou", "iou")
+"""Of `Scores`: those whose intervals are told. The first is to judge by, the second to compare with
+papers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +63,14 @@ class Scored:
     cost: Cost
     evaluation: Evaluation
 
-    @property
-    def ious(self) -> list[float]:
-        """Image by image, of those with somebody."""
-        return [scores.iou for scores in self.evaluation.people.values()]
+    def values(self, measure: str) -> list[float]:
+        """One of the scores image by image, of those with somebody."""
+        return [getattr(scores, measure) for scores in self.evaluation.people.values()]
 
-    @property
-    def interval(self) -> Interval:
-        """Of the mean iou: the difference to a network that finds nothing."""
-        return paired_bootstrap(self.ious, [0.0] * len(self.ious))
+    def interval(self, measure: str) -> Interval:
+        """Of the mean of one of the scores: the difference to a network that scores 0."""
+        values = self.values(measure)
+        return paired_bootstrap(values, [0.0] * len(values))
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,8 @@ class Evaluated:
         split: of it that was scored.
         masks_read: how its masks were read, in words, and how many each.
         scored: the network, and the one beside it.
-        difference: of the mean iou of the first and the second, image by image.
+        differences: of the means of the first and the second, image by image, by `MEASURES`; empty
+            where there is no second.
         drawn: file that the worst were drawn into.
         warnings: what is odd about all masks of a network, see `emptiness`.
     """
@@ -87,7 +92,7 @@ class Evaluated:
     split: str
     masks_read: Counter[str]
     scored: Sequence[Scored]
-    difference: Interval | None
+    differences: Mapping[str, Interval]
     drawn: Path | None
     warnings: Sequence[str] = ()
 
@@ -127,11 +132,12 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
         found = scored[0].evaluation
         chosen = worst_samples(samples, found, request.worst)
         write_contact_sheet(request.out, models[0], chosen, found)
-    difference = None
+    differences = {}
     if len(scored) > 1:
-        difference = paired_bootstrap(scored[0].ious, scored[1].ious)
+        pairs = {measure: [each.values(measure) for each in scored] for measure in MEASURES}
+        differences = {measure: paired_bootstrap(*pair) for measure, pair in pairs.items()}
     warnings = [each.warning for each in watched if each.warning]
-    return Evaluated(request.data, split, masks_read, scored, difference, request.out, warnings)
+    return Evaluated(request.data, split, masks_read, scored, differences, request.out, warnings)
 
 
 def _cost(model: PersonModel) -> Cost:

@@ -31,15 +31,17 @@ def test_scores_for_scripts(run: Run, data: Path, checkpoint: Path) -> None:
     found = json.loads(answer.out)
     assert (found["split"], found["images"], found["parameters"]) == ("val", 4, 86_910)
     assert found["macs"] == pytest.approx(63.87e6 * (32 / 224) ** 2, rel=0.01)
-    ious = [scores["iou"] for scores in found["by_image"].values()]
-    assert found["mean"]["iou"] == pytest.approx(sum(ious) / 4)
-    low, high = found["iou_interval_95"]
-    assert min(ious) <= low <= found["mean"]["iou"] <= high <= max(ious)
-    difference = found["iou_difference"]
-    assert difference["difference"] == pytest.approx(
-        found["mean"]["iou"] - found["compared_with"]["mean"]["iou"]
-    )
-    assert difference["low"] <= difference["difference"] <= difference["high"]
+    assert list(found["mean"])[:2] == ["native_iou", "iou"]
+    for name in ("native_iou", "iou"):
+        ious = [scores[name] for scores in found["by_image"].values()]
+        assert found["mean"][name] == pytest.approx(sum(ious) / 4)
+        low, high = found[f"{name}_interval_95"]
+        assert min(ious) <= low <= found["mean"][name] <= high <= max(ious)
+        difference = found[f"{name}_difference"]
+        assert difference["difference"] == pytest.approx(
+            found["mean"][name] - found["compared_with"]["mean"][name]
+        )
+        assert difference["low"] <= difference["difference"] <= difference["high"]
 
 
 def test_scores_for_people_and_the_worst(run: Run, data: Path, checkpoint: Path) -> None:
@@ -50,6 +52,7 @@ def test_scores_for_people_and_the_worst(run: Run, data: Path, checkpoint: Path)
     assert "6 images" in answer.out
     for expected in ("authors' metric", "native", "mIoU", "boundary F1", "Boundary IoU", "86,910"):
         assert expected in answer.out
+    assert answer.out.index("native size") < answer.out.index("224 × 224")
     assert [path.name for path in Path.cwd().iterdir()] == ["w.png"]
     with Image.open("w.png") as sheet:
         assert min(sheet.size) > 300

@@ -18,6 +18,7 @@ from sinet.data.augment import affine
 from sinet.data.background import replace_background, without_person
 from sinet.data.reading import shrink
 from sinet.errors import DataError
+from sinet.evaluate import metric_truth
 
 STILL = Augmentation(
     rotation_degrees=0, scale=(1, 1), translation=0, flip_probability=0, probability=0
@@ -158,6 +159,30 @@ def test_image_and_masks_stay_aligned():
         # The padding, 128, is no person.
         assert (result.mask == 1).mean() < white.mean() + 0.06
         assert np.array_equal(result.soft > 127, result.mask == 1)
+
+
+@pytest.mark.parametrize("shape", [(300, 225), (601, 455), (1333, 1001)])
+@pytest.mark.parametrize("side", [160, 224])
+def test_masks_are_resized_with_centres_aligned(shape, side):
+    """A disc stays where it is, as parts of the sides: a metric that moves it is told from that."""
+    height, width = shape
+    mask = np.zeros(shape, np.uint8)
+    cv2.circle(mask, (width // 3, height // 2), width // 5, 1, -1)
+    image = np.repeat(mask[..., None] * np.uint8(255), 3, axis=2)
+    picture = shrink(Picture(image, mask, mask * np.uint8(255)), 400)
+    found = augment(picture, (side, side), STILL, np.random.default_rng(0))
+    for plane in (found.mask, found.soft, found.image[..., 0]):
+        off = np.subtract(middle(plane), middle(mask)) * side  # pixels of the result
+        assert np.abs(off).max() < 0.1
+    shifted = np.subtract(middle(metric_truth(mask)), middle(mask)) * 224
+    assert shifted.min() > 0.1
+
+
+def middle(plane):
+    """Centre of mass (y, x) in parts of the sides."""
+    weights = plane.astype(float)
+    down, across = ((np.arange(size) + 0.5) / size for size in plane.shape)
+    return weights.sum(1) @ down / weights.sum(), weights.sum(0) @ across / weights.sum()
 
 
 def test_colours_blur_and_noise_change_pixels_but_no_mask(portraits):

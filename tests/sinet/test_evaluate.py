@@ -112,8 +112,8 @@ def one_by_one(model, sample):
     native = predict(model, image) > 0.5
     counts = Counts.of(reduced, metric_truth(mask))
     return (
-        counts.iou,
         Counts.of(native, truth).iou,
+        counts.iou,
         counts.miou,
         boundary_f1(reduced, metric_truth(mask)),
         boundary_iou(native, truth),
