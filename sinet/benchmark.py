@@ -5,7 +5,7 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -13,16 +13,21 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from sinet.checkpoint import Model, load_checkpoint
+from sinet.checkpoint import Model, load_checkpoint, load_model
 from sinet.convert.converting import to_export
 from sinet.convert.writing import onnx_model
-from sinet.data import evaluation_samples, training_samples
+from sinet.data import Sample, evaluation_samples, training_samples
 from sinet.evaluate import evaluate
-from sinet.models import ListedNetwork
+from sinet.models import ListedNetwork, cost
+from sinet.network_ref import NetworkKind, NetworkRef
 from sinet.networks import build_network
 from sinet.normalisation import InputSpec
+from sinet.onnx.model import OnnxModel
+from sinet.predict import PersonModel
 from sinet.run_files import CONFIG_FILE, RESUME_FILE
 from sinet.training import TrainingConfig, default_recipe, load_config, train
 from sinet.training.compiling import settled
@@ -41,21 +46,30 @@ class Speed:
     """What one image of the input size costs.
 
     Attributes:
-        eager_ms: in PyTorch, median, by the number of threads.
+        eager_ms: in PyTorch, median, by the number of threads; empty for a file in ONNX.
         exported_ms: in ONNX Runtime, likewise; a SINet is rewritten for speed, as `convert` does.
+        exported_bytes: size of what is exported, or of the file in ONNX.
         memory_mb: by which the peak memory of a process grows when it builds the network and runs
-            it in PyTorch.
+            it in PyTorch, a file in ONNX in ONNX Runtime.
     """
 
     eager_ms: dict[int, float]
     exported_ms: dict[int, float]
+    exported_bytes: int
     memory_mb: float
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """Scores on the split `val` after training, both 0..1 and at 224 × 224."""
+    """Scores on the split `val` after training, or as a network was given; each 0..1.
 
+    Attributes:
+        native_iou: at the size of each image.
+        iou: the authors' metric, at 224 × 224.
+        boundary_f1: at 224 × 224.
+    """
+
+    native_iou: float
     iou: float
     boundary_f1: float
 
@@ -65,12 +79,14 @@ class Row:
     """A network of the table.
 
     Attributes:
-        network: as listed.
+        network: as listed, or a file or name with weights.
+        input: height and width of an image.
         speed: of it.
-        trained: its scores; None: it was not trained.
+        trained: its scores; None: it was not trained, or there is nothing to score it on.
     """
 
     network: ListedNetwork
+    input: tuple[int, int]
     speed: Speed
     trained: Trained | None
 
@@ -88,8 +104,54 @@ def measure_speed(network: ListedNetwork, side: int, rounds: int) -> Speed:
         side: of the square image.
         rounds: timed runs of each kind.
     """
+    build = partial(_random_model, network.name, options_of(network), side)
+    return _in_a_process(_speed_here, build, rounds)
+
+
+def measure_given(
+    network: NetworkRef, model: PersonModel, data: Path | None, rounds: int
+) -> tuple[Row, str | None]:
+    """Measure a network that has its weights, at its own input size; nothing is trained.
+
+    Args:
+        network: a checkpoint or an exported network.
+        model: the same, loaded.
+        data: folder of the data set it is scored on; None: it is not.
+        rounds: timed runs of each kind.
+
+    Returns:
+        Its row, and the split that it was scored on.
+
+    Raises:
+        DataError: the data set cannot be read.
+    """
+    found = cost(model)
+    source, licence = str(NetworkKind.ONNX), "not known"
+    if isinstance(model, OnnxModel):
+        probe = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+        speed = _in_a_process(_speed_of_file_here, model.path, model.input.feed(probe), rounds)
+    else:
+        assert isinstance(model, Model)  # of a kind that the caller let in
+        source, licence = model.network.source, model.network.licence
+        speed = _in_a_process(_speed_here, partial(load_model, network), rounds)
+    listed = ListedNetwork(
+        network.label, None, found.parameters, found.macs, source=source, licence=licence
+    )
+    split, trained = None, None
+    if data is not None:
+        split, samples = evaluation_samples(data, None)
+        trained = _scores(model, samples)
+    return Row(listed, (model.input.height, model.input.width), speed, trained), split
+
+
+def _in_a_process(measure: Callable[..., Speed], *arguments: object) -> Speed:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        return process.submit(_speed_here, network.name, options_of(network), side, rounds).result()
+        return process.submit(measure, *arguments).result()
+
+
+def _scores(model: PersonModel, samples: Sequence[Sample]) -> Trained:
+    mean = evaluate(model, samples).mean
+    return Trained(mean.native_iou, mean.iou, mean.boundary_f1)
 
 
 def measure_scores(
@@ -134,8 +196,7 @@ def measure_scores(
     config = _as_begun(config, out) if resume else settled(config, len(samples), device)
     weights = train(config, samples, out, resume=resume, device=device, progress=progress)
     _, held_out = evaluation_samples(data, None)
-    mean = evaluate(load_checkpoint(weights), held_out).mean
-    return Trained(mean.iou, mean.boundary_f1)
+    return _scores(load_checkpoint(weights), held_out)
 
 
 def _as_begun(config: TrainingConfig, out: Path) -> TrainingConfig:
@@ -144,30 +205,46 @@ def _as_begun(config: TrainingConfig, out: Path) -> TrainingConfig:
     return config.model_copy(update={"compile": begun.compile})
 
 
-def _speed_here(name: str, options: Mapping[str, Any], side: int, rounds: int) -> Speed:
-    import onnxruntime
+def _random_model(name: str, options: Mapping[str, Any], side: int) -> Model:
+    torch.manual_seed(0)
+    return Model(build_network(name, 2, options).eval(), InputSpec(height=side, width=side))
 
+
+def _speed_here(build: Callable[[], Model], rounds: int) -> Speed:
     _forget_peak()
     before = _peak_mb()
-    torch.manual_seed(0)
-    network = build_network(name, 2, options).eval()
-    image = torch.rand(1, 3, side, side)
+    model = build()
+    image = torch.rand(1, 3, model.input.height, model.input.width)
     eager = {}
     with torch.inference_mode():
         for threads in THREADS:
             torch.set_num_threads(threads)
-            eager[threads] = _median_ms(lambda: network(image), rounds)
+            eager[threads] = _median_ms(lambda: model.network(image), rounds)
     memory = _peak_mb() - before
-    model = Model(network, InputSpec(height=side, width=side))
     exported = onnx_model(*to_export(model, fold=True)).SerializeToString()
-    onnx = {}
+    return Speed(eager, _exported_ms(exported, image.numpy(), rounds), len(exported), memory)
+
+
+def _speed_of_file_here(path: Path, image: npt.NDArray[Any], rounds: int) -> Speed:
+    import onnxruntime  # noqa: F401 - its own size is nobody's memory
+
+    _forget_peak()
+    before = _peak_mb()
+    exported = _exported_ms(str(path), image, rounds)
+    return Speed({}, exported, path.stat().st_size, _peak_mb() - before)
+
+
+def _exported_ms(network: bytes | str, image: npt.NDArray[Any], rounds: int) -> dict[int, float]:
+    import onnxruntime
+
+    found = {}
     for threads in THREADS:
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(exported, settings, ["CPUExecutionProvider"])
-        feed = {session.get_inputs()[0].name: image.numpy()}
-        onnx[threads] = _median_ms(partial(session.run, None, feed), rounds)
-    return Speed(eager, onnx, memory)
+        session = onnxruntime.InferenceSession(network, settings, ["CPUExecutionProvider"])
+        feed = {session.get_inputs()[0].name: image}
+        found[threads] = _median_ms(partial(session.run, None, feed), rounds)
+    return found
 
 
 def _median_ms(run: Callable[[], object], rounds: int) -> float:
