@@ -5,7 +5,15 @@
 
 from db import owners, queue, schema
 from db.backup import copy_database, find_damage
-from db.engine import display_name, open_engine, overwrite_what_was_deleted, parse_url, reader
+from db.engine import (
+    beside,
+    display_name,
+    open_engine,
+    overwrite_what_was_deleted,
+    parse_url,
+    reader,
+    unordered,
+)
 from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
 from db.models import (
     ITEM_TABLES,
@@ -29,6 +37,7 @@ from db.models import (
 )
 from db.origin_models import OriginRow
 from db.owners import Holder, Owner
+from db.postgres import secrets_in, shown_url
 from db.presence_models import LockRow, OwnerRow, WorkspaceRow
 from db.quality_models import (
     AttemptItem,
@@ -51,6 +60,7 @@ from db.release_models import (
     Run,
     Trust,
 )
+from db.retrying import transact
 from db.review_models import Honeypot, Review, ReviewProject, ReviewRequest, TaskRemoval
 from db.writing import chunks, insert_new, insert_or_replace
 
@@ -104,6 +114,7 @@ __all__ = [
     "Trust",
     "Verdict",
     "WorkspaceRow",
+    "beside",
     "chunks",
     "copy_database",
     "display_name",
@@ -119,4 +130,8 @@ __all__ = [
     "queue",
     "reader",
     "schema",
+    "secrets_in",
+    "shown_url",
+    "transact",
+    "unordered",
 ]

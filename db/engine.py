@@ -1,10 +1,10 @@
 """Connections: the one place where an engine is made and its transactions are begun.
 
-SQLite is set up so that many processes can share one file: write-ahead log (readers and the one
-writer do not wait for each other), `BEGIN IMMEDIATE` (a transaction that will write takes its turn
-at its beginning; one that read first and wrote later would fail in the middle instead of waiting),
-and a busy timeout for that turn. The driver itself is left in autocommit, because its own implicit
-`BEGIN` comes too late and not at all before DDL.
+What PostgreSQL needs is in `db.postgres`. SQLite is set up so that many processes can share one
+file: write-ahead log (readers and the one writer do not wait for each other), `BEGIN IMMEDIATE` (a
+transaction that will write takes its turn at its beginning; one that read first and wrote later
+would fail in the middle instead of waiting), and a busy timeout for that turn. The driver itself is
+left in autocommit, because its own implicit `BEGIN` comes too late and not at all before DDL.
 """
 
 import json
@@ -12,6 +12,7 @@ import os
 import sqlite3
 import time
 import weakref
+from enum import Enum, auto
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,27 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import Pool
 
+from db import postgres
 from db.errors import DatabaseError
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
 _READ_ONLY = "dataengine_read_only"
+_TURN = "dataengine_turn"
 
 _engines: "weakref.WeakSet[Engine]" = weakref.WeakSet()
 _inherited: list[Pool] = []
+
+
+class Turn(Enum):
+    """How a transaction that writes goes with others."""
+
+    ALONE = auto()  # no other one writes meanwhile
+    BESIDE = auto()  # others of its kind may
+    NONE = auto()  # any other may
 
 
 def open_engine(url: str | URL) -> Engine:
@@ -42,7 +53,9 @@ def open_engine(url: str | URL) -> Engine:
 
     Args:
         url: an SQLAlchemy URL, as text or object: ``sqlite:////absolute/file.db``, or
-            ``postgresql+DRIVER://…`` with a driver installed beside this program (``psycopg``).
+            ``postgresql://USER@HOST/NAME`` (with the extra `postgres`). What it does not say comes
+            from the environment and files that every PostgreSQL client reads: PGPASSWORD,
+            ``~/.pgpass``, ``?service=NAME``.
 
     Raises:
         DatabaseError: the URL is malformed, names another kind of database, an in-memory one
@@ -53,18 +66,20 @@ def open_engine(url: str | URL) -> Engine:
     options: dict[str, Any] = {"json_serializer": partial(json.dumps, allow_nan=False)}
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS}
+    else:
+        options |= postgres.engine_options(parsed, BUSY_TIMEOUT_SECONDS)
     try:
         engine = sa.create_engine(parsed, **options)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise DatabaseError(
-            f"{parsed} needs the Python package {error.name}, which is not installed: "
-            "install it, or name an installed driver (postgresql+DRIVER://…)"
+            f"{postgres.shown_url(parsed)} needs the Python package psycopg, which is not "
+            "installed: `pip install 'portrait-dataengine[postgres]'`"
         ) from error
-    except NoSuchModuleError as error:
-        raise DatabaseError(f"{parsed} names an unknown driver: {error}") from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
         event.listen(engine, "begin", begin_sqlite)
+    else:
+        postgres.set_up(engine, _begin_postgres)
     remember(engine)
     return engine
 
@@ -80,9 +95,32 @@ def reader(engine: Engine) -> Engine:
     Its transactions see one consistent snapshot, never wait for a writer nor keep one waiting. A
     statement that writes fails with a `sqlalchemy.exc.DBAPIError`.
     """
+    options: dict[str, Any] = {_READ_ONLY: True}
+    if engine.dialect.name != "sqlite":
+        options |= {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
+    return engine.execution_options(**options)
+
+
+def beside(engine: Engine) -> Engine:
+    """The same database and pool for transactions that may write beside each other.
+
+    They read nothing that another of them may change, or lock the rows first; any other
+    transaction that writes waits for them, and they for it. On SQLite, which has one writer at a
+    time, this changes nothing.
+    """
     if engine.dialect.name == "sqlite":
-        return engine.execution_options(**{_READ_ONLY: True})
-    return engine.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+        return engine
+    return engine.execution_options(**{_TURN: Turn.BESIDE})
+
+
+def unordered(engine: Engine) -> Engine:
+    """The same for what waits for nobody: a single statement about a row that is one's own.
+
+    Otherwise a heart would stop for as long as another process writes.
+    """
+    if engine.dialect.name == "sqlite":
+        return engine
+    return engine.execution_options(**{_TURN: Turn.NONE})
 
 
 def overwrite_what_was_deleted(engine: Engine) -> None:
@@ -106,6 +144,8 @@ def sqlite_file(engine: Engine) -> Path | None:
 
 def display_name(engine: Engine) -> str:
     """What to call this database in a message: its file, or its URL without the password."""
+    if engine.dialect.name != "sqlite":
+        return postgres.shown_url(engine.url)
     return str(sqlite_file(engine) or engine.url)
 
 
@@ -122,9 +162,11 @@ def parse_url(url: str | URL) -> URL:
             "the database URL cannot be read: write it like sqlite:////folder/dataengine.db"
         ) from error
     backend = parsed.get_backend_name()
-    if backend not in ("sqlite", "postgresql"):
+    if backend not in ("sqlite", "postgresql", "postgres"):
         raise DatabaseError(f"{backend} databases are not supported: use sqlite or postgresql")
-    if backend == "sqlite" and (not parsed.database or ":memory:" in parsed.database):
+    if backend != "sqlite":
+        return postgres.complete_url(parsed)
+    if not parsed.database or ":memory:" in parsed.database:
         raise DatabaseError(
             "an in-memory database cannot be shared between processes: name a file, "
             "like sqlite:////folder/dataengine.db"
@@ -169,6 +211,13 @@ def begin_sqlite(connection: Connection) -> None:
         connection.exec_driver_sql(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")
         connection.info[_READ_ONLY] = read_only
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def _begin_postgres(connection: Connection) -> None:
+    options = connection.get_execution_options()
+    turn = options.get(_TURN, Turn.ALONE)
+    if not options.get(_READ_ONLY, False) and turn is not Turn.NONE:
+        postgres.take_turn(connection, beside=turn is Turn.BESIDE)
 
 
 def _forget_parents_connections() -> None:

@@ -7,6 +7,8 @@ DatabaseError            base: one line for the user, exit code 1
 
 from sqlalchemy.exc import DBAPIError
 
+from db.refusals import refusal
+
 
 class DatabaseError(Exception):
     """Base of this package's errors; the message says what, where and what to do."""
@@ -30,6 +32,9 @@ def explain(error: BaseException) -> str | None:
         return None
     lines = str(error.orig or error).strip().splitlines()
     reason = lines[0] if lines else type(error.orig).__name__
+    refused = refusal(error)
+    if refused is not None:
+        return f"the database refused: {refused}"
     if "disk is full" in reason or "disk I/O error" in reason:
         return (
             f"the database cannot be written ({reason}); "

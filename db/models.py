@@ -4,14 +4,13 @@ Enums are stored as plain strings under named CHECK constraints. Times are UTC, 
 Python on every database. Boxes are in pixels of the EXIF-upright image.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
 from sqlalchemy import (
     JSON,
     BigInteger,
-    DateTime,
     Dialect,
     Double,
     Enum,
@@ -24,9 +23,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 from db.tables import Column, Rows, column
+from db.times import UtcDateTime, utc_now
 
 
 class MaskSource(StrEnum):
@@ -140,36 +141,6 @@ class StageName(TypeDecorator[str]):
         return None if value is None else _STAGES.get(value, value)
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """A timezone-aware time, stored in UTC; SQLite, which knows no zones, keeps UTC without one.
-
-    Raises `ValueError` (wrapped by SQLAlchemy as `StatementError`) for a time without a zone.
-    """
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Python to database: refuse times whose zone would have to be guessed."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone: use datetime.now(UTC)")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Database to Python: always in UTC and aware of it."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-def utc_now() -> datetime:
-    """Now, aware of its zone."""
-    return datetime.now(UTC)
-
-
 def strings(enum: type[StrEnum], name: str) -> Enum:
     """A string column that holds one of the enum's values, by a CHECK called ck_TABLE_NAME."""
     return Enum(
@@ -184,6 +155,8 @@ def strings(enum: type[StrEnum], name: str) -> Enum:
 
 # SQLite counts up only a primary key that is declared exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
+# SQLite's INTEGER holds 64 bits, PostgreSQL's 32.
+Seed = Integer().with_variant(BigInteger(), "postgresql")
 # Without `none_as_null` a missing value would be the JSON text "null", which IS NOT NULL.
 json_column = JSON(none_as_null=True)
 # Jobs, releases and people's notes name rows by id: an id must not come back after `forget`.
@@ -357,7 +330,18 @@ class JobRow(Base):
     __tablename__ = "job"
     __table_args__: Any = (
         UniqueConstraint("stage", "item_id"),
-        Index(None, "stage", "state", "id"),
+        Index(None, "stage", "state", "id").ddl_if("sqlite"),
+        # What changes its state would leave a dead entry in an index of states.
+        *(
+            Index(f"ix_job_{state}", *columns, postgresql_where=text(f"state = '{state}'")).ddl_if(
+                "postgresql"
+            )
+            for state, columns in (
+                (JobState.TODO, ("stage", "id")),
+                (JobState.DOING, ("owner",)),
+                (JobState.FAILED, ("stage",)),
+            )
+        ),
     )
 
     id: Column[int] = column(Id, primary_key=True)

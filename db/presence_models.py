@@ -4,8 +4,9 @@ from datetime import datetime
 
 from sqlalchemy import ForeignKey, String, Text
 
-from db.models import Base, Id, utc_now
+from db.models import Base, Id
 from db.tables import Column, column
+from db.times import utc_now
 
 
 class WorkspaceRow(Base):

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import ForeignKey, Integer, String, Text
 
-from db.models import NEVER_REUSE_IDS, Base, Id, json_column, strings, utc_now
+from db.models import NEVER_REUSE_IDS, Base, Id, Seed, json_column, strings
 from db.tables import Column, column
+from db.times import utc_now
 
 
 class MaskSignals(Base):
@@ -49,7 +50,7 @@ class ScoreModelRow(Base):
     """As `pipelines.doubt.model.ScoreModel.to_json` writes it."""
     bad_below: Column[float]
     """A fixed mask counts as bad if its IoU with the pushed one is below this."""
-    seed: Column[int]
+    seed: Column[int] = column(Seed)
     review_ids: Column[list[int]]
     """The decisions it was fitted on."""
     evidence: Column[dict[str, Any]] = column(json_column)
@@ -101,7 +102,7 @@ class CertificateAttempt(Base):
     population: Column[int]
     """Masks in the set."""
     audit_size: Column[int]
-    seed: Column[int]
+    seed: Column[int] = column(Seed)
     """Of the draw."""
     listed_sha256: Column[str] = column(String(64))
     """Of the listed masks' ids and blobs."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 
-from db.models import NEVER_REUSE_IDS, Base, Id, Split, json_column, strings, utc_now
+from db.models import NEVER_REUSE_IDS, Base, Id, Split, json_column, strings
 from db.tables import Column, column
+from db.times import utc_now
 
 
 class Trust(StrEnum):

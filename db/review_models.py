@@ -13,9 +13,9 @@ from db.models import (
     Purpose,
     RequestState,
     strings,
-    utc_now,
 )
 from db.tables import Column, column
+from db.times import utc_now
 
 
 class ReviewProject(Base):

@@ -8,11 +8,11 @@ To write a migration, add ``versions/NNNN_what.py`` by hand or start it with
 then set `HEAD`. The part of a file's name before the first underscore is its revision.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -20,6 +20,8 @@ from sqlalchemy.exc import DBAPIError
 
 from db.engine import display_name, reader, sqlite_file
 from db.errors import DatabaseError, SchemaError
+from db.postgres import require_usable
+from db.refusals import refusal
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -28,9 +30,6 @@ HEAD = "0018"
 """The newest revision in `MIGRATIONS`; a test holds it equal to Alembic's."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-
-# Any number that other users of a PostgreSQL server are unlikely to lock.
-_ADVISORY_LOCK = 0x706F727472616974
 
 
 class State(Enum):
@@ -104,6 +103,16 @@ def alembic_config(connection: Connection) -> "Config":
     return config
 
 
+def is_compared(dialect: str) -> Callable[..., bool]:
+    """Tells Alembic, as its `include_object`, which indexes are another kind of database's."""
+
+    def tells(item: Any, *_: object) -> bool:
+        only = getattr(item, "_ddl_if", None)
+        return only is None or only.dialect == dialect
+
+    return tells
+
+
 def _state(connection: Connection) -> State:
     """Compare the recorded revision with `HEAD`; refuse a database that cannot be upgraded."""
     inspector = sa.inspect(connection)
@@ -136,8 +145,9 @@ def _opened(engine: Engine) -> Iterator[Connection]:
     try:
         connection = engine.connect()
     except DBAPIError as error:
+        reason = refusal(error) or str(error.orig).strip().partition("\n")[0]
         raise DatabaseError(
-            f"{display_name(engine)} cannot be opened as a database: {error.orig}"
+            f"{display_name(engine)} cannot be opened as a database: {reason}"
         ) from error
     with connection:
         yield connection
@@ -149,7 +159,7 @@ def _alone(engine: Engine) -> Iterator[Connection]:
     with _opened(engine) as connection:
         if engine.dialect.name != "sqlite":
             with connection.begin():
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
+                require_usable(connection, display_name(engine))
                 yield connection
             return
         # A batch migration replaces a table by a copy; with foreign keys enforced, dropping the

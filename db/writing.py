@@ -59,7 +59,10 @@ def insert_or_replace(connection: Connection, table: Table, rows: Sequence[Row])
     insert = _insert(connection, core)
     (key,) = core.primary_key.columns
     changed = {name: insert.excluded[name] for name in rows[0] if name != key.name}
-    connection.execute(insert.on_conflict_do_update(index_elements=[key], set_=changed), list(rows))
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=[key], set_=changed),
+        list(rows),
+    )
 
 
 def _insert(connection: Connection, table: sa.Table) -> Any:

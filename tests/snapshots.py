@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import ITEM_TABLES, Base, JobState, open_engine, reader
-from db.models import UtcDateTime
+from db.times import UtcDateTime
 
 # Who is at work and with which settings; what two workspaces are told apart by.
 _TABLES_LEFT_OUT = {"owner", "lock", "workspace", "settings_used"}

@@ -10,6 +10,7 @@ EPILOG = """
 
     dataengine init portraits
     dataengine -w portraits ingest ./raw
+    dataengine init team --database postgresql://anna@db.example.org/portraits
 """
 
 
@@ -17,6 +18,15 @@ def init(
     context: typer.Context,
     folder: Annotated[
         Path | None, typer.Argument(help="Where; default the -w folder.", show_default=False)
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the rows are kept: `postgresql://USER@HOST/NAME`, an empty database of "
+            "yours; its password comes from PGPASSWORD or ~/.pgpass. Default a file in the folder.",
+            show_default=False,
+            metavar="URL",
+        ),
     ] = None,
 ) -> None:
     """Make a workspace: settings, database and store in one folder.
@@ -29,5 +39,5 @@ def init(
     from dataengine.context import root_of
 
     root = folder or root_of(context)
-    pipelines.init_workspace(root)
+    pipelines.init_workspace(root, database)
     print_made(root)

@@ -5,12 +5,14 @@ Nothing here configures logging or opens a database of its own.
 
 from alembic import context
 
-from db import Base
+from db import Base, schema
 
+connection = context.config.attributes["connection"]
 context.configure(
-    connection=context.config.attributes["connection"],
+    connection=connection,
     target_metadata=Base.metadata,
     render_as_batch=True,
+    include_object=schema.is_compared(connection.dialect.name),
 )
 with context.begin_transaction():
     context.run_migrations()

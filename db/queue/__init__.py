@@ -24,6 +24,7 @@ from db.queue.claiming import (
     pending,
     release,
     renew,
+    require_held,
     succeed,
 )
 from db.queue.losing import (
@@ -60,6 +61,7 @@ __all__ = [
     "redo",
     "release",
     "renew",
+    "require_held",
     "retry_failed",
     "succeed",
     "withdraw",

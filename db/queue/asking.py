@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db.models import JobState, Stage
-from db.queue.rows import c, job
+from db.queue.rows import c, in_state, job
 from db.writing import chunks, insert_new
 
 _AFRESH = {
@@ -59,13 +59,13 @@ def ask(
         retry: do failed ones again, too.
     """
     is_other = c.argument.is_distinct_from(argument)
-    is_failed = c.state == JobState.FAILED
+    is_failed = in_state(JobState.FAILED)
     again = sa.or_(c.state == JobState.SUCCEEDED, is_failed if retry else is_failed & is_other)
     for ids in chunks(item_ids):
         enqueue(connection, stage, ids, argument)
         of_items = sa.update(job).where(c.stage == stage, c.item_id.in_(ids))
         connection.execute(of_items.where(again).values({**_AFRESH, "argument": argument}))
-        redirected = of_items.where(c.state == JobState.TODO, is_other)
+        redirected = of_items.where(in_state(JobState.TODO), is_other)
         connection.execute(redirected.values(argument=argument))
 
 
@@ -80,7 +80,7 @@ def withdraw(connection: Connection, stage: Stage, but: Collection[int]) -> int:
     Returns:
         The number of jobs that will not be done.
     """
-    is_waiting = sa.and_(c.stage == stage, c.state == JobState.TODO)
+    is_waiting = sa.and_(c.stage == stage, in_state(JobState.TODO))
     unwanted = set(connection.scalars(sa.select(c.item_id).where(is_waiting))).difference(but)
     return sum(
         connection.execute(sa.delete(job).where(is_waiting, c.item_id.in_(ids))).rowcount
@@ -107,7 +107,7 @@ def retry_failed(
     if item_ids is not None and stage is None:
         raise ValueError("item ids mean nothing without a stage")
     stages = Stage if stage is None else [stage]
-    statement = sa.update(job).where(c.stage.in_(stages), c.state == JobState.FAILED)
+    statement = sa.update(job).where(c.stage.in_(stages), in_state(JobState.FAILED))
     statement = statement.values(_AFRESH)
     if item_ids is None:
         return connection.execute(statement).rowcount

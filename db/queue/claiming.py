@@ -1,6 +1,5 @@
 """Claiming jobs, ending them, and asking how things stand."""
 
-import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -10,7 +9,19 @@ from sqlalchemy.engine import Connection
 
 from db.errors import LeaseLostError
 from db.models import JobState, Stage
-from db.queue.rows import END, IS_DOING, JOB_COLUMNS, Job, c, end_failed, give_back, held_by
+from db.queue.rows import (
+    END,
+    IS_DOING,
+    JOB_COLUMNS,
+    Job,
+    c,
+    end_failed,
+    give_back,
+    held_by,
+    in_state,
+    moment,
+    told_now,
+)
 from db.queue.rows import job as table
 from db.writing import chunks
 
@@ -42,23 +53,39 @@ def claim(
         owner: a name of this process that no other process, past or present, has.
         limit: how many jobs at most.
         lease_seconds: how long to hold them; `renew` prolongs it.
-        now: Unix time in seconds, for tests.
+        now: Unix time in seconds, for tests; None: by the database server's clock, or, where there
+            is no server, by this machine's.
 
     Returns:
         The claimed jobs by id.
     """
-    now = time.time() if now is None else now
     values = {
         "for_stage": stage,
         "claimer": owner,
-        "until": now + lease_seconds,
+        "lease": lease_seconds,
         "at_most": limit,
+        **told_now(connection, now),
     }
-    rows = connection.execute(_CLAIM, values).all()
+    plain, quarantined = _CLAIMS[connection.dialect.name]
+    rows = connection.execute(plain, values).all()
     if not rows and limit > 0:
-        rows = connection.execute(_CLAIM_QUARANTINED, values).all()
+        rows = connection.execute(quarantined, values).all()
     # The order of RETURNING is not defined.
     return sorted((Job(*row) for row in rows), key=lambda job: job.id)
+
+
+def require_held(connection: Connection, jobs: Iterable[Job], owner: str) -> None:
+    """Refuse to write results that others may have written meanwhile.
+
+    Raises:
+        LeaseLostError: this owner no longer holds all of these jobs.
+    """
+    ids = {job.id for job in jobs}
+    held = sum(
+        connection.execute(_HELD, {"ids": chunk, "holder": owner}).scalar_one()
+        for chunk in chunks(sorted(ids))
+    )
+    _require_held(len(ids), held, owner)
 
 
 def succeed(connection: Connection, jobs: Iterable[Job], owner: str) -> None:
@@ -101,9 +128,9 @@ def renew(
     Returns:
         The number of jobs it holds.
     """
-    now = time.time() if now is None else now
-    statement = sa.update(table).where(held_by(owner)).values(lease_until=now + lease_seconds)
-    return connection.execute(statement).rowcount
+    until = moment(connection.dialect.name) + lease_seconds
+    statement = sa.update(table).where(held_by(owner)).values(lease_until=until)
+    return connection.execute(statement, told_now(connection, now)).rowcount
 
 
 def release(connection: Connection, owner: str) -> int:
@@ -151,8 +178,8 @@ def _require_held(wanted: int, ended: int, owner: str) -> None:
         )
 
 
-def _claim(*, quarantined: bool) -> sa.Executable:
-    """One statement for SQLite, which ignores the lock clause, and PostgreSQL.
+def _claim(dialect: str, *, quarantined: bool) -> sa.Executable:
+    """One statement for each kind of database; SQLite ignores the lock clause.
 
     Expired leases are not looked for here: an OR in it would cost the index (6-19 times slower).
     """
@@ -164,20 +191,26 @@ def _claim(*, quarantined: bool) -> sa.Executable:
         kind, obstacle, limit = c.crashes == 0, held.where(c.crashes > 0), sa.bindparam("at_most")
     picked = (
         sa.select(c.id)
-        .where(c.stage == sa.bindparam("for_stage"), c.state == JobState.TODO, kind)
+        .where(c.stage == sa.bindparam("for_stage"), in_state(JobState.TODO), kind)
         .where(~obstacle.correlate(None).exists())
         .order_by(c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
         .correlate(None)
     )
+    # PostgreSQL may run a subquery of IN once a row, and would lock others each time.
+    is_picked = (
+        c.id.in_(picked)
+        if dialect == "sqlite"
+        else c.id == sa.any_(sa.func.array(picked.scalar_subquery()))
+    )
     return (
         sa.update(table)
-        .where(c.id.in_(picked))
+        .where(is_picked)
         .values(
             state=JobState.DOING,
             owner=claimer,
-            lease_until=sa.bindparam("until"),
+            lease_until=moment(dialect) + sa.bindparam("lease", type_=sa.Double()),
             attempts=c.attempts + 1,
         )
         .returning(*JOB_COLUMNS)
@@ -185,13 +218,19 @@ def _claim(*, quarantined: bool) -> sa.Executable:
 
 
 # Built once: building them again costs more than running them.
-_CLAIM = _claim(quarantined=False)
-_CLAIM_QUARANTINED = _claim(quarantined=True)
-_SUCCEED = END.where(c.id.in_(sa.bindparam("ids", expanding=True))).values(state=JobState.SUCCEEDED)
+_CLAIMS = {
+    dialect: (_claim(dialect, quarantined=False), _claim(dialect, quarantined=True))
+    for dialect in ("sqlite", "postgresql")
+}
+_IDS = c.id.in_(sa.bindparam("ids", expanding=True))
+_HELD = sa.select(sa.func.count()).where(
+    _IDS, in_state(JobState.DOING), c.owner == sa.bindparam("holder")
+)
+_SUCCEED = END.where(_IDS).values(state=JobState.SUCCEEDED)
 _OF_STAGES = c.stage.in_(sa.bindparam("of_stages", expanding=True))
 _PENDING = sa.select(
     *(
-        sa.exists(sa.select(sa.literal(1)).where(_OF_STAGES, c.state == state)).label(state.value)
+        sa.exists(sa.select(sa.literal(1)).where(_OF_STAGES, in_state(state))).label(state.value)
         for state in (JobState.TODO, JobState.DOING)
     )
 )

@@ -6,15 +6,25 @@ machine went down, somebody killed the run) is no evidence against its jobs, unl
 the same jobs again and again.
 """
 
-import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db.queue.claiming import release
-from db.queue.rows import IS_DOING, JOB_COLUMNS, Job, c, end_failed, give_back, held_by, job
+from db.queue.rows import (
+    IS_DOING,
+    JOB_COLUMNS,
+    Job,
+    c,
+    end_failed,
+    give_back,
+    held_by,
+    job,
+    moment,
+    told_now,
+)
 
 WORKER_CRASHED = "worker_crashed"
 """The failure reason of a job whose worker process died."""
@@ -46,11 +56,10 @@ def reap_expired(
     Returns:
         The number of jobs given back.
     """
-    now = time.time() if now is None else now
-    expired = sa.and_(IS_DOING, c.lease_until < now)
+    expired = sa.and_(IS_DOING, c.lease_until < moment(connection.dialect.name))
     if of is not None:
         expired = sa.and_(expired, c.owner.in_(of))
-    return _take_back(connection, expired, max_losses)
+    return _take_back(connection, expired, max_losses, told_now(connection, now))
 
 
 def lost(connection: Connection, owner: str, max_losses: int = MAX_LOSSES) -> int:
@@ -113,13 +122,18 @@ def _blamed(connection: Connection, owner: str) -> list[Job]:
     return [replace(each, crashes=each.crashes + 1) for each in held]
 
 
-def _take_back(connection: Connection, which: sa.ColumnElement[bool], max_losses: int) -> int:
+def _take_back(
+    connection: Connection,
+    which: sa.ColumnElement[bool],
+    max_losses: int,
+    values: Mapping[str, float | None] | None = None,
+) -> int:
     query = sa.select(c.id, c.owner, c.losses + 1, c.crashes).where(which).with_for_update()
     given_back = 0
-    for job_id, owner, losses, crashes in connection.execute(query).all():
+    for job_id, owner, losses, crashes in connection.execute(query, values).all():
         is_suspicious = losses >= _SUSPICIOUS_LOSSES
-        values = {"losses": losses, "crashes": max(crashes, int(is_suspicious))}
-        connection.execute(sa.update(job).where(c.id == job_id).values(values))
+        counted = {"losses": losses, "crashes": max(crashes, int(is_suspicious))}
+        connection.execute(sa.update(job).where(c.id == job_id).values(counted))
         if losses >= max_losses:
             error = f"was begun {losses} times, and each time whatever worked on it ended before it"
             end_failed(connection, job_id, owner, GAVE_UP, error)

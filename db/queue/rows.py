@@ -1,5 +1,6 @@
 """What all parts of the queue say about the rows of the job table."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -38,13 +39,37 @@ class Job:
 JOB_COLUMNS = (c.id, c.stage, c.item_id, c.attempts, c.crashes, c.argument)
 """In the order of `Job`."""
 
+
+def in_state(state: JobState) -> sa.ColumnElement[bool]:
+    """Jobs in a state, which is written out: a prepared statement must find its partial index."""
+    return c.state == sa.literal_column(f"'{state.value}'")
+
+
+def moment(dialect: str) -> sa.ColumnElement[float]:
+    """Now, in seconds of Unix time: the parameter `now`, or if that is null the server's clock."""
+    now: sa.BindParameter[float] = sa.bindparam("now", type_=sa.Double())
+    if dialect == "sqlite":
+        return now
+    clock: sa.ColumnElement[float] = sa.cast(
+        sa.extract("epoch", sa.func.clock_timestamp()), sa.Double()
+    )
+    return sa.func.coalesce(now, clock)
+
+
+def told_now(connection: Connection, now: float | None) -> dict[str, float | None]:
+    """The parameter of `moment`: who shares a SQLite file shares its machine's clock."""
+    if now is None and connection.dialect.name == "sqlite":
+        return {"now": time.time()}
+    return {"now": now}
+
+
 # All stages are named so that the index (stage, state, id) serves; few jobs are held at a time.
 # Those of a newer version's stages are left out with it: they are not ours to touch.
-IS_DOING = sa.and_(c.stage.in_(list(Stage)), c.state == JobState.DOING)
+IS_DOING = sa.and_(c.stage.in_(list(Stage)), in_state(JobState.DOING))
 
 END = (
     sa.update(job)
-    .where(c.state == JobState.DOING, c.owner == sa.bindparam("holder"))
+    .where(in_state(JobState.DOING), c.owner == sa.bindparam("holder"))
     .values(owner=None, lease_until=None, finished_at=sa.bindparam("ended_at"))
 )
 _FAIL = END.where(c.id == sa.bindparam("failed_id")).values(

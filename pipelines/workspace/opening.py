@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from db import parse_url, secrets_in, shown_url
+from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.settings_sources import load_settings, settings_template
 from pipelines.workspace.workspace import (
     Workspace,
@@ -13,14 +15,28 @@ from pipelines.workspace.workspace import (
 )
 
 
-def init_workspace(root: Path | str) -> None:
+def init_workspace(root: Path | str, database: str | None = None) -> None:
     """Make a workspace with its database.
 
+    Args:
+        root: the folder.
+        database: URL, as in the settings; None: what the environment says, or a file in the folder.
+
     Raises:
-        WorkspaceError: the folder is a workspace already or cannot be written.
+        WorkspaceError: the folder is a workspace already or cannot be written; or the URL holds a
+            password, which does not belong into a settings file.
+        db.DatabaseError: the database cannot be opened, or is another program's.
     """
     root = Path(root)
-    make_workspace(root, settings_template(), load_settings(root))
+    settings = load_settings(root)
+    if database is not None:
+        if secrets_in(parse_url(database)):
+            raise WorkspaceError(
+                f"{shown_url(parse_url(database))}: write it without its password, which would "
+                "stand in dataengine.toml; it is read from PGPASSWORD or ~/.pgpass"
+            )
+        settings = settings.model_copy(update={"database": database})
+    make_workspace(root, settings_template(database), settings)
 
 
 def init_if_missing(root: Path | str) -> bool:

@@ -331,8 +331,8 @@ class Settings(_Section):
     )
     database: str | None = Field(
         default=None,
-        description="SQLAlchemy URL; a file's path is relative to the workspace; default "
-        "`dataengine.db`.",
+        description="URL: `postgresql://USER@HOST/NAME`, its password in PGPASSWORD or ~/.pgpass; "
+        "or `sqlite:///FILE`, relative to the workspace; default `dataengine.db`.",
     )
     decode: DecodeSettings = DecodeSettings()
     masks: MaskSettings = MaskSettings()

@@ -1,5 +1,6 @@
 """Settings from their sources: command option, environment, `dataengine.toml`, default."""
 
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -78,14 +79,21 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def settings_template() -> str:
-    """Text of a new `dataengine.toml`: every setting with its default, commented out."""
+def settings_template(database: str | None = None) -> str:
+    """Text of a new `dataengine.toml`: every setting with its default, commented out.
+
+    Args:
+        database: URL that is set in it.
+    """
     lines = [
         "# Settings of this workspace. Every line below is a default: uncomment what you change.",
         f"# The environment overrides this file: {ENVIRONMENT_PREFIX}DETECTOR__MIN_FACE_PX=48",
         "",
     ]
     lines.extend(_template_lines(Settings(), ()))
+    if database is not None:
+        place = lines.index("# database =  # not set")
+        lines[place] = f"database = {json.dumps(database)}"
     return "\n".join(lines) + "\n"
 
 

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "review server": "tests/pipelines/review/test_real_server.py",
     "bench models": "tests/dataengine/test_bench.py",
     "init portraits": "tests/dataengine/test_cli.py",
+    "init team": "tests/dataengine/test_postgres.py",
 }
 """Lines that begin so run in these tests."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from db import DatabaseError, Image, Mask, MaskSource, Portrait, Source, open_engine, reader
 from db.models import Outcome, Verdict
@@ -16,6 +16,8 @@ from db.models import Outcome, Verdict
     [
         ("dataengine.db", "cannot be read"),
         ("mysql://u:secret@host/name", "mysql databases are not supported"),
+        ("postgres+nonsense://u:secret@host/name", "unknown driver"),
+        ("postgresql+psycopg2://u@host/name?password=secret", "unknown driver"),
         ("sqlite://", "in-memory"),
         ("sqlite:///:memory:", "in-memory"),
         ("sqlite:///file::memory:?cache=shared&uri=true", "in-memory"),
@@ -36,8 +38,8 @@ def test_a_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in str(caught.value)
 
 
-def test_sqlite_is_set_up(engine: Engine) -> None:
-    with engine.begin() as connection:
+def test_sqlite_is_set_up(sqlite_engine: Engine) -> None:
+    with sqlite_engine.begin() as connection:
         settings = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
             for name in ("journal_mode", "synchronous", "busy_timeout", "foreign_keys")
@@ -78,7 +80,7 @@ def test_a_reader_sees_a_snapshot_beside_a_writer_and_cannot_write(engine: Engin
         assert reading.scalar(count) == 0
     with reader(engine).begin() as reading:
         assert reading.scalar(count) == 1
-        with pytest.raises(OperationalError, match="readonly"):
+        with pytest.raises(DBAPIError, match=r"readonly|read-only"):
             reading.execute(sa.delete(Image))
     # The pooled connection can write again.
     with engine.begin() as writing:
@@ -146,5 +148,5 @@ def test_ids_of_forgotten_rows_do_not_come_back(engine: Engine) -> None:
 
 
 def test_rows_cannot_refer_to_nothing(engine: Engine) -> None:
-    with engine.begin() as connection, pytest.raises(IntegrityError, match="FOREIGN KEY"):
+    with engine.begin() as connection, pytest.raises(IntegrityError, match=r"(?i)foreign key"):
         connection.execute(sa.insert(Source), {"uri": "file:///a", "image_id": 1})

@@ -60,10 +60,10 @@ def ask_nonsense(engine: Engine) -> None:
     ],
 )
 def test_one_line_says_what_is_wrong_and_what_to_do(
-    engine: Engine, provoke: Callable[[Engine], None], what: str, advice: str
+    sqlite_engine: Engine, provoke: Callable[[Engine], None], what: str, advice: str
 ) -> None:
     with pytest.raises(DBAPIError) as caught:
-        provoke(engine)
+        provoke(sqlite_engine)
     message = explain(caught.value)
     assert message is not None
     assert message.startswith(f"the database {what}")

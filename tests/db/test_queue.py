@@ -268,6 +268,13 @@ def test_frequent_statements_search_by_index(engine: Engine) -> None:
     assert len(seen) == 8
     with engine.begin() as connection:
         for statement, parameters in seen:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-            steps = [step[3] for step in plan]
-            assert not [step for step in steps if "SCAN job" in step or "B-TREE" in step], statement
+            if engine.dialect.name == "sqlite":
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                steps, bad = [step[3] for step in plan], ("SCAN job", "B-TREE")
+            else:
+                # Of few rows a whole table is read sooner; a prepared statement knows no values.
+                connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+                connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+                plan = connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)
+                steps, bad = [step[0] for step in plan], ("Seq Scan on job", "Sort ")
+            assert not [step for step in steps if any(each in step for each in bad)], steps

@@ -5,7 +5,9 @@ from sqlalchemy.engine import Engine
 
 from db import (
     Image,
+    Mask,
     MaskSignals,
+    Portrait,
     SettingsUsed,
     Stage,
     chunks,
@@ -47,12 +49,25 @@ def test_more_rows_than_a_statement_has_variables(engine: Engine) -> None:
 
 def test_a_row_of_the_same_key_takes_the_new_values(engine: Engine) -> None:
     with engine.begin() as connection:
-        # Nothing here needs the mask that the row is about.
-        connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
+        mask = a_mask(connection)
         for version, area in ((1, 0.5), (2, 0.25)):
-            row = {"mask_id": 1, "version": version, "values": {"area": area}}
+            row = {"mask_id": mask, "version": version, "values": {"area": area}}
             insert_or_replace(connection, MaskSignals, [row])
         insert_or_replace(connection, MaskSignals, [])
         found = connection.execute(sa.select(MaskSignals.version, MaskSignals.values)).one()
         assert tuple(found) == (2, {"area": 0.25})
-        connection.execute(sa.delete(MaskSignals))
+
+
+def a_mask(connection: sa.Connection) -> int:
+    image = {"sha256": "a" * 64, "size_bytes": 1}
+    image_id = connection.scalar(sa.insert(Image).values(image).returning(Image.id))
+    box = [0, 0, 1, 1]
+    portrait = {"image_id": image_id, "ordinal": 0, "face_box": box, "landmarks": []}
+    portrait |= {"face_confidence": 1.0, "crop_box": box, "width": 1, "height": 1}
+    portrait |= {"blob": "p", "detector": "d"}
+    portrait_id = connection.scalar(sa.insert(Portrait).values(portrait).returning(Portrait.id))
+    mask = {"portrait_id": portrait_id, "revision": 1, "source": "teacher", "producer": "x"}
+    mask |= {"blob": "m", "verdict": "review"}
+    added = connection.scalar(sa.insert(Mask).values(mask).returning(Mask.id))
+    assert added is not None
+    return int(added)

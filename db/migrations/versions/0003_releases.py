@@ -1,5 +1,7 @@
 """Near-duplicate groups and splits of images; releases, runs, and forgotten photos."""
 
+from typing import Literal
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,8 +15,11 @@ _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    # Only SQLite has to copy a table to change it, and only there can tables that refer to it wait.
+    recreate: Literal["always", "never"]
+    recreate = "always" if op.get_bind().dialect.name == "sqlite" else "never"
     with op.batch_alter_table(
-        "image", table_kwargs={"sqlite_autoincrement": True}, recreate="always"
+        "image", table_kwargs={"sqlite_autoincrement": True}, recreate=recreate
     ) as image:
         image.add_column(sa.Column("descriptor", sa.LargeBinary()))
         image.add_column(sa.Column("group_id", _ID))

@@ -1,5 +1,7 @@
 """Settings that made crops and masks; tasks of forgotten photos; blobs by their key."""
 
+from typing import Literal
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -13,6 +15,9 @@ _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    # Only SQLite has to copy a table to change it, and only there can tables that refer to it wait.
+    recreate: Literal["always", "never"]
+    recreate = "always" if op.get_bind().dialect.name == "sqlite" else "never"
     op.create_table(
         "settings_used",
         sa.Column("id", _ID, nullable=False),
@@ -25,7 +30,7 @@ def upgrade() -> None:
     )
     for name in ("portrait", "mask"):
         with op.batch_alter_table(
-            name, table_kwargs={"sqlite_autoincrement": True}, recreate="always"
+            name, table_kwargs={"sqlite_autoincrement": True}, recreate=recreate
         ) as table:
             table.add_column(sa.Column("settings_id", _ID))
             table.create_foreign_key(

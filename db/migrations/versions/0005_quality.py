@@ -9,6 +9,7 @@ branch_labels = None
 depends_on = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_SEED = sa.Integer().with_variant(sa.BigInteger(), "postgresql")
 _TIME = sa.DateTime(timezone=True)
 
 
@@ -29,7 +30,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("parameters", sa.Text(), nullable=False),
         sa.Column("bad_below", sa.Double(), nullable=False),
-        sa.Column("seed", sa.Integer(), nullable=False),
+        sa.Column("seed", _SEED, nullable=False),
         sa.Column("review_ids", sa.JSON(), nullable=False),
         sa.Column("evidence", sa.JSON(), nullable=False),
         sa.Column("created_at", _TIME, nullable=False),
@@ -63,7 +64,7 @@ def upgrade() -> None:
         sa.Column("bad_below", sa.Double(), nullable=False),
         sa.Column("population", sa.Integer(), nullable=False),
         sa.Column("audit_size", sa.Integer(), nullable=False),
-        sa.Column("seed", sa.Integer(), nullable=False),
+        sa.Column("seed", _SEED, nullable=False),
         sa.Column("listed_sha256", sa.String(64), nullable=False),
         sa.Column("producers", sa.JSON(), nullable=False),
         sa.Column("errors", sa.Integer()),
