@@ -12,6 +12,7 @@ from db.engine import (
     overwrite_what_was_deleted,
     parse_url,
     reader,
+    session_lock,
     unordered,
 )
 from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
@@ -62,7 +63,7 @@ from db.release_models import (
 )
 from db.retrying import transact
 from db.review_models import Honeypot, Review, ReviewProject, ReviewRequest, TaskRemoval
-from db.writing import chunks, insert_new, insert_or_replace
+from db.writing import chunks, insert_new, insert_or_replace, lock_rows
 
 __all__ = [
     "ITEM_TABLES",
@@ -122,6 +123,7 @@ __all__ = [
     "find_damage",
     "insert_new",
     "insert_or_replace",
+    "lock_rows",
     "open_engine",
     "open_to_read",
     "overwrite_what_was_deleted",
@@ -131,6 +133,7 @@ __all__ = [
     "reader",
     "schema",
     "secrets_in",
+    "session_lock",
     "shown_url",
     "transact",
     "unordered",

@@ -12,6 +12,8 @@ import os
 import sqlite3
 import time
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 from functools import partial
 from pathlib import Path
@@ -121,6 +123,23 @@ def unordered(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine
     return engine.execution_options(**{_TURN: Turn.NONE})
+
+
+@contextmanager
+def session_lock(engine: Engine, name: str) -> Iterator[bool]:
+    """Hold a lock of PostgreSQL's as long as this process is connected, however it ends.
+
+    A process that is silent, and so taken for dead, still holds it if it only was stopped.
+
+    Yields:
+        False: another session holds it; True also where there is no such lock, in SQLite.
+    """
+    if engine.dialect.name == "sqlite":
+        yield True
+        return
+    alone = unordered(engine).execution_options(isolation_level="AUTOCOMMIT")
+    with alone.connect() as connection, postgres.session_lock(connection, name) as got:
+        yield got
 
 
 def overwrite_what_was_deleted(engine: Engine) -> None:

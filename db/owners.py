@@ -75,13 +75,20 @@ def take(connection: Connection, lock: str, owner: str) -> Holder | None:
     own = connection.scalars(sa.select(OwnerRow.id).where(OwnerRow.name == owner)).one()
     if insert_new(connection, LockRow, [{"name": lock, "owner_id": own}]):
         return None
+    return holder(connection, lock)
+
+
+def holder(connection: Connection, lock: str) -> Holder | None:
+    """Who holds a lock; None: nobody."""
     query = (
         sa.select(*_OWNER, LockRow.taken_at)
         .join(LockRow, LockRow.owner_id == OwnerRow.id)
         .where(LockRow.name == lock)
     )
-    row = connection.execute(query).one()._mapping
-    return Holder(owner=_owner(row), since=row[LockRow.taken_at.name])
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return Holder(owner=_owner(row._mapping), since=row._mapping[LockRow.taken_at.name])
 
 
 def free(connection: Connection, lock: str, owner: str) -> None:

@@ -10,14 +10,17 @@ Advisory locks are a database's own, and end with their transaction or their ses
 be cleared away after a process that was killed.
 """
 
+import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from db.errors import DatabaseError
@@ -33,8 +36,12 @@ _RETURN_SECONDS = 30.0
 
 # Any numbers that other users of the database are unlikely to lock.
 _WRITERS: Final = 0x706F727472616975
-_TAKE_ALONE: Final = f"SELECT pg_advisory_xact_lock({_WRITERS})"
-_TAKE_BESIDE: Final = f"SELECT pg_advisory_xact_lock_shared({_WRITERS})"
+# Whoever is stopped in the middle of a transaction does not keep others waiting for ever.
+_NOT_FOR_EVER: Final = "set_config('idle_in_transaction_session_timeout', '10min', true)"
+_TAKE_ALONE: Final = f"SELECT pg_advisory_xact_lock({_WRITERS}), {_NOT_FOR_EVER}"
+_TAKE_BESIDE: Final = f"SELECT pg_advisory_xact_lock_shared({_WRITERS}), {_NOT_FOR_EVER}"
+# A machine that is gone without a word is found out, by the client and by the server, in a minute.
+_KEEPALIVES: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 
 def complete_url(url: URL) -> URL:
@@ -71,8 +78,11 @@ def engine_options(url: URL, busy_seconds: float) -> dict[str, Any]:
     """
     given = url.query.get("options", os.environ.get("PGOPTIONS", ""))
     asked = given if isinstance(given, str) else " ".join(given)
-    own = f"-c lock_timeout={int(busy_seconds * 1000)} -c client_encoding=UTF8"
-    arguments: dict[str, Any] = {"options": f"{own} {asked}".strip()}
+    own = {"lock_timeout": int(busy_seconds * 1000), "client_encoding": "UTF8"}
+    own |= {f"tcp_{name}": value for name, value in _KEEPALIVES.items()}
+    settings = " ".join(f"-c {name}={value}" for name, value in own.items())
+    arguments: dict[str, Any] = {"options": f"{settings} {asked}".strip()}
+    arguments |= {name: value for name, value in _KEEPALIVES.items() if name not in url.query}
     if "connect_timeout" not in url.query and "PGCONNECT_TIMEOUT" not in os.environ:
         arguments["connect_timeout"] = _CONNECT_SECONDS
     if "application_name" not in url.query and "PGAPPNAME" not in os.environ:
@@ -110,6 +120,28 @@ def take_turn(connection: Connection, *, beside: bool) -> None:
     connection.exec_driver_sql(_TAKE_BESIDE if beside else _TAKE_ALONE)
 
 
+@contextmanager
+def session_lock(connection: Connection, name: str) -> Iterator[bool]:
+    """Hold an advisory lock that the server frees when the connection ends, however that happens.
+
+    Args:
+        connection: in autocommit, for nothing else.
+        name: of the lock.
+
+    Yields:
+        False: another connection holds it.
+    """
+    key = int.from_bytes(hashlib.sha256(f"dataengine {name}".encode()).digest()[:8], signed=True)
+    got = connection.scalar(sa.select(sa.func.pg_try_advisory_lock(key)))
+    try:
+        yield bool(got)
+    finally:
+        if got:
+            # A connection that was lost holds nothing any more.
+            with suppress(DBAPIError):
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(key)))
+
+
 def require_usable(connection: Connection, name: str) -> None:
     """Refuse servers and databases that cannot hold what is to be stored.
 
@@ -138,7 +170,7 @@ def require_usable(connection: Connection, name: str) -> None:
 def _comes_back(error: Exception, has_answered: bool) -> bool:
     """Whether the server says that it is about to answer, or did answer a moment ago."""
     text = str(error)
-    if "starting up" in text or "in recovery mode" in text:
+    if any(sign in text for sign in ("starting up", "in recovery mode", "not yet accepting")):
         return True
     gone = ("Connection refused", "No such file or directory", "shutting down", "closed the conn")
     return has_answered and any(sign in text for sign in gone)

@@ -45,6 +45,25 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> lis
     return list(connection.scalars(insert, list(rows)))
 
 
+def lock_rows(connection: Connection, table: Table, ids: Sequence[int]) -> None:
+    """Let no other transaction that does the same go on before this one has ended.
+
+    What is read after this is what such others have left. SQLite's transactions have the whole
+    database for themselves anyhow.
+
+    Args:
+        connection: in a transaction.
+        table: whose rows.
+        ids: by their key `id`.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+    key = _core(table).c.id
+    query = sa.select(key).where(key.in_(ids)).order_by(key)
+    # Rows that refer to these may be added meanwhile.
+    connection.execute(query.with_for_update(key_share=True)).all()
+
+
 def insert_or_replace(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows; where the key is there already, the row's other columns take the new values.
 

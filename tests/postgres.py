@@ -107,14 +107,14 @@ class Server:
         return self._process
 
     def stop(self) -> None:
-        """End it at once, as a machine that goes down does to its clients."""
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(30)
+        """End it and all connections, as an administrator does."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
 
     def remove(self) -> None:
         """End it, and take its folder away."""
-        if self._process.poll() is None:
-            self.stop()
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _initialise(self) -> None:

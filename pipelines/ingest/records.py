@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Image, Outcome, Portrait, Source, Stage, chunks, insert_new, queue
+from db import Image, Outcome, Portrait, Source, Stage, chunks, insert_new, lock_rows, queue
 from pipelines.ingest.offering import Offered
 from pipelines.ingest.pairs import MaskOf
 from pipelines.ingest.scan import FoundFile
@@ -193,6 +193,8 @@ def save_content(connection: Connection, source_id: int, content: FileContent) -
     added = insert_new(connection, Image, [values])
     known = sa.select(Image.id).where(Image.sha256 == content.sha256)
     image_id = added[0] if added else connection.scalars(known).one()
+    # Whether its portraits are there decides who asks for the import of a mask: this, or detection.
+    lock_rows(connection, Image, [image_id])
     update = sa.update(Source).where(Source.id == source_id).values(image_id=image_id)
     connection.execute(update)
     if content.origin is not None:
@@ -211,6 +213,7 @@ def save_detection(
     settings_id: int | None = None,
 ) -> None:
     """Store an image's faces and portraits, and ask for masks."""
+    lock_rows(connection, Image, [image_id])
     connection.execute(
         sa.update(Image)
         .where(Image.id == image_id)

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
-from db import JobState, Stage, chunks, open_to_read, queue, reader, schema
+from db import JobState, Stage, chunks, open_to_read, queue, reader, schema, transact
 from pipelines.ingest import records
 from pipelines.ingest.offering import offered
 from pipelines.ingest.pairs import check_masks
@@ -179,8 +180,7 @@ def ingest_photos(
         retried = _retry(workspace, request.paths)
     else:
         registered = _register(workspace, request, summary, progress)
-    with workspace.engine.begin() as connection:
-        todo = queue.counts(connection)
+    todo = transact(reader(workspace.engine), queue.counts)
     tally = Tally()
     started = time.monotonic()
 
@@ -244,8 +244,8 @@ def _register(
     found = offered(request, summary)
     for batch in chunks(found.files, _REGISTER_BATCH):
         room = None if request.limit is None else request.limit - total.new
-        with workspace.engine.begin() as connection:
-            added = records.register(connection, batch, found, room)
+        register = partial(records.register, files=batch, offered=found, room=room)
+        added = transact(workspace.engine, register)
         total.new += added.new
         total.changed += added.changed
         total.known += added.known

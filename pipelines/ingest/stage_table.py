@@ -72,6 +72,11 @@ class ReadWork(StageWork[str, FileContent]):
         """Hash files."""
         return [attempt(self._content, uri) for uri in items]
 
+    def contended(self, item_id: int, out: FileContent) -> str:
+        """The image, which copies of the file have in common."""
+        del item_id
+        return out.sha256
+
     def save(self, connection: Connection, item_id: int, out: FileContent) -> Tally | None:
         """Link the source to its image; tells of copies."""
         if records.save_content(connection, item_id, out):
@@ -157,6 +162,11 @@ class DetectWork(_SeeingWork, StageWork[DetectTask, StoredDetection]):
             for task, each in zip(items, found, strict=True)
         ]
 
+    def contended(self, item_id: int, out: StoredDetection) -> str:
+        """The image, as reading does."""
+        del item_id
+        return out.task.image.sha256
+
     def save(self, connection: Connection, item_id: int, out: StoredDetection) -> Tally:
         """Faces, portraits, and the request for masks."""
         sha256 = out.task.image.sha256
@@ -199,6 +209,10 @@ class ImportWork(_SeeingWork, StageWork[ImportTask, StoredImport]):
     def run(self, items: Sequence[ImportTask]) -> list[StoredImport | ItemError]:
         """Cut the masks down to the portraits, judge and store them."""
         return [attempt(self._imported, task) for task in items]
+
+    def contended(self, item_id: int, out: StoredImport) -> int:
+        """Revisions of a portrait's masks, as labelling does."""
+        return out.masks[0].portrait_id if out.masks else item_id
 
     def save(self, connection: Connection, item_id: int, out: StoredImport) -> Tally:
         """A revision a portrait."""

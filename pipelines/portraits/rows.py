@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Image, Mask, MaskSource, Portrait
+from db import Image, Mask, MaskSource, Portrait, lock_rows
 from pipelines.pictures.geometry import Face
 from pipelines.pictures.rotation import Crop
 
@@ -77,6 +77,7 @@ def portraits(
 
 def save_mask(connection: Connection, mask: NewMask) -> int:
     """Add the next revision of a portrait's mask and return its id."""
+    lock_rows(connection, Portrait, [mask.portrait_id])
     latest = sa.select(sa.func.coalesce(sa.func.max(Mask.revision), 0))
     latest = latest.where(Mask.portrait_id == mask.portrait_id)
     revision = (connection.scalar(latest) or 0) + 1

@@ -22,8 +22,8 @@ def promote(connection: Connection, run_id: int, *, by_hand: bool) -> None:
     """Make a run's student the current one; the caller has compared `current_run` before.
 
     Args:
-        connection: in a transaction that writes: on SQLite nobody else is in one, elsewhere the
-            unique number lets only one of two through.
+        connection: in a transaction that writes, alone among those that do; and the number is
+            unique.
         run_id: of the run.
         by_hand: against or without the gate.
     """

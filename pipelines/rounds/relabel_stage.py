@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from db import Job, Mask, MaskSource, Stage
+from db import Job, Mask, MaskSource, Portrait, Stage, lock_rows
 from pipelines.masks.agreement import difference
 from pipelines.masks.judging import Look, PortraitInput, judge_probability, looks
 from pipelines.networks import Teacher, load_network, parse_network
@@ -166,8 +166,14 @@ class RelabelWork(StageWork[Outdated, Successor]):
             found.update(zip(numbers, of_batch, strict=True))
         return [found[number] for number in range(len(items))]
 
+    def contended(self, item_id: int, out: Successor) -> int:
+        """Revisions of a portrait's masks."""
+        del item_id
+        return out.mask.portrait_id
+
     def save(self, connection: Connection, item_id: int, out: Successor) -> Relabelled | None:
         """A revision, unless somebody else was quicker."""
+        lock_rows(connection, Portrait, [out.mask.portrait_id])
         is_latest = sa.select(Mask.id).where(Mask.id == item_id, latest_masks())
         if connection.scalar(is_latest) is None:
             return None

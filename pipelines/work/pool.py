@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
 
-from db import Job, queue
+from sqlalchemy.engine import Connection
+
+from db import Job, beside, queue, transact
 from pipelines.work.crew import Crew
 from pipelines.work.members import Broken, Member, ProcessMember, ThreadMember
 from pipelines.work.stage import Committed, Failure, Order, StageTable, Workplace
@@ -157,10 +159,13 @@ class Pool:
         if now - self._renewed < lease / 3:
             return
         self._renewed = now
-        with self._place.engine.begin() as connection:
-            for each in self._watched:
-                if each.owner is not None:
-                    queue.renew(connection, each.owner, lease)
+        owners = sorted(each.owner for each in self._watched if each.owner is not None)
+
+        def renew(connection: Connection) -> None:
+            for owner in owners:
+                queue.renew(connection, owner, lease)
+
+        transact(beside(self._place.engine), renew)
 
     def _end_the_stuck(self, report: Callable[[Committed], None], stopping: bool) -> None:
         for each in list(self._watched):
@@ -206,12 +211,14 @@ class Pool:
         owner = watched.owner
         if owner is None:
             return False
-        with self._place.engine.begin() as connection:
+
+        def blame(connection: Connection) -> tuple[bool, list[Job]]:
             held = owner in queue.owners(connection)
             if overran:
-                given_up = queue.overran(connection, owner, self._order.item_seconds)
-            else:
-                given_up = queue.crashed(connection, owner, _CRASHES)
+                return held, queue.overran(connection, owner, self._order.item_seconds)
+            return held, queue.crashed(connection, owner, _CRASHES)
+
+        held, given_up = transact(self._place.engine, blame)
         reason = queue.TIMED_OUT if overran else queue.WORKER_CRASHED
         for job in given_up:
             report(_given_up(job, reason))
@@ -222,9 +229,9 @@ class Pool:
         if watched.owner is None:  # it died before it said its name, but may have left its lock
             self._place.clear_up_after_the_dead()
             return
-        with self._place.engine.begin() as connection:
-            queue.release(connection, watched.owner)
-        self._place.bury(watched.owner)
+        owner = watched.owner
+        transact(self._place.engine, lambda connection: queue.release(connection, owner))
+        self._place.bury(owner)
 
     def _tell_all_to_stop(self) -> None:
         for each in self._watched:

@@ -51,9 +51,17 @@ class StageWork(ABC, Generic[In, Out]):
             PipelineError: no item's fault; the run ends.
         """
 
+    def contended(self, item_id: int, out: Out) -> str | int:
+        """What other batches may write at the same moment, by what all of them sort it."""
+        del out
+        return item_id
+
     @abstractmethod
     def save(self, connection: Connection, item_id: int, out: Out) -> object:
         """Write an item's rows and ask for what comes next; in one transaction with its job's end.
+
+        Other batches may be written beside this one, see `db.beside`: what is read to decide what
+        is written is locked first (`db.lock_rows`). It may be called again if it was cut off.
 
         Returns:
             What whoever reports should know, plain; None: nothing.

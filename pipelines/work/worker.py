@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from db import Job, queue
+from sqlalchemy.engine import Connection as Database
+
+from db import Job, beside, queue, reader, transact
 from pipelines.work.batch import run_batch
 from pipelines.work.crew import limit_library_threads
 from pipelines.work.stage import Order, StageWork, Workplace
@@ -92,8 +94,9 @@ class Worker:
                 say(Begun(len(jobs)))
                 say(run_batch(self._place, stage, jobs))
                 continue
-            with self._place.engine.begin() as connection:
-                left = queue.pending(connection, stages)
+            left = transact(
+                reader(self._place.engine), lambda connection: queue.pending(connection, stages)
+            )
             if not any(left):
                 return
             if time.monotonic() - cleared_up > _CLEAR_UP_SECONDS:
@@ -103,9 +106,12 @@ class Worker:
 
     def _claim(self) -> tuple[StageWork[Any, Any], list[Job]] | None:
         owner, lease = self._place.owner, self._lease_seconds
-        with self._place.engine.begin() as connection:
+
+        def first_jobs(connection: Database) -> tuple[StageWork[Any, Any], list[Job]] | None:
             for each in self._table:
                 jobs = queue.claim(connection, each.stage, owner, each.batch_size, lease)
                 if jobs:
                     return each, jobs
-        return None
+            return None
+
+        return transact(beside(self._place.engine), first_jobs)

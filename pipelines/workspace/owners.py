@@ -20,10 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import Owner, owners, queue
+from db import Owner, owners, queue, reader, transact, unordered
 
 BEAT_SECONDS = 3.0
 SILENT_BEATS = 5
@@ -70,8 +70,7 @@ class Presence:
         self._heard: dict[str, tuple[int, int, bool]] = {}
         self._stop = threading.Event()
         self._file = _locked(folder / (self.name + _SUFFIX))
-        with engine.begin() as connection:
-            owners.enter(connection, self._owner)
+        transact(unordered(engine), lambda connection: owners.enter(connection, self._owner))
         # Not a method: a workspace that is dropped without being closed must not live on in it.
         arguments = (weakref.ref(self), self._stop)
         self._heart = threading.Thread(target=_beat, args=arguments, daemon=True)
@@ -81,16 +80,18 @@ class Presence:
         """Leave; jobs must have been finished or released."""
         self._stop.set()
         self._heart.join()
-        with self._engine.begin() as connection:
-            owners.leave(connection, self.name)
+        transact(self._engine, lambda connection: owners.leave(connection, self.name))
         (self._folder / (self.name + _SUFFIX)).unlink(missing_ok=True)
         self._file.close()
 
     def beat(self) -> None:
         """Count up, and listen to the others."""
-        with self._engine.begin() as connection:
+
+        def count(connection: Connection) -> dict[str, Owner]:
             owners.beat(connection, self._owner)
-            there = owners.present(connection)
+            return owners.present(connection)
+
+        there = transact(unordered(self._engine), count)
         own = self._own_beats = self._own_beats + 1
         before = self._heard
         heard = {}
@@ -125,8 +126,7 @@ class Presence:
         """Listen until it is known of each of these whether it lives: some 15 seconds at most."""
         wanted = list(names)
         while True:
-            with self._engine.connect() as connection:
-                there = owners.present(connection)
+            there = transact(reader(self._engine), owners.present)
             if all(self._is_dead(name, there) is not None for name in wanted):
                 return
             self._stop.wait(_LOOK_SECONDS)
@@ -165,8 +165,7 @@ class Presence:
 
     def leave(self, name: str) -> None:
         """Forget a process that was seen to die."""
-        with self._engine.begin() as connection:
-            owners.leave(connection, name)
+        transact(self._engine, lambda connection: owners.leave(connection, name))
         self.remove_lock(name)
 
 
@@ -176,7 +175,8 @@ def give_up_for_the_dead(engine: Engine, presence: Presence) -> tuple[int, list[
     Returns:
         The number of jobs given back, and the names of the dead; their files are still there.
     """
-    with engine.begin() as connection:
+
+    def give_up(connection: Connection) -> tuple[int, list[str]]:
         there, holders = owners.present(connection), queue.owners(connection)
         dead = presence.dead({*there, *holders, *presence.abandoned()}, there)
         released = sum(queue.lost(connection, name) for name in dead)
@@ -185,7 +185,9 @@ def give_up_for_the_dead(engine: Engine, presence: Presence) -> tuple[int, list[
         released += queue.reap_expired(connection, of=silent)
         for name in dead:
             owners.leave(connection, name)
-    return released, dead
+        return released, dead
+
+    return transact(engine, give_up)
 
 
 def _beat(presence: "weakref.ref[Presence]", stop: threading.Event) -> None:

@@ -16,6 +16,7 @@ from db import (
     queue,
     reader,
     schema,
+    transact,
 )
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.folder_store import FolderStore
@@ -170,8 +171,7 @@ class Workspace:
 
     def bury(self, name: str) -> None:
         """Forget a process that was seen to die, once its jobs are given back."""
-        with self.engine.begin() as connection:
-            owners.leave(connection, name)
+        transact(self.engine, lambda connection: owners.leave(connection, name))
         self._forget_files_of(name)
 
     def others_at_work(self) -> list[str]:
@@ -179,11 +179,9 @@ class Workspace:
 
         Takes some seconds where it has to be listened for their heartbeats.
         """
-        with self.engine.connect() as connection:
-            names = set(owners.present(connection)) - {self.owner}
+        names = set(transact(reader(self.engine), owners.present)) - {self.owner}
         self.presence.wait_until_known(names)
-        with self.engine.connect() as connection:
-            there = owners.present(connection)
+        there = transact(reader(self.engine), owners.present)
         names = set(there) - {self.owner}
         return sorted(names - set(self.presence.dead(names, there)))
 
@@ -206,8 +204,7 @@ class Workspace:
             self._close()
             return
         self.intents.close()
-        with self.engine.begin() as connection:
-            queue.release(connection, self.owner)
+        transact(self.engine, lambda connection: queue.release(connection, self.owner))
         self.presence.release()
         self._close()
 
