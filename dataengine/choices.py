@@ -6,6 +6,7 @@ NETWORK_HELP = (
     "auto, deeplabv3_resnet50, deeplabv3_resnet101, deeplabv3_mobilenet_v3_large (torchvision's, "
     "downloaded once), bundled (small, needs no internet), sinet:bundled (smaller), sinet:current "
     "(the last round's student), sinet:FILE (a network trained here, or the SINet authors' .pth), "
+    "mediapipe (its selfie segmentation; the extra `mediapipe`), "
     "onnx:FILE (an exported network), or a file by its suffix: .safetensors, .pth, .onnx. Several "
     "with commas between them stand for their mean."
 )

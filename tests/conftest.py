@@ -37,6 +37,18 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mediapipe() -> Path:
+    """MediaPipe's network, fetched once a machine."""
+    from pipelines.networks import mediapipe_selfie
+    from pipelines.workspace.errors import ModelError
+
+    try:
+        return mediapipe_selfie.fetched()
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def astronaut() -> npt.NDArray[np.uint8]:
     """A public-domain portrait, 512 × 512: one frontal face, about 85 × 115 pixels."""
     from skimage.data import astronaut

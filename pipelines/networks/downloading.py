@@ -1,4 +1,4 @@
-"""Torchvision's weights, downloaded once: by whoever plans a run, before its workers want them."""
+"""Weights of others, downloaded once: by whoever plans a run, before its workers want them."""
 
 import os
 import urllib.error
@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-from pipelines.networks.names import AUTO
+from pipelines.networks import mediapipe_selfie
+from pipelines.networks.names import AUTO, MEDIAPIPE
 from pipelines.workspace.errors import ModelError
 from sinet.gpus import gpu_count
 from sinet.network_ref import NetworkRef
@@ -34,7 +35,7 @@ def named_by_auto(device: str) -> str:
 def download_missing(
     networks: Iterable[NetworkRef], device: str, say: Callable[[str], None]
 ) -> None:
-    """Download the weights of those networks that are torchvision's and not here yet.
+    """Download the weights of those networks that are torchvision's or MediaPipe's, not here yet.
 
     Args:
         networks: of any kind.
@@ -42,9 +43,13 @@ def download_missing(
         say: told of every download before it begins.
 
     Raises:
-        ModelError: as `downloaded`.
+        ModelError: as `downloaded` and `mediapipe_selfie.fetched`.
     """
     for network in networks:
+        if network.name == MEDIAPIPE and not mediapipe_selfie.kept_file().is_file():
+            package, size = mediapipe_selfie.PACKAGE, mediapipe_selfie.MEGABYTES
+            say(f"fetching MediaPipe's network out of {package} ({size} MB), once")
+            mediapipe_selfie.fetched()
         name = named_by_auto(device) if network.name == AUTO else network.name
         if name in FILES and not _file(name).exists():
             say(f"downloading the weights of {name} ({FILES[name][1]} MB), once")

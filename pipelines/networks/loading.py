@@ -3,10 +3,18 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.networks import mediapipe_selfie
 from pipelines.networks.base import PersonTeacher, Teacher, TeacherModel
 from pipelines.networks.downloading import named_by_auto
 from pipelines.networks.mean import MeanModel, MeanTeacher
-from pipelines.networks.names import AUTO, CURRENT, FAKE, check_network, parse_network
+from pipelines.networks.names import (
+    AUTO,
+    CURRENT,
+    FAKE,
+    MEDIAPIPE,
+    check_network,
+    parse_network,
+)
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.files import sha256_prefix
 from pipelines.workspace.settings import OnnxSettings, TeacherSettings
@@ -57,10 +65,10 @@ def _teacher(
     weights: Path | None,
     onnx: OnnxSettings | None,
 ) -> Teacher:
-    if network.kind is NetworkKind.NAMED:
+    if network.kind is NetworkKind.NAMED and network.name != MEDIAPIPE:
         return _named(network.name, device, weights)
     model = _model(network, device, threads, onnx)
-    name = f"{network.recorded}@sha256:{sha256_prefix(network.weights())}"
+    name = f"{network.recorded}@sha256:{_digest(network)}"
     if taken := _taken(model, network):
         name += f"#{taken.name}"  # which of them made a mask
     return PersonTeacher(model, name)
@@ -93,7 +101,7 @@ def load_person_model(
 def _person_model(
     network: NetworkRef, device: str, threads: int, onnx: OnnxSettings | None
 ) -> PersonModel:
-    if network.kind is NetworkKind.NAMED:
+    if network.kind is NetworkKind.NAMED and network.name != MEDIAPIPE:
         named = _named(network.name, device, None)
         return TeacherModel(named, named.parameters)
     return _model(network, device, threads, onnx)
@@ -104,12 +112,12 @@ def _model(
 ) -> PersonModel:
     """Load what has a file; PyTorch only for checkpoints."""
     try:
-        if network.kind is NetworkKind.ONNX:
+        if network.kind is NetworkKind.ONNX or network.name == MEDIAPIPE:
             from sinet.onnx.model import OnnxModel
             from sinet.onnx.options import OnnxOptions
 
             return OnnxModel(
-                network.weights(),
+                mediapipe_selfie.fetched() if network.name == MEDIAPIPE else network.weights(),
                 OnnxOptions(**onnx.model_dump()) if onnx else None,
                 device=choose_device(device, "onnxruntime"),
                 threads=threads,
@@ -122,6 +130,13 @@ def _model(
     except SINetError as error:
         raise ModelError(str(error)) from error
     return model
+
+
+def _digest(network: NetworkRef) -> str:
+    """Of the weights, as it is recorded; of MediaPipe's network that of its own file."""
+    if network.name == MEDIAPIPE:
+        return mediapipe_selfie.SHA256[:16]
+    return sha256_prefix(network.weights())
 
 
 def _named(name: str, device: str, weights: Path | None) -> "FakeTeacher | TorchvisionTeacher":

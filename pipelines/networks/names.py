@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+from pipelines.networks import mediapipe_selfie
 from pipelines.workspace.errors import ModelError
 from sinet.errors import SINetError
 from sinet.network_ref import TRAINABLE, NetworkRef, mean_of, parse
@@ -18,6 +19,9 @@ TORCHVISION: Final = (
     "deeplabv3_resnet101",
     "deeplabv3_mobilenet_v3_large",
 )
+MEDIAPIPE: Final = "mediapipe"
+"""MediaPipe's selfie segmentation: a file of another package, and run as exported networks are."""
+
 FAKE: Final = "fake"
 """Needs no weights; for tests of everything else."""
 
@@ -32,8 +36,9 @@ def parse_network(text: str) -> NetworkRef:
             mean takes a network twice.
     """
     names = [each.strip() for each in text.split(",")]
+    known = (AUTO, *TORCHVISION, MEDIAPIPE, CURRENT)
     try:
-        networks = [parse(name, (AUTO, *TORCHVISION, CURRENT), unlisted=(FAKE,)) for name in names]
+        networks = [parse(name, known, unlisted=(FAKE,)) for name in names]
     except SINetError as error:
         of_mean = f"{text}: a comma stands between the networks of a mean; " if names[1:] else ""
         raise ModelError(f"{of_mean}{error}") from error
@@ -50,9 +55,11 @@ def check_network(network: NetworkRef, weights: Path | None = None) -> None:
         weights: a state dict of torchvision's; None: its own are downloaded.
 
     Raises:
-        ModelError: a missing file, or weights for a network that has its own.
+        ModelError: a missing file or package, or weights for a network that has its own.
     """
     for each in network.each:
+        if each.name == MEDIAPIPE:
+            mediapipe_selfie.check_installed()
         if each.file is not None:
             try:
                 each.weights()

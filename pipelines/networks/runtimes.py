@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pipelines.networks.names import MEDIAPIPE
 from sinet.devices import Runtime, choose_device
 from sinet.errors import DeviceError
 from sinet.gpus import gpu_count
@@ -15,7 +16,7 @@ def modules_of(networks: Sequence[NetworkRef]) -> tuple[str, ...]:
         match network.kind:
             case NetworkKind.BUNDLED | NetworkKind.CHECKPOINT:
                 found |= {"sinet.checkpoint": None}
-            case NetworkKind.NAMED:
+            case NetworkKind.NAMED if network.name != MEDIAPIPE:
                 found |= {"torchvision": None}
     return tuple(found)
 
@@ -36,7 +37,8 @@ def gpus_for(networks: Sequence[NetworkRef], device: str) -> int:
 
 
 def _runs_on_gpu(network: NetworkRef, device: str) -> bool:
-    runtime: Runtime = "onnxruntime" if network.kind is NetworkKind.ONNX else "torch"
+    is_onnx = network.kind is NetworkKind.ONNX or network.name == MEDIAPIPE
+    runtime: Runtime = "onnxruntime" if is_onnx else "torch"
     try:
         return choose_device(device, runtime) == "cuda"
     except DeviceError:

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 
 from pipelines.networks import load_person_model
-from pipelines.networks.names import CURRENT
+from pipelines.networks.names import CURRENT, MEDIAPIPE
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.settings import TeacherSettings
@@ -172,7 +172,7 @@ def _loaded(network: NetworkRef, request: BenchRequest) -> PersonModel:
         ModelError: it cannot be had, or is of a kind that cannot be timed.
     """
     try:
-        network.must_be({*TRAINABLE, NetworkKind.ONNX}, "bench", names=(CURRENT,))
+        network.must_be({*TRAINABLE, NetworkKind.ONNX}, "bench", names=(CURRENT, MEDIAPIPE))
     except SINetError as error:
         raise ModelError(str(error)) from error
     return load_person_model(network, device="cpu", settings=request.teacher)

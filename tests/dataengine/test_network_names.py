@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from dataengine.choices import NETWORK_HELP
-from pipelines.networks.names import AUTO, CURRENT, TORCHVISION
+from pipelines.networks.names import AUTO, CURRENT, MEDIAPIPE, TORCHVISION
 from sinet.bundled import BUNDLED
 from sinet.network_ref import PREFIXES, SUFFIXES
 from tests.dataengine.conftest import Run
@@ -39,6 +39,7 @@ def test_the_help_tells_every_name() -> None:
     for name in (
         AUTO,
         *TORCHVISION,
+        MEDIAPIPE,
         CURRENT,
         *BUNDLED,
         *SUFFIXES,
