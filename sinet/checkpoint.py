@@ -1,7 +1,7 @@
 """Weights on disk: safetensors, with all that is needed to use them in the file's metadata."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -95,7 +95,8 @@ def load_model(network: NetworkRef | Path | str) -> Model:
     """Read a portrait network: a checkpoint of ours, or, of suffix `.pth`, the SINet authors'.
 
     Args:
-        network: a file or a name: `sinet:bundled`, `bundled`, `sinet:FILE`.
+        network: a file or a name: `sinet:bundled`, `bundled`, `sinet:FILE`; a reference's
+            resolution takes the place of the file's input size.
 
     Raises:
         NetworkError: no such name, or one of an exported network.
@@ -105,14 +106,19 @@ def load_model(network: NetworkRef | Path | str) -> Model:
     ref.must_be(TRAINABLE, "PyTorch")
     path = ref.weights()
     if path.suffix.lower() == ".pth":
-        return Model(load_official(path), OFFICIAL_INPUT, {"source": "the authors' checkpoint"})
-    model = load_checkpoint(path)
+        official = {"source": "the authors' checkpoint"}
+        model = Model(load_official(path), OFFICIAL_INPUT, official)
+    else:
+        model = load_checkpoint(path)
     if (classes := model.network.classes) > 2:
         raise CheckpointError(
             f"{path}: has {classes} classes, and nothing says which of them is the person: a "
             "portrait network has 1 or 2."
         )
-    return model
+    if ref.resolution is None:
+        return model
+    size = {"height": ref.resolution, "width": ref.resolution}
+    return replace(model, input=model.input.model_copy(update=size))
 
 
 def load_checkpoint(

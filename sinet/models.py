@@ -40,7 +40,9 @@ def load_person_model(network: NetworkRef | Path | str) -> Model | OnnxModel:
         CheckpointError: missing, cut off, or another network; the message says which.
     """
     ref = as_ref(network)
-    return OnnxModel(ref.weights()) if ref.kind is NetworkKind.ONNX else load_model(ref)
+    if ref.kind is NetworkKind.ONNX:
+        return OnnxModel(ref.weights(), resolution=ref.resolution)
+    return load_model(ref)
 
 
 def cost(model: PersonModel) -> Cost:

@@ -7,7 +7,7 @@ workspace does, brings them along.
 
 import difflib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,9 @@ class NetworkKind(StrEnum):
 
 
 PREFIXES: Final = {"sinet": NetworkKind.CHECKPOINT, "onnx": NetworkKind.ONNX}
+RESOLUTION_MULTIPLE: Final = 32
+"""In pixels: networks shrink their input by up to as much."""
+
 SUFFIXES: Final = {
     ".safetensors": NetworkKind.CHECKPOINT,
     ".pth": NetworkKind.CHECKPOINT,
@@ -51,6 +54,7 @@ class NetworkRef:
         kind: what stands behind it.
         file: with the weights; None: the caller brought the name and knows what it stands for.
         members: of a mean; none for any other.
+        resolution: side in pixels of the square that images are brought to; None: as the file says.
         hint: names that may have been meant, for the message that the file is missing.
     """
 
@@ -58,6 +62,7 @@ class NetworkRef:
     kind: NetworkKind
     file: Path | None
     members: tuple["NetworkRef", ...] = ()
+    resolution: int | None = None
     hint: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -70,18 +75,32 @@ class NetworkRef:
 
     @property
     def label(self) -> str:
-        """Short, for tables and progress: a file's name, else the network's."""
+        """Short, for tables and progress: a file's name, else the network's; its resolution."""
         if self.members:
             return ", ".join(member.label for member in self.members)
-        if self.file is None or self.kind is NetworkKind.BUNDLED:
-            return self.name
-        return self.file.name
+        name = self.name
+        if self.file is not None and self.kind is not NetworkKind.BUNDLED:
+            name = self.file.name
+        return name if self.resolution is None else f"{name} at {self.resolution}"
 
     @property
     def recorded(self) -> str:
         """As it is written down with what it made: without the folder, its kind in front."""
         prefix = next((each for each, kind in PREFIXES.items() if kind is self.kind), None)
         return self.label if prefix is None else f"{prefix}:{self.label}"
+
+    def at(self, resolution: int | None) -> "NetworkRef":
+        """The same network, or mean, with images brought to another size; None: to the file's own.
+
+        Raises:
+            NetworkError: no network is built for such a size.
+        """
+        if resolution is not None and (resolution < 1 or resolution % RESOLUTION_MULTIPLE):
+            raise NetworkError(
+                f"--resolution is {resolution}: a multiple of {RESOLUTION_MULTIPLE} is needed."
+            )
+        members = tuple(member.at(resolution) for member in self.members)
+        return replace(self, members=members, resolution=resolution)
 
     def weights(self) -> Path:
         """Return the file, which is there.

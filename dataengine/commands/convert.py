@@ -6,10 +6,13 @@ from typing import Annotated
 
 import typer
 
+from dataengine.commands.shared.resolution import Resolution
+
 EPILOG = """
 **Examples**
 
     dataengine convert sinet:bundled --out sinet.onnx --to onnx
+    dataengine convert sinet:bundled --out sinet-320.onnx --resolution 320
     dataengine convert SINet.pth --out sinet.xml --to openvino
     dataengine convert runs/sinet/last.safetensors --out phone.onnx --int8 --calibrate ./photos
 """
@@ -42,6 +45,7 @@ def convert(
         ),
     ],
     to: Annotated[Format, typer.Option(help="Format.")] = Format.ONNX,
+    resolution: Resolution = None,
     int8: Annotated[
         bool, typer.Option("--int8", help="Compute in 8 bits; needs --calibrate.")
     ] = False,
@@ -76,7 +80,7 @@ def convert(
     from dataengine.context import network
 
     request = pipelines.ConvertRequest(
-        network=network(context, network_),
+        network=network(context, network_).at(resolution),
         out=out,
         to=to.value,
         int8=int8,

@@ -12,6 +12,7 @@ from dataengine.commands.shared.mask_options import (
     MaskInvert,
     mask_options,
 )
+from dataengine.commands.shared.resolution import Resolution
 
 EPILOG = """
 **Examples**
@@ -21,6 +22,7 @@ EPILOG = """
     dataengine evaluate deeplabv3.onnx --data ./eg1800 --worst 16 --out worst.png
     dataengine evaluate mine.safetensors --data ./eg1800 --compare sinet:bundled
     dataengine evaluate bundled,sinet:bundled --data ./eg1800 --compare bundled
+    dataengine evaluate sinet:bundled --resolution 320 --data ./eg1800 --compare sinet:bundled
     dataengine evaluate sinet:bundled --data ./cutouts --mask-channel alpha
     dataengine -w portraits evaluate sinet:current --data ./eg1800 --device cpu
 """
@@ -67,6 +69,7 @@ def evaluate(
         int | None,
         typer.Option(min=1, metavar="N", help="Only the first N images.", show_default=False),
     ] = None,
+    resolution: Resolution = None,
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
     mask_class: MaskClass = None,
     mask_channel: MaskChannelOption = None,
@@ -83,7 +86,7 @@ def evaluate(
     small photos. miou is the mean of person and background, boundary_f1 the F1 score in a band of
     15 × 15 pixels around the outline, both at 224 × 224; boundary_iou the overlap of the rims at
     the size of the image. An interval holds the mean in 95 of 100 draws of as many images
-    (bootstrap).
+    (bootstrap). With --resolution the network of --compare keeps its own.
     """
     import pipelines
     from dataengine.console.evaluate import print_evaluated
@@ -93,7 +96,7 @@ def evaluate(
     if (worst is None) != (out is None):
         raise typer.BadParameter("--worst and --out go together", param_hint="--worst")
     request = pipelines.EvaluateRequest(
-        network=network(context, network_),
+        network=network(context, network_).at(resolution),
         data=data,
         masks=mask_options(mask_class, mask_channel, mask_invert),
         split=split,

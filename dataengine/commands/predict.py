@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from dataengine.choices import NETWORK_HELP, Device
+from dataengine.commands.shared.resolution import Resolution
 
 EPILOG = """
 **Examples**
 
     dataengine predict sinet:bundled portrait.jpg --out masks
     dataengine predict SINet.pth ./photos --out masks --overlay
+    dataengine predict sinet:bundled ./photos --out quick --resolution 160
     dataengine predict sinet:bundled,deeplabv3.onnx ./photos --out mean
     dataengine predict deeplabv3.onnx talk.mp4 --out masks --threshold 0.5
 """
@@ -44,6 +46,7 @@ def predict(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace what is there already.")
     ] = False,
+    resolution: Resolution = None,
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -61,7 +64,7 @@ def predict(
     from dataengine.context import network, root_of
 
     request = pipelines.PredictRequest(
-        network=network(context, network_),
+        network=network(context, network_).at(resolution),
         paths=paths,
         out=out,
         overlay=overlay,

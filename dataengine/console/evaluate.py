@@ -103,6 +103,7 @@ def _one(scored: Scored) -> dict[str, Any]:
     images = scored.evaluation.images
     return {
         "network": str(scored.network),
+        "resolution": scored.network.resolution,
         "parameters": scored.cost.parameters,
         "macs": scored.cost.macs,
         "mean": asdict(scored.evaluation.mean),

@@ -66,7 +66,7 @@ def _teacher(
     onnx: OnnxSettings | None,
 ) -> Teacher:
     if network.kind is NetworkKind.NAMED and network.name != MEDIAPIPE:
-        return _named(network.name, device, weights)
+        return _named(network, device, weights)
     model = _model(network, device, threads, onnx)
     name = f"{network.recorded}@sha256:{_digest(network)}"
     if taken := _taken(model, network):
@@ -102,7 +102,7 @@ def _person_model(
     network: NetworkRef, device: str, threads: int, onnx: OnnxSettings | None
 ) -> PersonModel:
     if network.kind is NetworkKind.NAMED and network.name != MEDIAPIPE:
-        named = _named(network.name, device, None)
+        named = _named(network, device, None)
         return TeacherModel(named, named.parameters)
     return _model(network, device, threads, onnx)
 
@@ -122,6 +122,7 @@ def _model(
                 device=choose_device(device, "onnxruntime"),
                 threads=threads,
                 where=_WHERE_SETTINGS if onnx else "in its metadata",
+                resolution=network.resolution,
             )
         from sinet.checkpoint import load_model
 
@@ -139,10 +140,18 @@ def _digest(network: NetworkRef) -> str:
     return sha256_prefix(network.weights())
 
 
-def _named(name: str, device: str, weights: Path | None) -> "FakeTeacher | TorchvisionTeacher":
+def _named(
+    network: NetworkRef, device: str, weights: Path | None
+) -> "FakeTeacher | TorchvisionTeacher":
     """Load what is known by a name alone."""
+    name = network.name
     if name == CURRENT:
         raise ModelError(f"{CURRENT}: only a workspace knows which network that is")
+    if network.resolution is not None:
+        raise ModelError(
+            f"{name}: has its own way of choosing the size of its input; --resolution is for "
+            "checkpoints and exported networks of free size"
+        )
     if name == FAKE:
         from pipelines.networks.fake import FakeTeacher
 

@@ -43,6 +43,7 @@ class OnnxModel:
         whole: bool = False,
         time_limit_s: float = TIME_LIMIT_S,
         where: str = "in its metadata",
+        resolution: int | None = None,
     ) -> None:
         """Load the network and find out how it is fed and read.
 
@@ -54,16 +55,26 @@ class OnnxModel:
             whole: run its last step, too, where that is an enlargement that is cheaper done here.
             time_limit_s: for one picture.
             where: options can be said, for messages.
+            resolution: height and width of the input of a graph of free size; None: as the options,
+                the metadata or the graph say.
 
         Raises:
-            CheckpointError: missing, cut off, no network, or one that is not understood.
+            CheckpointError: missing, cut off, no network, or one that is not understood, or not of
+                that resolution.
         """
         if not path.is_file():
             raise CheckpointError(f"{path}: no such ONNX file.")
         self.path = path
         self._session = Session(path, path, device, threads, time_limit_s)
         said = (options or OnnxOptions()).over(from_metadata(self._session.metadata, path))
+        if resolution is not None:
+            said = OnnxOptions(input_height=resolution, input_width=resolution).over(said)
         self.input, raw = self._probed(said)
+        if resolution is not None and (self.input.height, self.input.width) != (resolution,) * 2:
+            raise CheckpointError(
+                f"{path}: takes images of {self.input.width} × {self.input.height} pixels and of "
+                "no other size; --resolution is for checkpoints and exported networks of free size."
+            )
         graph = read_graph(path)
 
         def inner(name: str) -> npt.NDArray[Any]:

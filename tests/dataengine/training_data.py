@@ -54,9 +54,9 @@ def make_config(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def make_checkpoint(path: Path, seed: int = 0, network: str = "sinet") -> Path:
+def make_checkpoint(path: Path, seed: int = 0, network: str = "sinet", side: int = 32) -> Path:
     """A network with random weights."""
     torch.manual_seed(seed)
-    spec = InputSpec(height=32, width=32)
+    spec = InputSpec(height=side, width=side)
     save_checkpoint(path, Model(build_network(network).eval(), spec))
     return path

@@ -13,6 +13,7 @@ EPILOG = """
     dataengine bench models
     dataengine bench models sinet cgnet --data ./eg1800 --epochs 20 --out bench
     dataengine bench models sinet --json | jq '.rows[].speed.exported_ms'
+    dataengine bench models --network sinet:bundled --resolution 160 --resolution 224
     dataengine bench models --network sinet:bundled --onnx mediapipe_selfie.onnx --data ./eg1800
 """
 
@@ -43,6 +44,16 @@ def models(
             metavar="FILE",
             help="An exported network likewise, of whatever origin.",
             show_default=False,
+        ),
+    ] = None,
+    resolution: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=32,
+            metavar="PX",
+            help="Side of the input of the networks of --network, a multiple of 32; several times "
+            "for a row each.",
+            show_default="as their files say",
         ),
     ] = None,
     data: Annotated[
@@ -76,10 +87,11 @@ def models(
     from dataengine.console.shared.progress import shown_progress
     from dataengine.context import network, root_of
 
-    given = [*(network_ or ()), *(f"onnx:{file}" for file in onnx or ())]
+    given = [network(context, name) for name in network_ or ()]
+    given = [each.at(side) for each in given for side in resolution or (None,)]
     request = pipelines.BenchRequest(
         models=names or (),
-        networks=[network(context, name) for name in given],
+        networks=[*given, *(network(context, f"onnx:{file}") for file in onnx or ())],
         data=data,
         epochs=epochs,
         side=side,
