@@ -87,6 +87,7 @@ def _as_dict(found: Evaluated) -> dict[str, Any]:
         "images": len(first.evaluation.images),
         "masks_read": found.masks_read,
         **_one(first),
+        "resolution": first.network.resolution,
         "compared_with": other and _one(other),
         **{f"{name}_difference": _interval(found.differences.get(name)) for name in MEASURES},
         "drawn": None if found.drawn is None else str(found.drawn),
@@ -103,7 +104,6 @@ def _one(scored: Scored) -> dict[str, Any]:
     images = scored.evaluation.images
     return {
         "network": str(scored.network),
-        "resolution": scored.network.resolution,
         "parameters": scored.cost.parameters,
         "macs": scored.cost.macs,
         "mean": asdict(scored.evaluation.mean),

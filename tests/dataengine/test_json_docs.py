@@ -93,7 +93,7 @@ LINES = (
     "relabel --network broken.safetensors",
     "failures",
     "evaluate run/last.safetensors --data release --split train --limit 2 --worst 1 --out x.png",
-    "evaluate run/last.safetensors --data out --split all --compare run/last.safetensors",
+    "evaluate run/last.safetensors --data out --split all --compare bundled --resolution 64",
     "predict run/last.safetensors raw/001.png raw/broken.png --out predicted",
     "convert run/last.safetensors --out run.onnx --check more",
     "bench models sinet --data release --epochs 1 --side 32 --runs 1 --out bench",
