@@ -24,6 +24,8 @@ EPILOG = """
     dataengine evaluate bundled,sinet:bundled --data ./eg1800 --compare bundled
     dataengine evaluate sinet:bundled --resolution 320 --data ./eg1800 --compare sinet:bundled
     dataengine evaluate sinet:bundled --data ./cutouts --mask-channel alpha
+    dataengine evaluate sinet:bundled --data ./eg1800 --slices
+    dataengine evaluate sinet:bundled --data ./eg1800 --slices --attributes glasses.csv
     dataengine -w portraits evaluate sinet:current --data ./eg1800 --device cpu
 """
 
@@ -65,6 +67,17 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FILE", help="With --worst: .png or .jpg.", show_default=False),
     ] = None,
+    slices: Annotated[
+        bool, typer.Option("--slices", help="Score by what the images are like, and say the worst.")
+    ] = False,
+    attributes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With --slices: table with a column `file` and one a trait (glasses, beard, …).",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Only the first N images.", show_default=False),
@@ -87,6 +100,9 @@ def evaluate(
     15 × 15 pixels around the outline, both at 224 × 224; boundary_iou the overlap of the rims at
     the size of the image. An interval holds the mean in 95 of 100 draws of as many images
     (bootstrap). With --resolution the network of --compare keeps its own.
+
+    --slices cuts the images by size, turn, tilt, place and sharpness of the face, by brightness, by
+    how light the skin looks in the photo, and by a table of your own; docs/quality.md says how.
     """
     import pipelines
     from dataengine.console.evaluate import print_evaluated
@@ -95,6 +111,9 @@ def evaluate(
 
     if (worst is None) != (out is None):
         raise typer.BadParameter("--worst and --out go together", param_hint="--worst")
+    if attributes is not None and not slices:
+        raise typer.BadParameter("goes with --slices", param_hint="--attributes")
+    settings = pipelines.load_settings(root_of(context))
     request = pipelines.EvaluateRequest(
         network=network(context, network_).at(resolution),
         data=data,
@@ -103,9 +122,12 @@ def evaluate(
         compare=None if compare is None else network(context, compare),
         worst=worst or 0,
         out=out,
+        slices=slices,
+        attributes=attributes,
         limit=limit,
         device=device.value,
-        teacher=pipelines.load_settings(root_of(context)).teacher,
+        detector=settings.detector,
+        teacher=settings.teacher,
     )
     with shown_progress() as progress:
         found = pipelines.evaluate_network(request, progress)

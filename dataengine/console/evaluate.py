@@ -1,4 +1,4 @@
-"""`evaluate` on a console: a table of scores."""
+"""`evaluate` on a console: a table of scores, and one of slices."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -7,9 +7,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from dataengine.console.shared.text import print_json, say
+from dataengine.console.shared.text import cell, print_json, say
 from pipelines.networks import NetworkRef
 from pipelines.networks.evaluating import MEASURES, Evaluated, Scored
+from pipelines.networks.slicing import LEAST, SliceScore, WorstSlice
+from pipelines.pictures.traits import SKIN_TONE, interval, skin_range, trait_title
 from sinet.metrics import Interval
 from sinet.pictures.masks import told
 
@@ -39,6 +41,7 @@ def print_evaluated(found: Evaluated, *, as_json: bool) -> None:
             f"difference in {_ROWS[name]} {100 * sure.difference:+.2f} points, "
             f"95 % interval {100 * sure.low:+.2f} to {100 * sure.high:+.2f} (paired bootstrap)"
         )
+    _print_slices(found.scored)
     if found.drawn is not None:
         say(f"Wrote {found.drawn}")
 
@@ -61,6 +64,62 @@ def _print_table(scored: Sequence[Scored]) -> None:
     Console(highlight=False).print(table)
 
 
+def _print_slices(scored: Sequence[Scored]) -> None:
+    """A line a slice; of one network with intervals, of two a column each; the worst of each."""
+    by_slice = [each.by_slice for each in scored if each.by_slice is not None]
+    if not by_slice:
+        return
+    titles = _titles([each.network for each in scored])
+    is_one = len(titles) == 1
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("native IoU by slice", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("images", justify="right")
+    for name in ["mean", "95 % interval"] if is_one else titles:
+        table.add_column(cell(name), justify="right")
+    last = None
+    for row in zip(*(each.slices for each in by_slice), strict=True):
+        of = row[0]
+        shown = [f"{each.native_iou:.4f}" for each in row]
+        if is_one:
+            shown.append(_ends(of.native_iou_interval_95))
+        title = "" if of.trait == last else trait_title(of.trait)
+        table.add_row(cell(title), cell(_within(of)), f"{of.images:,}", *shown)
+        last = of.trait
+    Console(highlight=False).print(table)
+    for name, each in zip(titles, by_slice, strict=True):
+        _print_worst("" if is_one else f"{name}: ", each.worst)
+    say(
+        f"slices of fewer than {LEAST} images cannot be the worst; the intervals of the worst one "
+        "know that it was chosen for being the lowest"
+    )
+
+
+def _print_worst(whose: str, worst: WorstSlice | None) -> None:
+    if worst is None:
+        say(f"{whose}no slice has the {LEAST} images that the worst one must have")
+        return
+    below = " to ".join(f"{100 * end:.2f}" for end in worst.below_mean_interval_95)
+    say(
+        f"{whose}worst of {worst.chosen_from:,} slices: {trait_title(worst.trait)} "
+        f"{_within(worst)}, {worst.native_iou:.4f} ({_ends(worst.native_iou_interval_95)}), "
+        f"{100 * worst.below_mean:.2f} points below the mean ({below})"
+    )
+
+
+def _within(each: SliceScore) -> str:
+    """What the images of a slice have in common, beside the name of the trait."""
+    if each.low is None or each.high is None:
+        return each.value or ""
+    if each.trait == SKIN_TONE:
+        return f"{each.value}, {skin_range(each.low, each.high)}"
+    return interval(each.trait, each.low, each.high)
+
+
+def _ends(ends: tuple[float, float] | None) -> str:
+    return "–" if ends is None else f"{ends[0]:.4f} to {ends[1]:.4f}"
+
+
 def _titles(networks: Sequence[NetworkRef]) -> list[str]:
     """Labels; of files with their folder where the labels alone are the same, as of two runs."""
     names = [each.label for each in networks]
@@ -71,8 +130,8 @@ def _titles(networks: Sequence[NetworkRef]) -> list[str]:
     ]
 
 
-def _range(interval: Interval) -> str:
-    return f"{interval.low:.4f} to {interval.high:.4f}"
+def _range(sure: Interval) -> str:
+    return _ends((sure.low, sure.high))
 
 
 def _macs(macs: int | None) -> str:
@@ -101,6 +160,7 @@ def _interval(found: Interval | None) -> dict[str, float] | None:
 
 def _one(scored: Scored) -> dict[str, Any]:
     intervals = {name: scored.interval(name) for name in MEASURES}
+    by_slice = scored.by_slice
     images = scored.evaluation.images
     return {
         "network": str(scored.network),
@@ -110,5 +170,7 @@ def _one(scored: Scored) -> dict[str, Any]:
         **{f"{name}_interval_95": [each.low, each.high] for name, each in intervals.items()},
         "negatives": len(scored.evaluation.negatives),
         "false_person_rate": scored.evaluation.false_person_rate,
+        "slices": by_slice and by_slice.slices,
+        "worst_slice": by_slice and by_slice.worst,
         "by_image": {name: asdict(scores) for name, scores in images.items()},
     }

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from db import AttemptItem, AttemptState
 from pipelines.certify import attempts as ledger
 from pipelines.certify.findings import AuditedSlice, Findings, findings_of
-from pipelines.doubt.traits import described
+from pipelines.pictures.traits import described
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,11 @@ from typing import Protocol, TypeVar
 from db import reader
 from pipelines.doubt.decided import decided_masks
 from pipelines.doubt.stored_traits import known_traits, remember_traits
-from pipelines.doubt.traits import TITLES
+from pipelines.pictures.thirds import thirds
+from pipelines.pictures.traits import TITLES
 from pipelines.portraits.reviewer_errors import Rate, rate, told_bad_below
 from pipelines.portraits.standing import MinSource, standings
 from pipelines.workspace.workspace import Workspace
-
-PARTS = 3
 
 
 class _HasBad(Protocol):
@@ -36,7 +35,7 @@ class Slice:
     """The portraits with like values of one trait.
 
     Attributes:
-        trait: see `pipelines.doubt.traits.Traits`.
+        trait: see `pipelines.pictures.traits.Traits`.
         low: smallest value among them.
         high: largest.
         portraits: their ids.
@@ -80,19 +79,11 @@ def cut(values: Mapping[int, Mapping[str, float]]) -> list[Slice]:
     Returns:
         By trait, from low to high; fewer than thirds where many portraits share a value.
     """
-    found = []
-    import numpy as np
-
-    ids = np.array(sorted(values), np.int64)
-    for trait in TITLES if len(ids) else ():
-        of_trait = np.array([values[int(each)][trait] for each in ids])
-        limits = np.quantile(of_trait, np.arange(1, PARTS) / PARTS)
-        part = np.searchsorted(limits, of_trait, side="right")
-        for number in np.unique(part):
-            chosen = part == number
-            low, high = float(of_trait[chosen].min()), float(of_trait[chosen].max())
-            found.append(Slice(trait, low, high, frozenset(ids[chosen].tolist())))
-    return found
+    return [
+        Slice(trait, each.low, each.high, each.members)
+        for trait in TITLES
+        for each in thirds({key: of_portrait[trait] for key, of_portrait in values.items()})
+    ]
 
 
 def slice_lines(workspace: Workspace) -> list[SliceLine]:

@@ -9,9 +9,9 @@ from sqlalchemy.engine import Connection
 
 from db import Image, Job, Mask, Portrait, PortraitTraits, Stage, reader
 from pipelines.doubt.remembered import compute, remember
-from pipelines.doubt.traits import traits
 from pipelines.pictures.geometry import Face
 from pipelines.pictures.rotation import rotated_face, rotated_size
+from pipelines.pictures.traits import traits
 from pipelines.portraits.rows import stored_face
 from pipelines.work.isolation import attempt
 from pipelines.work.stage import StageWork

@@ -3,8 +3,7 @@
 import functools
 
 from pipelines.networks import Teacher, load_network, load_teacher, parse_network
-from pipelines.pictures.detect import FaceDetector, MtcnnDetector
-from pipelines.pictures.fake import FakeDetector
+from pipelines.pictures.detect import FaceDetector, load_detector
 from pipelines.work.crew import limit_torch_threads
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import Settings
@@ -42,11 +41,8 @@ class Models:
     @functools.cached_property
     def detector(self) -> FaceDetector:
         """Finds faces."""
-        if self._settings.detector.name == "fake":
-            return FakeDetector()
-        return MtcnnDetector(
-            self._settings.detector, 1 if self.decoding_threads > 1 else self._threads
-        )
+        threads = 1 if self.decoding_threads > 1 else self._threads
+        return load_detector(self._settings.detector, threads)
 
     @functools.cached_property
     def teacher(self) -> Teacher:

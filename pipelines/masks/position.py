@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.masks.subject import Mask, face_window
-from pipelines.pictures.geometry import Face
+from pipelines.masks.subject import Mask
+from pipelines.pictures.geometry import Face, face_window
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from pipelines.masks.boundary import band_entropy
 from pipelines.masks.confidence import mean_confidence
 from pipelines.masks.shape import filled_share, fragment_share
-from pipelines.masks.subject import Mask, Probability, face_window
-from pipelines.pictures.geometry import Face
+from pipelines.masks.subject import Mask, Probability
+from pipelines.pictures.geometry import Face, face_window
+from pipelines.pictures.sharpness import sharpness
 
 DISAGREEMENT = "disagreement"
 """Name of the score that needs a second opinion: share of the union of two networks' masks that
@@ -23,7 +24,6 @@ only one covers, in [0, 1]."""
 
 _WORKING_SIDE_PX = 256
 _BAND_PX = 7
-_FACE_SIDE_PX = 128
 
 
 @dataclass(frozen=True)
@@ -106,23 +106,6 @@ def mask_scores(
         other_faces=float(_faces_in_crop(face, others, width, height)),
         **teacher,
     )
-
-
-def sharpness(rgb: NDArray[np.uint8]) -> float:
-    """Variance of the Laplacian over the grey variance, at a fixed size; ≥ 0.
-
-    Args:
-        rgb: (H, W, 3) uint8, the face.
-
-    Returns:
-        About 0.01 for a blurred face and 0.1 and more for a sharp one; 0 for a flat patch. The
-        grey variance in the denominator keeps dim or low-contrast photos from looking blurred.
-    """
-    interpolation = cv2.INTER_AREA if min(rgb.shape[:2]) > _FACE_SIDE_PX else cv2.INTER_LINEAR
-    face = cv2.resize(rgb, (_FACE_SIDE_PX, _FACE_SIDE_PX), interpolation=interpolation)
-    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    variance = float(grey.var())
-    return float(cv2.Laplacian(grey, cv2.CV_32F).var()) / variance if variance > 1 else 0.0
 
 
 def _teacher_scores(mask: Mask, probability: Probability) -> dict[str, float]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.pictures.geometry import Face
+from pipelines.pictures.geometry import Face, face_window
 from pipelines.workspace.settings import SubjectSettings
 from sinet.resample import shrink
 
@@ -116,17 +116,6 @@ def fill_holes(mask: Mask) -> Mask:
     flooded = np.pad(mask.view(np.uint8), ((1, 0), (1, 1)))
     cv2.floodFill(flooded, None, (0, 0), 2)
     return np.asarray(flooded[1:, 1:-1] != 2)
-
-
-def face_window(face: Face, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of the face box within an array of this shape (never empty)."""
-    height, width = shape[:2]
-    x0, y0, x1, y1 = face.box
-    top, left = min(max(int(y0), 0), height - 1), min(max(int(x0), 0), width - 1)
-    return (
-        slice(top, max(top + 1, min(round(y1), height))),
-        slice(left, max(left + 1, min(round(x1), width))),
-    )
 
 
 def _fit_linear_model(

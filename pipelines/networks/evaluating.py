@@ -2,15 +2,18 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from pipelines.networks.attributes import read_attributes
 from pipelines.networks.emptiness import Watched
 from pipelines.networks.loading import load_person_model, notes
+from pipelines.networks.looking import look_at
 from pipelines.networks.mean import MeanModel
+from pipelines.networks.slicing import MEASURED, SliceScores, score_slices, slices_of
 from pipelines.workspace.progress import SILENT, Progress, tracked
-from pipelines.workspace.settings import TeacherSettings
+from pipelines.workspace.settings import DetectorSettings, TeacherSettings
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
 from sinet.data import evaluation_samples, unused_masks
 from sinet.data.checking import check_masks
@@ -39,7 +42,10 @@ class EvaluateRequest:
         worst: how many of the worst images to draw, with both outlines.
         out: .png or .jpg that they are drawn into; None: nothing is drawn.
         limit: score only so many images, from the beginning.
+        slices: score also by what the images are like.
+        attributes: table of more that they are like, see `attributes`; only with `slices`.
         device: `auto`, `cpu` or `cuda`.
+        detector: that finds the faces of slices.
         teacher: of the workspace; its `[teacher.onnx]` says how that network is fed, here, too.
     """
 
@@ -51,17 +57,21 @@ class EvaluateRequest:
     worst: int = 0
     out: Path | None = None
     limit: int | None = None
+    slices: bool = False
+    attributes: Path | None = None
     device: str = "auto"
+    detector: DetectorSettings = field(default_factory=DetectorSettings)
     teacher: TeacherSettings = field(default_factory=TeacherSettings)
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One network's scores."""
+    """One network's scores; by slices, too, if that was asked for."""
 
     network: NetworkRef
     cost: Cost
     evaluation: Evaluation
+    by_slice: SliceScores | None = None
 
     def values(self, measure: str) -> list[float]:
         """One of the scores image by image, of those with somebody."""
@@ -104,6 +114,7 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
         ModelError: a network cannot be had.
         DataError: no such data or split, an image or mask that cannot be read, masks that are all
             empty or all full, or a picture that cannot be written.
+        ScanError: the table of attributes cannot be read, or does not fit the images.
     """
     # What is mistyped is told before the time is spent.
     networks = [each for each in (request.network, request.compare) if each]
@@ -122,12 +133,21 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
         progress.say(unused)
     whole, samples = samples, samples[: request.limit]
     masks_read = check_masks(samples, of=whole)
+    attributes = None
+    if request.attributes is not None:
+        attributes = read_attributes(request.attributes, [each.name for each in samples], MEASURED)
+        for note in attributes.notes:
+            progress.say(note)
     labels = ", ".join(network.label for network in networks)
     evaluations = evaluate_all(watched, tracked(progress, samples, f"scoring {labels}", "images"))
     scored = [
         Scored(network, _cost(model), evaluation)
         for network, model, evaluation in zip(networks, models, evaluations, strict=True)
     ]
+    if request.slices:
+        looked_at = tracked(progress, samples, "measuring what they are like", "images")
+        slices = slices_of(look_at(looked_at, request.detector), attributes)
+        scored = [replace(each, by_slice=score_slices(slices, _native(each))) for each in scored]
     if request.out is not None:
         found = scored[0].evaluation
         chosen = worst_samples(samples, found, request.worst)
@@ -148,3 +168,8 @@ def _cost(model: PersonModel) -> Cost:
     macs = [found.macs for found in each if found.macs is not None]
     is_known = len(macs) == len(each)
     return Cost(sum(found.parameters for found in each), sum(macs) if is_known else None)
+
+
+def _native(scored: Scored) -> dict[str, float]:
+    """Native IoU by the name of the image, of those with somebody."""
+    return {name: scores.native_iou for name, scores in scored.evaluation.people.items()}

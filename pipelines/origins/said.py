@@ -3,15 +3,13 @@
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from pipelines.origins.licences import licence_of
 from pipelines.origins.origin import MAX_CHARACTERS, Origin
-
-FILE_NAMES: Final = ("file", "file_name", "filename", "path", "image", "name", "key", "id")
-"""Columns that say which file a row is about, best first."""
+from pipelines.workspace.tables import plain_column
 
 _URL: Final = ("url", "image_url", "source_url", "original_url", "media_url", "src", "download_url")
 _PAGE: Final = (
@@ -49,7 +47,7 @@ def origin_said(values: Mapping[str, Any], evidence: str) -> Origin | None:
         values: by column, of any case and with blanks or hyphens for underscores.
         evidence: what to call its source.
     """
-    said = {_column(key): text for key, value in values.items() if (text := _text(value))}
+    said = {plain_column(key): text for key, value in values.items() if (text := _text(value))}
     stated = _first(said, _LICENCE)
     author = _first(said, _AUTHOR)
     found = Origin(
@@ -65,12 +63,6 @@ def origin_said(values: Mapping[str, Any], evidence: str) -> Origin | None:
     )
     empty = Origin(evidence=(evidence,))
     return None if found == empty else found
-
-
-def file_column(columns: Iterable[str]) -> str | None:
-    """The column that names files, as it is spelt; None if there is none."""
-    spelt = {_column(name): name for name in reversed(list(columns))}
-    return next((spelt[name] for name in FILE_NAMES if name in spelt), None)
 
 
 def _opt_outs(said: Mapping[str, str]) -> set[str]:
@@ -107,10 +99,6 @@ def _time(text: str | None) -> datetime | None:
 
 def _first(said: Mapping[str, str], names: tuple[str, ...]) -> str | None:
     return next((said[name] for name in names if name in said), None)
-
-
-def _column(name: object) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", str(name).strip().lower()).strip("_")
 
 
 def clean(text: str) -> str:

@@ -100,7 +100,7 @@ def _table(path: Path) -> Mapping[str, Origin]:
 
 @lru_cache(maxsize=_SHARDS)
 def _rows(path: str, mtime_ns: int) -> Mapping[str, Origin]:
-    from pipelines.origins.tables import table_rows
+    from pipelines.workspace.tables import table_rows
 
     del mtime_ns  # tells one state of the file from another
     try:

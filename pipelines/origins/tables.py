@@ -1,20 +1,21 @@
 """A table of metadata by file name: `ingest --origin FILE`."""
 
 import csv
-import json
-import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
 
 from pipelines.origins.origin import Origin
-from pipelines.origins.said import FILE_NAMES, file_column, origin_said
+from pipelines.origins.said import origin_said
 from pipelines.workspace.errors import ScanError
-
-TABLE_SUFFIXES: Final = (".csv", ".tsv", ".parquet", ".jsonl", ".ndjson")
-_MAX_CELL: Final = 1024**2
+from pipelines.workspace.tables import (
+    FILE_NAMES,
+    TABLE_SUFFIXES,
+    file_column,
+    plain_name,
+    table_rows,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ def read_table(path: Path) -> OriginTable:
                     f"{path}: no column says which file a row is about; name it "
                     f"{' or '.join(FILE_NAMES[:3])} (it has {', '.join(map(str, row))})"
                 )
-            name = _plain(str(row.get(column) or ""))
+            name = plain_name(str(row.get(column) or ""))
             said = origin_said(row, path.name)
             if not name or said is None:
                 silent.add(name)
@@ -85,29 +86,6 @@ def read_table(path: Path) -> OriginTable:
     if not rows:
         raise ScanError(f"{path}: no row says where a file came from; see docs/input.md")
     return OriginTable(path=path, rows=rows, silent=frozenset(silent - {""}))
-
-
-def table_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Rows of a table as mappings, by the suffix of its file.
-
-    Raises:
-        ScanError: Parquet without pyarrow.
-        OSError, ValueError, csv.Error: it cannot be read.
-    """
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        yield from _parquet_rows(path)
-        return
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        if suffix in (".jsonl", ".ndjson"):
-            for line in filter(str.strip, file):
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError("a line is no object")
-                yield row
-            return
-        csv.field_size_limit(_MAX_CELL)
-        yield from csv.DictReader(file, delimiter="\t" if suffix == ".tsv" else _delimiter(path))
 
 
 def match(table: OriginTable, names: Iterable[str], folder: Path) -> Matched:
@@ -121,12 +99,12 @@ def match(table: OriginTable, names: Iterable[str], folder: Path) -> Matched:
         names: of the files, relative to the folder that was offered, with `/`.
         folder: that one.
     """
-    spelt = {_plain(name): name for name in names}
+    spelt = {plain_name(name): name for name in names}
     origins: dict[str, Origin] = {}
     used: set[str] = set()
     endings: dict[str, set[str]] = defaultdict(set)
     for plain in spelt:
-        parts = PurePosixPath(_plain(str(folder / plain))).parts
+        parts = PurePosixPath(plain_name(str(folder / plain))).parts
         for start in range(len(parts)):
             ending = str(PurePosixPath(*parts[start:]))
             endings[ending].add(plain)
@@ -143,32 +121,3 @@ def match(table: OriginTable, names: Iterable[str], folder: Path) -> Matched:
         unused=len(table.rows) - len(used) + len(table.silent - endings.keys()),
     )
     return Matched(origins=origins, counts=counts)
-
-
-def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    try:
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise ScanError(
-            f"{path}: reading Parquet needs pyarrow: pip install 'portrait-dataengine[export]'"
-        ) from error
-    with ParquetFile(path) as file:
-        plain = [each.name for each in file.schema_arrow if not _is_heavy(each.type)]
-        for batch in file.iter_batches(columns=plain):
-            yield from batch.to_pylist()
-
-
-def _is_heavy(kind: Any) -> bool:
-    """Columns of bytes or nested values are pictures and the like."""
-    return "binary" in str(kind) or str(kind).startswith(("struct", "list", "large_list", "map"))
-
-
-def _delimiter(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-        head = file.readline(_MAX_CELL)
-    return max((",", ";", "\t"), key=head.count)
-
-
-def _plain(name: str) -> str:
-    path = unicodedata.normalize("NFC", name.strip()).replace("\\", "/")
-    return str(PurePosixPath(path)) if path else ""

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.pictures.fake import FakeDetector
 from pipelines.pictures.geometry import Face
 from pipelines.pictures.looking_again import faces_of
 from pipelines.workspace.settings import DetectorSettings
@@ -144,6 +145,19 @@ class MtcnnDetector:
             )
             for box, confidence, marks in zip(*found, strict=True)
         ]
+
+
+def load_detector(settings: DetectorSettings, threads: int = 1) -> FaceDetector:
+    """The detector that settings name.
+
+    Args:
+        settings: which, and what it looks for.
+        threads: of ONNX Runtime within this process.
+
+    Raises:
+        ModelError: its weights are not there or damaged.
+    """
+    return FakeDetector() if settings.name == "fake" else MtcnnDetector(settings, threads)
 
 
 def _up(pixels: int) -> int:

@@ -60,6 +60,17 @@ class Face:
         )
 
 
+def face_window(face: Face, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of the face box within an array of this shape (never empty)."""
+    height, width = shape[:2]
+    x0, y0, x1, y1 = face.box
+    top, left = min(max(int(y0), 0), height - 1), min(max(int(x0), 0), width - 1)
+    return (
+        slice(top, max(top + 1, min(round(y1), height))),
+        slice(left, max(left + 1, min(round(x1), width))),
+    )
+
+
 def portrait_box(face: Face, width: int, height: int, settings: PortraitSettings) -> CropBox:
     """Enlarge a face box to a portrait (SINet paper, section 3.4).
 

@@ -152,6 +152,7 @@ def make_files(root: Path) -> None:
     video.release()
     for name in ("eg1800", "mine", "dataset", "cutouts", "voc"):
         make_data(root / name, 12)
+    (root / "glasses.csv").write_text("file,glasses\np08.png,1\np09.png,-1\n")
     for mask in (root / "dataset/masks").iterdir():
         Image.open(mask).convert("L").point(lambda value: 255 - value).save(mask)
     for mask in (root / "cutouts/masks").iterdir():

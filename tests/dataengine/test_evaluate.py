@@ -144,3 +144,43 @@ def test_bad_data_is_one_line(
     cv2.imwrite(str(data / "masks/p00.png"), np.zeros((10, 20), np.uint8))
     assert_one_line_error(run("evaluate", checkpoint, "--data", data, *arguments), pattern)
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_slices_and_the_worst_of_them(run: Run, tmp_path: Path, checkpoint: Path) -> None:
+    data = make_data(tmp_path / "many", count=44)
+    table = tmp_path / "hats.csv"
+    table.write_text(
+        "file,hat\n" + "".join(f"p{n:02}.png,{1 if n < 25 else -1}\n" for n in range(43))
+    )
+    arguments = ("--data", data, "--split", "all", "--slices", "--attributes", table)
+    answer = run("evaluate", checkpoint, *arguments)
+    assert answer.code == 0, answer.err
+    assert "1 images have no row: p43" in answer.err
+    for expected in ("native IoU by slice", "brightness", "not found", "hat", "not given"):
+        assert expected in answer.out
+    assert "fewer than 20 images cannot be the worst" in answer.out
+    found = json.loads(run("evaluate", checkpoint, *arguments, "--json").out)
+    hats = {each["value"]: each for each in found["slices"] if each["trait"] == "hat"}
+    assert {value: each["images"] for value, each in hats.items()} == {
+        "yes": 25, "no": 18, "not given": 1,
+    }  # fmt: skip
+    wearing = [found["by_image"][f"p{n:02}"]["native_iou"] for n in range(25)]
+    assert hats["yes"]["native_iou"] == pytest.approx(np.mean(wearing))
+    assert hats["no"]["native_iou_interval_95"] is None
+    worst = found["worst_slice"]
+    assert worst["images"] >= 20
+    assert worst["native_iou"] == min(
+        each["native_iou"] for each in found["slices"] if each["images"] >= 20
+    )
+    assert worst["below_mean"] == pytest.approx(found["mean"]["native_iou"] - worst["native_iou"])
+    assert run("evaluate", checkpoint, *arguments, "--compare", checkpoint).code == 0
+
+
+def test_a_bad_table_of_attributes_is_one_line(run: Run, data: Path, checkpoint: Path) -> None:
+    Path("hats.csv").write_text("file,hat\nx,1\n")
+    assert_one_line_error(
+        run("evaluate", checkpoint, "--data", data, "--slices", "--attributes", "hats.csv"),
+        r"hats\.csv: none of its 1 rows is about one of the 4 images; it names x, the data set p02",
+    )
+    alone = run("evaluate", checkpoint, "--data", data, "--attributes", "hats.csv")
+    assert alone.code == 2

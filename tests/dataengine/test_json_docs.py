@@ -36,6 +36,7 @@ from pipelines.lineage.history import (
     RunHistory,
 )
 from pipelines.lineage.report import Report
+from pipelines.networks.slicing import SliceScore, WorstSlice
 from pipelines.origins.origin import Origin
 from pipelines.portraits.failures import Failure
 from pipelines.portraits.forgotten import Refused
@@ -94,6 +95,7 @@ LINES = (
     "failures",
     "evaluate run/last.safetensors --data release --split train --limit 2 --worst 1 --out x.png",
     "evaluate run/last.safetensors --data out --split all --compare bundled --resolution 64",
+    "evaluate run/last.safetensors --data release --split all --slices --attributes hats.csv",
     "predict run/last.safetensors raw/001.png raw/broken.png --out predicted",
     "convert run/last.safetensors --out run.onnx --check more",
     "bench models sinet --data release --epochs 1 --side 32 --runs 1 --out bench",
@@ -139,6 +141,8 @@ SAME = {
     "gate": Gate,
     "interval": Interval,
     "measures": Scores,
+    "slice": SliceScore,
+    "worst slice": WorstSlice,
     "network": ListedNetwork,
     "measured network": Row,
     "history": PortraitHistory,
@@ -181,6 +185,9 @@ def prepare(folder: Path, server: FakeGateway) -> None:
     mask.paste(255, (30, 40, 120, 200))
     mask.save(folder / "drawn/350.png")
     mask.save(folder / "drawn/nobody.png")
+    images = sorted((folder / "release/images").iterdir())
+    rows = [f"{image.name},{number % 2}\n" for number, image in enumerate(images)]
+    (folder / "hats.csv").write_text("".join(["file,hat\n", *rows]))
     (folder / "origins.csv").write_text(
         "file,url,page,author,license,downloaded_at,consent\n350.png,https://example.org/a.png,"
         "https://example.org/,Ann,CC-BY-4.0,2026-01-02T03:04:05Z,yes\n"

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from dataengine.console.shared.text import print_json, say
 from pipelines.doubt.slices import SliceLine, least_accepted, most_bad
-from pipelines.doubt.traits import TITLES, described, interval
+from pipelines.pictures.traits import TITLES, described, interval
 
 
 def print_slices(lines: Sequence[SliceLine], *, as_json: bool) -> None:

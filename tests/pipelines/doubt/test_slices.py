@@ -13,8 +13,8 @@ from db import Mask, Portrait, PortraitTraits, reader
 from pipelines.certify.findings import AuditedSlice, Findings, findings_of
 from pipelines.doubt.slices import SliceLine, cut, least_accepted, most_bad, slice_lines
 from pipelines.doubt.stored_traits import known_traits, remember_traits
-from pipelines.doubt.traits import TITLES, described, head_tilt, head_turn, traits
 from pipelines.pictures.geometry import Face
+from pipelines.pictures.traits import TITLES, described, head_tilt, head_turn, traits
 from pipelines.portraits.reviewer_errors import ReviewerErrors, rate
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.store import BlobKind

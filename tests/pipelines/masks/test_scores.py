@@ -5,8 +5,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipelines.masks.scores import MaskScores, mask_scores, sharpness
+from pipelines.masks.scores import MaskScores, mask_scores
 from pipelines.pictures.geometry import Face
+from pipelines.pictures.sharpness import sharpness
 
 Mask = npt.NDArray[np.bool_]
 HEIGHT, WIDTH = 200, 100

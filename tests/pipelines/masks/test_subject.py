@@ -6,13 +6,12 @@ import pytest
 
 from pipelines.masks.subject import (
     face_region,
-    face_window,
     fill_holes,
     main_subject,
     nearest_face_region,
     refine_edges,
 )
-from pipelines.pictures.geometry import Face
+from pipelines.pictures.geometry import Face, face_window
 from pipelines.workspace.settings import SubjectSettings
 
 Mask = npt.NDArray[np.bool_]

@@ -16,6 +16,14 @@ TITLES: Final = {
 }
 """By trait, in the order they are shown in: what it is called, its unit, its decimals."""
 
+FACE: Final = "face"
+"""Name of what every other trait but brightness needs: whether one was found."""
+SKIN_TONE: Final = "skin_tone"
+"""Name of the trait of `pipelines.pictures.skin`."""
+MOST_ITA: Final = 90.0
+"""Degrees between which and its negative every ITA lies."""
+_OTHER_TITLES: Final = {FACE: "face", SKIN_TONE: "skin tone (ITA)"}
+
 
 @dataclass(frozen=True)
 class Traits:
@@ -24,7 +32,7 @@ class Traits:
     Attributes:
         face_px: height of the face box, in pixels of the photo.
         brightness: mean grey of the crop, in [0, 255].
-        sharpness: of the face, see `pipelines.masks.scores.sharpness`; low is blurred.
+        sharpness: of the face, see `pipelines.pictures.sharpness`; low is blurred.
         turn: how far the head is turned to a side: 0 looks at the camera, 1 is a profile; see
             `head_turn`.
         tilt: angle of the line through the eyes, in degrees: 0 is level, at most 180.
@@ -61,15 +69,29 @@ def traits(face: Face, photo_size: tuple[int, int], brightness: float, sharpness
     )
 
 
+def trait_title(trait: str) -> str:
+    """What a trait is called; one that somebody named has that name."""
+    return TITLES[trait][0] if trait in TITLES else _OTHER_TITLES.get(trait, trait)
+
+
 def described(trait: str, low: float, high: float) -> str:
     """A range of a trait for people: `face height 64 to 118 px`."""
-    return f"{TITLES[trait][0]} {interval(trait, low, high)}"
+    return f"{trait_title(trait)} {interval(trait, low, high)}"
 
 
 def interval(trait: str, low: float, high: float) -> str:
     """The range alone, with its unit: `64 to 118 px`."""
+    if trait not in TITLES:
+        return f"{low:g} to {high:g}"
     _, unit, digits = TITLES[trait]
     return f"{low:.{digits}f} to {high:.{digits}f}{unit}"
+
+
+def skin_range(low: float, high: float) -> str:
+    """A band of skin tones: `41 to 55°`, `above 55°`."""
+    if high >= MOST_ITA:
+        return f"above {low:.0f}°"
+    return f"below {high:.0f}°" if low <= -MOST_ITA else f"{low:.0f} to {high:.0f}°"
 
 
 def head_turn(face: Face) -> float:
