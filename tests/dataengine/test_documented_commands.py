@@ -41,6 +41,7 @@ SHORT = {
     "train": ["--config", "quick.toml", "--epochs", "1", "--steps", "1"],
     "certify": ["--max-error", "0.3"],  # of few photos nothing stricter can be said
     "review push": ["--limit", "3"],  # of few masks some are to be left that nobody is asked about
+    "evaluate": ["--limit", "24"],
     "forget r": ["--yes"],  # what a person would answer
 }
 """What is added to a command to cut it short: of an option that comes twice the last one counts."""
