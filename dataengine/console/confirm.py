@@ -3,7 +3,11 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from dataengine.console.shared.text import number_of, print_json, say
+from rich.console import Console
+from rich.table import Table
+
+from dataengine.console.shared.text import cell, number_of, print_json, say
+from pipelines.pictures.traits import interval, trait_title
 from pipelines.releases.negative_audit import DrawnAudit, JudgedAudit
 from pipelines.releases.negatives import Confirmed
 from pipelines.workspace.errors import PipelineError
@@ -60,3 +64,23 @@ def print_judged(judged: JudgedAudit, *, as_json: bool) -> None:
         say(f"{number_of(judged.accepted, 'photo')} beside them accepted as negatives")
     else:
         say(f"nothing is accepted beside them: {judged.missing}")
+    _print_slices(judged)
+
+
+def _print_slices(judged: JudgedAudit) -> None:
+    """Where people are overlooked: a line a slice of the sample."""
+    table = Table(box=None, padding=(0, 1, 0, 0))
+    table.add_column("somebody in the sample", no_wrap=True)
+    for heading in ("", "photos", "with somebody", "at most"):
+        table.add_column(heading, justify="right")
+    last = None
+    for each in judged.slices:
+        title = "" if each.trait == last else trait_title(each.trait)
+        within = each.value or ""
+        if each.low is not None and each.high is not None:
+            within = interval(each.trait, each.low, each.high)
+        numbers = (f"{each.audited:,}", f"{each.errors:,}", f"{each.bound:.1%}")
+        table.add_row(cell(title), cell(within), *numbers)
+        last = each.trait
+    Console(highlight=False).print(table)
+    say("all these bounds hold at once, with the audit's confidence; small slices say little")

@@ -10,7 +10,7 @@ from pipelines.networks.attributes import Attributes
 from pipelines.networks.looking import Look
 from pipelines.pictures.skin import BANDS, band, band_limits
 from pipelines.pictures.thirds import thirds
-from pipelines.pictures.traits import FACE, SKIN_TONE, TITLES
+from pipelines.pictures.traits import BRIGHTNESS, FACE, SKIN_TONE, TITLES
 from sinet.metrics import slice_means
 
 LEAST: Final = 20
@@ -18,7 +18,6 @@ LEAST: Final = 20
 FOUND, NOT_FOUND, NOT_MEASURED, NOT_GIVEN = "found", "not found", "not measured", "not given"
 MEASURED: Final = (FACE, *TITLES, SKIN_TONE)
 """Traits that need no table."""
-_BRIGHTNESS = "brightness"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +103,7 @@ def slices_of(looks: Mapping[str, Look], attributes: Attributes | None) -> list[
     found = _by_word(FACE, {name: FOUND if name in seen else NOT_FOUND for name in looks})
     for trait in TITLES:
         values = {name: float(getattr(each, trait)) for name, each in seen.items()}
-        if trait == _BRIGHTNESS:
+        if trait == BRIGHTNESS:
             values = {name: each.brightness for name, each in looks.items()}
         found += _by_number(trait, values)
     bands = {name: NOT_MEASURED if (ita := looks[name].skin) is None else band(ita)
@@ -152,11 +151,13 @@ def score_slices(slices: Sequence[ImageSlice], scores: Mapping[str, float]) -> S
     if found.worst is None or found.lowest is None or found.below is None:
         return SliceScores(slices=told, worst=None)
     of = told[found.worst]
+    # Thirds hold all images: no mean over everything lies below all of theirs.
+    nothing = min(0.0, found.below.difference)
     worst = WorstSlice(
         **{name: getattr(of, name) for name in SliceScore.__dataclass_fields__}
         | {"native_iou_interval_95": found.lowest[1:]},
         below_mean=found.below.difference,
-        below_mean_interval_95=found.below[1:],
+        below_mean_interval_95=(max(nothing, found.below.low), found.below.high),
         chosen_from=sum(each.images >= LEAST for each in told),
     )
     return SliceScores(slices=told, worst=worst)

@@ -16,13 +16,19 @@ TITLES: Final = {
 }
 """By trait, in the order they are shown in: what it is called, its unit, its decimals."""
 
+BRIGHTNESS: Final = "brightness"
+SHARPNESS: Final = "sharpness"
+SHORT_SIDE: Final = "short_side"
+SITE: Final = "site"
+"""Names of the traits that a photo without a face has, too."""
 FACE: Final = "face"
 """Name of what every other trait but brightness needs: whether one was found."""
 SKIN_TONE: Final = "skin_tone"
 """Name of the trait of `pipelines.pictures.skin`."""
 MOST_ITA: Final = 90.0
 """Degrees between which and its negative every ITA lies."""
-_OTHER_TITLES: Final = {FACE: "face", SKIN_TONE: "skin tone (ITA)"}
+_OTHER_TITLES: Final = {FACE: "face", SKIN_TONE: "skin tone (ITA)", SITE: "site"}
+_NUMBERS: Final = {**TITLES, SHORT_SIDE: ("shorter side", " px", 0)}
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ def traits(face: Face, photo_size: tuple[int, int], brightness: float, sharpness
 
 def trait_title(trait: str) -> str:
     """What a trait is called; one that somebody named has that name."""
-    return TITLES[trait][0] if trait in TITLES else _OTHER_TITLES.get(trait, trait)
+    return _NUMBERS[trait][0] if trait in _NUMBERS else _OTHER_TITLES.get(trait, trait)
 
 
 def described(trait: str, low: float, high: float) -> str:
@@ -81,9 +87,9 @@ def described(trait: str, low: float, high: float) -> str:
 
 def interval(trait: str, low: float, high: float) -> str:
     """The range alone, with its unit: `64 to 118 px`."""
-    if trait not in TITLES:
+    if trait not in _NUMBERS:
         return f"{low:g} to {high:g}"
-    _, unit, digits = TITLES[trait]
+    _, unit, digits = _NUMBERS[trait]
     return f"{low:.{digits}f} to {high:.{digits}f}{unit}"
 
 

@@ -18,6 +18,11 @@ from sqlalchemy.engine import Connection
 from db import Image, Negative, NegativeAudit, Outcome, Source, chunks, reader
 from pipelines.certify.certificate import alpha_of_attempt, audit_size, judge_audit
 from pipelines.ingest.scan import scan
+from pipelines.releases.audited_slices import (
+    AuditedPhotos,
+    audited_slices,
+    look_at_faceless,
+)
 from pipelines.releases.negatives import ConfirmRequest, confirm_file
 from pipelines.workspace.errors import ItemError, PipelineError
 from pipelines.workspace.exclusive import exclusive
@@ -75,6 +80,7 @@ class JudgedAudit:
         confirmed: photos of the sample that are negatives.
         accepted: photos beside the sample that are.
         missing: what stands in the way, in words; None: nothing does.
+        slices: the sample by what its photos are like.
     """
 
     number: int
@@ -85,6 +91,7 @@ class JudgedAudit:
     confirmed: int
     accepted: int
     missing: str | None
+    slices: Sequence[AuditedPhotos]
 
 
 def draw_negative_audit(workspace: Workspace, request: AuditRequest) -> DrawnAudit:
@@ -149,8 +156,12 @@ def judge_negative_audit(
                 "alone"
             )
         good = [each for each in row.drawn if listed & set(uris.get(each, ()))]
+        with reader(workspace.engine).begin() as connection:
+            sample = {each: uris.get(each, []) for each in row.drawn}
+            photos = look_at_faceless(connection, sample, workspace.settings.decode)
         confirmed = _confirm(workspace, good, uris, by, None, progress)
-        errors = len(row.drawn) - confirmed
+        wrong = set(row.drawn) - confirmed
+        errors = len(wrong)
         judged = judge_audit(
             errors=errors,
             audited=len(row.drawn),
@@ -173,9 +184,10 @@ def judge_negative_audit(
         errors=errors,
         bound=judged.bound,
         certified=judged.certified,
-        confirmed=confirmed,
-        accepted=accepted,
+        confirmed=len(confirmed),
+        accepted=len(accepted),
         missing=judged.missing,
+        slices=audited_slices(photos, wrong, row.alpha),
     )
 
 
@@ -239,15 +251,15 @@ def _confirm(
     by: str,
     audit_id: int | None,
     progress: Progress,
-) -> int:
-    """Make negatives; how many of the photos are some now."""
-    done = 0
+) -> set[int]:
+    """Make negatives; which of the photos are some now."""
+    done = set()
     for image_id in tracked(progress, image_ids, "confirming", "photos"):
         for uri in uris.get(image_id, ()):
             try:
                 confirm_file(workspace, uri, by, audit_id)
             except ItemError:
                 continue  # gone or changed: another copy may be there
-            done += 1
+            done.add(image_id)
             break
     return done

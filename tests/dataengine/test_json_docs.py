@@ -43,6 +43,7 @@ from pipelines.portraits.forgotten import Refused
 from pipelines.portraits.funnel import Funnel, PhotoCounts
 from pipelines.portraits.listing import PortraitLine
 from pipelines.portraits.reviewer_errors import Rate, ReviewerErrors
+from pipelines.releases.audited_slices import AuditedPhotos
 from pipelines.releases.negative_audit import JudgedAudit
 from pipelines.review.pull import PullResult
 from pipelines.review.push import PushResult
@@ -140,6 +141,7 @@ SAME = {
     "run": RoundLine,
     "gate": Gate,
     "interval": Interval,
+    "audited photos": AuditedPhotos,
     "measures": Scores,
     "slice": SliceScore,
     "worst slice": WorstSlice,
@@ -173,6 +175,8 @@ def prepare(folder: Path, server: FakeGateway) -> None:
     Image.new("RGB", (300, 400)).save(folder / "extra/black.png")
     for number in (1, 2):  # somebody says that one of them shows a person
         Image.new("RGB", (300, 400), (0, 0, number)).save(folder / f"extra/dark-{number}.png")
+        said = json.dumps({"page": f"https://site-{number}.example.org/"})
+        (folder / f"extra/dark-{number}.json").write_text(said)
     (folder / "extra/notes.txt").write_text("no photo")
     (folder / "extra/more.zip").write_bytes(b"PK\x03\x04")
     (folder / "extra/cut.tar").write_bytes(b"no tar")

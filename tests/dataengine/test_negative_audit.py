@@ -57,6 +57,7 @@ def test_a_clean_sample_stands_for_the_rest(run: Run, photos: Path, tmp_path: Pa
     assert judged["certified"]
     assert judged["bound"] <= 0.1
     assert (judged["errors"], judged["confirmed"]) == (0, drawn["drawn"])
+    assert {each["errors"] for each in judged["slices"]} == {0}
     assert judged["confirmed"] + judged["accepted"] == FACELESS
 
     assert run("export", "--out", tmp_path / "all", "--negatives").code == 0
@@ -86,6 +87,12 @@ def test_somebody_in_the_sample_and_nothing_is_taken_unseen(
     judged = answer(run, "confirm", sample, "--audit", "--by", "ann")
     assert (judged["certified"], judged["errors"], judged["accepted"]) == (False, 5, 0)
     assert "5 of" in judged["missing"]
+    sizes = [each for each in judged["slices"] if each["trait"] == "short_side"]
+    assert [(each["low"], each["high"], each["errors"]) for each in sizes] == [(200, 200, 5)]
+    bright = [each for each in judged["slices"] if each["trait"] == "brightness"]
+    assert sum(each["audited"] for each in bright) == judged["audited"]
+    assert sum(each["errors"] for each in bright) == 5
+    assert all(each["bound"] > judged["bound"] for each in bright), "they hold at once"
     assert run("export", "--out", tmp_path / "out", "--negatives").code == 0
     found = negatives(tmp_path / "out")
     assert {line["trust"] for line in found} == {"accepted"}
@@ -93,6 +100,15 @@ def test_somebody_in_the_sample_and_nothing_is_taken_unseen(
     second = answer(run, "confirm", *arguments)
     assert second["photos"] == FACELESS - first["drawn"]
     assert not set(sample.read_text().splitlines()) & set(lines)
+
+
+def test_what_is_shown_of_the_slices(run: Run, photos: Path, tmp_path: Path) -> None:
+    sample = tmp_path / "sample.txt"
+    assert run("confirm", "--audit", "--max-error", "0.1", "--out", sample).code == 0
+    shown = run("confirm", sample, "--audit", "--by", "ann")
+    assert shown.code == 0, shown.err
+    for expected in ("shorter side", "200 to 200 px", "brightness", "sharpness", "hold at once"):
+        assert expected in shown.out
 
 
 def test_usage(run: Run, photos: Path, tmp_path: Path) -> None:
