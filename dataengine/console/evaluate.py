@@ -99,10 +99,11 @@ def _print_worst(whose: str, worst: WorstSlice | None) -> None:
     if worst is None:
         say(f"{whose}no slice has the {LEAST} images that the worst one must have")
         return
+    of = worst.slice
     below = " to ".join(f"{100 * end:.2f}" for end in worst.below_mean_interval_95)
     say(
-        f"{whose}worst of {worst.chosen_from:,} slices: {trait_title(worst.trait)} "
-        f"{_within(worst)}, {worst.native_iou:.4f} ({_ends(worst.native_iou_interval_95)}), "
+        f"{whose}worst of {worst.chosen_from:,} slices: {trait_title(of.trait)} {_within(of)}, "
+        f"{of.native_iou:.4f} ({_ends(worst.lowest_interval_95)}), "
         f"{100 * worst.below_mean:.2f} points below the mean ({below})"
     )
 

@@ -63,18 +63,22 @@ class SliceScore:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorstSlice(SliceScore):
+class WorstSlice:
     """The slice of at least `LEAST` images with the lowest mean.
 
-    Its interval is that of the lowest of all these slices, see `sinet.metrics.worst`: it knows
-    that the slice was chosen for being low.
+    Its own interval does not know that it was chosen for being low; these do, see
+    `sinet.metrics.worst`.
 
     Attributes:
+        slice: it.
+        lowest_interval_95: of the lowest true mean of all these slices.
         below_mean: the mean over all images less that of the slice.
-        below_mean_interval_95: likewise.
+        below_mean_interval_95: of the mean over all less the lowest true one.
         chosen_from: so many slices.
     """
 
+    slice: SliceScore
+    lowest_interval_95: tuple[float, float]
     below_mean: float
     below_mean_interval_95: tuple[float, float]
     chosen_from: int
@@ -150,12 +154,11 @@ def score_slices(slices: Sequence[ImageSlice], scores: Mapping[str, float]) -> S
     ]
     if found.worst is None or found.lowest is None or found.below is None:
         return SliceScores(slices=told, worst=None)
-    of = told[found.worst]
     # Thirds hold all images: no mean over everything lies below all of theirs.
     nothing = min(0.0, found.below.difference)
     worst = WorstSlice(
-        **{name: getattr(of, name) for name in SliceScore.__dataclass_fields__}
-        | {"native_iou_interval_95": found.lowest[1:]},
+        slice=told[found.worst],
+        lowest_interval_95=(found.lowest.low, found.lowest.high),
         below_mean=found.below.difference,
         below_mean_interval_95=(max(nothing, found.below.low), found.below.high),
         chosen_from=sum(each.images >= LEAST for each in told),

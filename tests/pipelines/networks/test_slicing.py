@@ -72,10 +72,13 @@ def test_the_worst_is_large_enough_and_knows_how_far_it_is_below() -> None:
     assert found.slices[2].native_iou_interval_95 is None
     worst = found.worst
     assert worst is not None
-    assert (worst.trait, worst.value, worst.images, worst.chosen_from) == ("hat", "yes", LEAST, 2)
-    assert worst.native_iou == pytest.approx((17 * 0.7 + 3 * 0.1) / 20)
-    assert worst.below_mean == pytest.approx(np.mean(list(scores.values())) - worst.native_iou)
+    of = worst.slice
+    assert (of.trait, of.value, of.images, worst.chosen_from) == ("hat", "yes", LEAST, 2)
+    assert of.native_iou == pytest.approx((17 * 0.7 + 3 * 0.1) / 20)
+    assert worst.below_mean == pytest.approx(np.mean(list(scores.values())) - of.native_iou)
     assert worst.below_mean_interval_95[0] > 0
+    low, high = worst.lowest_interval_95
+    assert low <= of.native_iou <= high
     few = score_slices(slices[2:], scores)
     assert few.worst is None
 
