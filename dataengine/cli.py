@@ -24,6 +24,7 @@ from dataengine.commands import (
     ingest,
     init,
     list_,
+    migrate_database,
     models,
     predict,
     relabel,
@@ -100,6 +101,7 @@ app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
 app.command("explain", epilog=explain.EPILOG)(explain.explain)
 app.command("upgrade", epilog=upgrade.EPILOG)(upgrade.upgrade)
+app.command("migrate-database", epilog=migrate_database.EPILOG)(migrate_database.migrate_database)
 app.command("backup", epilog=backup.EPILOG)(backup.backup)
 app.command("restore", epilog=restore.EPILOG)(restore.restore)
 app.command("verify", epilog=verify.EPILOG)(verify.verify)

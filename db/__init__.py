@@ -5,6 +5,7 @@
 
 from db import owners, queue, schema
 from db.backup import copy_database, find_damage
+from db.copying import copy_rows, count_rows
 from db.engine import (
     beside,
     display_name,
@@ -118,6 +119,8 @@ __all__ = [
     "beside",
     "chunks",
     "copy_database",
+    "copy_rows",
+    "count_rows",
     "display_name",
     "explain",
     "find_damage",

@@ -1,4 +1,4 @@
-"""A consistent copy of a SQLite database that others are writing to."""
+"""A consistent copy of a database that others are writing to, as a SQLite file."""
 
 import sqlite3
 from pathlib import Path
@@ -7,7 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from db import owners, queue
-from db.engine import display_name, open_engine
+from db.copying import copy_rows
+from db.engine import open_engine, reader
 from db.errors import DatabaseError
 
 
@@ -15,17 +16,15 @@ def copy_database(engine: Engine, target: Path) -> None:
     """Copy a database as it is at one moment, without who is at work in it.
 
     Args:
-        engine: of a SQLite database; also one that was opened to read.
+        engine: of the database; also one that was opened to read.
         target: file to make.
 
     Raises:
-        DatabaseError: the database is no SQLite file, or cannot be copied.
+        DatabaseError: the database cannot be copied.
     """
     if engine.dialect.name != "sqlite":
-        raise DatabaseError(
-            f"{display_name(engine)}: is not a SQLite database; copy it with its own tools "
-            "(pg_dump), and the folders `store`, `releases` and `runs` after it"
-        )
+        _copy_from_server(engine, target)
+        return
     try:
         with engine.connect() as connection:
             source = connection.connection.driver_connection
@@ -39,6 +38,15 @@ def copy_database(engine: Engine, target: Path) -> None:
     except sqlite3.Error as error:
         raise DatabaseError(f"{target}: the database cannot be copied ({error})") from error
     _let_nobody_be_at_work(target)
+
+
+def _copy_from_server(engine: Engine, target: Path) -> None:
+    copied = open_engine(sa.URL.create("sqlite", database=str(target)))
+    try:
+        with reader(engine).begin() as connection:
+            copy_rows(connection, copied)
+    finally:
+        copied.dispose()
 
 
 def find_damage(engine: Engine) -> str | None:

@@ -59,11 +59,24 @@ def upgrade(engine: Engine) -> bool:
     with _alone(engine) as connection:
         if _state(connection) is State.CURRENT:
             return False
-        from alembic import command
-
-        command.upgrade(alembic_config(connection), "head")
-        _require_references(connection)
+        _migrate(connection)
     return True
+
+
+@contextmanager
+def making(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which an empty database has just got its tables; none of them if it fails.
+
+    Raises:
+        SchemaError: the database is not empty.
+        DatabaseError: it cannot be opened, or rows refer to nothing in the end.
+    """
+    with _alone(engine) as connection:
+        if _state(connection) is not State.EMPTY:
+            raise SchemaError(f"{display_name(engine)} is not empty: nothing was changed")
+        _migrate(connection)
+        yield connection
+        _require_references(connection)
 
 
 def check(engine: Engine) -> bool:
@@ -138,6 +151,13 @@ def _state(connection: Connection) -> State:
         f"{name} belongs to another program (schema {schema}): "
         "choose a new file or an empty database"
     )
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command
+
+    command.upgrade(alembic_config(connection), "head")
+    _require_references(connection)
 
 
 @contextmanager

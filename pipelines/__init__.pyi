@@ -99,6 +99,8 @@ from .rounds.train_round import train_round as train_round
 from .rounds.training import Trained as Trained
 from .rounds.training import train_network as train_network
 from .workspace.errors import PipelineError as PipelineError
+from .workspace.moving import Moved as Moved
+from .workspace.moving import migrate_database as migrate_database
 from .workspace.opening import init_workspace as init_workspace
 from .workspace.opening import open_workspace as open_workspace
 from .workspace.progress import SILENT as SILENT

@@ -17,6 +17,8 @@ from sqlalchemy.engine import Connection
 
 from db import ITEM_TABLES, Base, JobState, open_engine, reader
 from db.times import UtcDateTime
+from pipelines.workspace.settings_sources import load_settings
+from pipelines.workspace.workspace import WorkspacePaths, database_url
 
 # Who is at work and with which settings; what two workspaces are told apart by.
 _TABLES_LEFT_OUT = {"owner", "lock", "workspace", "settings_used"}
@@ -49,7 +51,7 @@ def snapshot(workspace: Path, *, within: Path | None = None) -> Snapshot:
         workspace: its folder.
         within: folder whose name says nothing, where rows name files in it.
     """
-    engine = open_engine(f"sqlite:///{workspace}/dataengine.db")
+    engine = open_engine(database_url(WorkspacePaths(workspace), load_settings(workspace)))
     try:
         with reader(engine).begin() as connection:
             return _snapshot(connection, str(within) if within else "\0")

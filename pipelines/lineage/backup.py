@@ -95,7 +95,7 @@ def back_up_workspace(
     Raises:
         PipelineError: there is something at the target; or what rows name is missing or damaged.
         WorkspaceError: the target cannot be written.
-        db.DatabaseError: the database is no SQLite file.
+        db.DatabaseError: the database cannot be copied.
     """
     result = BackedUp(path=request.out.absolute())
     with _made(request.out) as partial:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ from pipelines.workspace.own_files import SETTINGS_FILE
 from pipelines.workspace.settings import Settings
 
 ENVIRONMENT_PREFIX = "DATAENGINE_"
+# As it is set, or as the template has it.
+_DATABASE_LINE = re.compile(r"^(?:# *)?database *=.*$", re.MULTILINE)
 
 
 def load_settings(root: Path, options: Mapping[str, Mapping[str, Any]] | None = None) -> Settings:
@@ -91,10 +94,16 @@ def settings_template(database: str | None = None) -> str:
         "",
     ]
     lines.extend(_template_lines(Settings(), ()))
-    if database is not None:
-        place = lines.index("# database =  # not set")
-        lines[place] = f"database = {json.dumps(database)}"
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return text if database is None else with_database(text, database)
+
+
+def with_database(text: str, database: str) -> str:
+    """Settings with another place of the database, in the line that named the one before."""
+    line = f"database = {json.dumps(database, ensure_ascii=False)}"
+    head, bracket, tables = text.partition("\n[")
+    head, found = _DATABASE_LINE.subn(lambda _: line, head, count=1)
+    return (head if found else f"{line}\n{head}") + bracket + tables
 
 
 def _template_lines(model: BaseModel, path: tuple[str, ...]) -> Iterator[str]:

@@ -34,6 +34,7 @@ ELSEWHERE = {
     "bench models": "tests/dataengine/test_bench.py",
     "init portraits": "tests/dataengine/test_cli.py",
     "init team": "tests/dataengine/test_postgres.py",
+    "migrate-database postgresql:": "tests/dataengine/test_postgres.py",
 }
 """Lines that begin so run in these tests."""
 

@@ -64,6 +64,7 @@ DOCUMENTED = {
     "backup": ["OUT", "--json", "hard links"],
     "restore": ["BACKUP", "FOLDER", "--json", "exit code is 1"],
     "upgrade": ["older version"],
+    "migrate-database": ["URL", "PGPASSWORD", "Nobody else may be at work"],
     "gc": ["--dry-run", "--yes", "--json", "spared", "20 %"],
     "forget": ["IMAGE...", "--yes", "--json", "portrait:ID", "review pull"],
     "review server": ["--port", "--data-dir", "Ctrl-C", "only on this machine"],

@@ -23,7 +23,7 @@ def test_every_command_has_its_console_half_and_nothing_else_is_there() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_lies_under_its_name(command: str) -> None:
     """`review push` in review/push.py; what Python has as a word, `list`, with a dash below."""
-    path = f"{command.replace(' ', '/')}.py"
+    path = f"{command.replace(' ', '/').replace('-', '_')}.py"
     assert {path, path.replace(".py", "_.py")} & modules("commands")
 
 
