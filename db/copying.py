@@ -110,8 +110,8 @@ def _compare(source: Connection, target: Connection, table: sa.Table, told: Told
 
 def _rows(connection: Connection, table: sa.Table) -> Iterator[dict[str, Any]]:
     """All of a table, in the order of its key, as the copy has them."""
-    streaming = connection.execution_options(yield_per=_ROWS)
-    for row in streaming.execute(sa.select(table).order_by(*table.primary_key.columns)):
+    query = sa.select(table).order_by(*table.primary_key.columns)
+    for row in connection.execute(query.execution_options(yield_per=_ROWS)):
         values = dict(row._mapping)
         if table.name == "job" and values["state"] == JobState.DOING:
             values |= {"state": JobState.TODO, "owner": None, "lease_until": None}
@@ -123,7 +123,7 @@ def _go_on_counting(source: Connection, target: Connection, table: sa.Table) -> 
     if not any(column is table.autoincrement_column for column in table.primary_key):
         return
     last = _last_id(source, table)
-    if last is None:
+    if not last:
         return
     if target.dialect.name == "sqlite":
         if table.dialect_kwargs.get("sqlite_autoincrement"):

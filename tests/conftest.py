@@ -24,6 +24,18 @@ CHECKOUT = Path(__file__).parents[1]
 FAKES = {"DATAENGINE_DETECTOR__NAME": "fake", "DATAENGINE_TEACHER__NAME": "fake"}
 # No worker processes keep a run within a second.
 FAST_INGEST = {**FAKES, "DATAENGINE_ENGINE__WORKERS": "0"}
+ON_BOTH_BY_DEFAULT = {
+    "test_pull", "test_projects", "test_forgetting", "test_collecting", "test_relabel",
+    "test_ingested_workspace",
+}  # fmt: skip
+"""Modules whose tests run on both kinds of database each time; those of others in a campaign."""
+IN_A_FILE = {
+    "test_backup",
+    "test_rows_that_name_nothing_are_named",
+    "test_references_to_nothing_are_named",
+    "test_a_workspace_made_anew_beside_old_tasks_says_so",
+}
+"""Modules and tests that are about the file."""
 ODD_NAME = os.fsdecode(b"odd name\n\xff.jpg")
 
 
@@ -97,6 +109,33 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawl]:
     before = rows_of(crawl.workspace)
     yield crawl
     assert rows_of(crawl.workspace) == before, "a test has changed what all tests share"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test whose workspace is on either database runs on both: some by default, all sometimes."""
+    if "on_either" in metafunc.fixturenames:
+        name = metafunc.module.__name__.rpartition(".")[2]
+        is_of_a_file = not IN_A_FILE.isdisjoint((name, metafunc.function.__name__))
+        marks = () if name in ON_BOTH_BY_DEFAULT else pytest.mark.campaign
+        kinds = ["sqlite"]
+        if not is_of_a_file:
+            kinds.append(pytest.param("postgresql", marks=marks))
+        metafunc.parametrize("on_either", kinds, indirect=True)
+
+
+@pytest.fixture
+def on_either(
+    request: pytest.FixtureRequest, ingested: Crawl, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """The rows of a copy of `ingested` are in its file, or on a server."""
+    if request.param == "sqlite":
+        yield
+        return
+    from tests.postgres import server
+
+    with server().copy_of(ingested.workspace / "dataengine.db") as name:
+        monkeypatch.setenv("DATAENGINE_DATABASE", server().url(name))
+        yield
 
 
 @pytest.fixture(scope="session")

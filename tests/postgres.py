@@ -8,6 +8,7 @@ import atexit
 import contextlib
 import ctypes
 import functools
+import hashlib
 import itertools
 import os
 import pwd
@@ -23,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-from db import open_engine, schema
+from db import copy_rows, open_engine, reader, schema
 
 USER = "dataengine"
 PASSWORD = "correct horse"
@@ -53,6 +54,7 @@ class Server:
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
         self.port = _free_port()
         self._numbers = itertools.count()
+        self._copied: dict[str, str] = {}
         self._initialise()
         self._process = self.start()
         self._sql("postgres", f"CREATE DATABASE {_TEMPLATE}")
@@ -70,20 +72,39 @@ class Server:
         return f"postgresql://{USER}{secret}@127.0.0.1:{self.port}/{name}"
 
     @contextmanager
-    def database(self, *, empty: bool = False, encoding: str = "UTF8") -> Iterator[str]:
+    def database(
+        self, *, empty: bool = False, encoding: str = "UTF8", template: str = _TEMPLATE
+    ) -> Iterator[str]:
         """The name of a fresh database, which is dropped in the end.
 
         Args:
             empty: without tables.
             encoding: of its text, for an empty one.
+            template: what it is a copy of, otherwise.
         """
         name = f"test_{os.getpid()}_{next(self._numbers)}"
-        template = f"template0 ENCODING '{encoding}' LOCALE 'C'" if empty else _TEMPLATE
-        self._sql("postgres", f"CREATE DATABASE {name} TEMPLATE {template}")
+        made_of = f"template0 ENCODING '{encoding}' LOCALE 'C'" if empty else template
+        self._sql("postgres", f"CREATE DATABASE {name} TEMPLATE {made_of}")
         try:
             yield name
         finally:
             self._sql("postgres", f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    @contextmanager
+    def copy_of(self, file: Path) -> Iterator[str]:
+        """The name of a database with the rows of a SQLite file, made once for all copies."""
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        if digest not in self._copied:
+            made = f"copied_{next(self._numbers)}"
+            self._sql("postgres", f"CREATE DATABASE {made}")
+            source, target = open_engine(f"sqlite:///{file}"), open_engine(self.url(made))
+            with reader(source).begin() as connection:
+                copy_rows(connection, target)
+            for engine in (source, target):
+                engine.dispose()
+            self._copied[digest] = made
+        with self.database(template=self._copied[digest]) as name:
+            yield name
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Start it, and wait until it answers."""

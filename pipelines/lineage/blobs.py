@@ -40,7 +40,8 @@ def named_blobs(connection: Connection) -> Iterator[NamedBlob]:
     """Every blob that a row names, as often as one does, a page at a time."""
     for column in blob_columns():
         query = sa.select(column.table.c.id, column).where(column.is_not(None))
-        rows = connection.execution_options(yield_per=_PAGE).execute(query)
+        # Of the statement: a connection would keep it for what is written later.
+        rows = connection.execute(query.execution_options(yield_per=_PAGE))
         for number, key in rows:
             yield NamedBlob(key, f"{column.table.name} {number}")
 

@@ -57,7 +57,7 @@ def origins_of(connection: Connection, image_id: int | None = None) -> dict[int,
         .order_by(Source.id)
     )
     found: dict[int, list[Origin]] = defaultdict(list)
-    for row in connection.execution_options(yield_per=1000).execute(query):
+    for row in connection.execute(query.execution_options(yield_per=1000)):
         found[row.image_id].append(_origin(row))
     return dict(found)
 

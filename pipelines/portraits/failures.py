@@ -78,7 +78,8 @@ def _of_stage(connection: Connection, stage: Stage) -> Iterator[Failure]:
         first_file = first.correlate(JobRow, Portrait).scalar_subquery()
         query = query.outerjoin(Source, Source.id == first_file)
     query = query.where(JobRow.stage == stage, JobRow.state == JobState.FAILED)
-    rows = connection.execution_options(yield_per=1000).execute(query.order_by(JobRow.item_id))
+    in_order = query.order_by(JobRow.item_id).execution_options(yield_per=1000)
+    rows = connection.execute(in_order)
     for uri, reason, error, of_portrait in rows:
         yield Failure(
             path=uri_path(uri) if uri else None,

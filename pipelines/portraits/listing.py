@@ -111,7 +111,7 @@ def portrait_lines(
         query = query.where(Mask.verdict.in_(verdicts))
     if portrait_id is not None:
         query = query.where(Portrait.id == portrait_id)
-    for row in connection.execution_options(yield_per=1000).execute(query):
+    for row in connection.execute(query.execution_options(yield_per=1000)):
         yield PortraitLine(
             photo_uri=row.uri,
             photo_path=uri_path(row.uri) if row.uri else None,

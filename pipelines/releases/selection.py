@@ -207,7 +207,7 @@ def _entries(
         .join(Portrait, Portrait.id == Mask.portrait_id)
         .join(Image, Image.id == Portrait.image_id)
     )
-    rows = connection.execution_options(yield_per=1000).execute(query)
+    rows = connection.execute(query.execution_options(yield_per=1000))
     return [
         _entry(row, *chosen[row.id], proofs, merged(origins.get(row.image_id, [])))
         for row in rows

@@ -25,7 +25,8 @@ from pipelines.workspace.workspace import Workspace
 from tests.conftest import Crawl
 from tests.dataengine.test_rounds import imported as imported
 from tests.dataengine.training_data import make_config
-from tests.kills import FAKES, Command, Whom, campaign, copied, nothing, state_differences
+from tests.kills import FAKES, Command, Tally, Whom, campaign, copied, nothing, state_differences
+from tests.kills_on_postgres import campaign_on_postgres
 from tests.label_studio_over_http import over_http, told
 from tests.pipelines.lineage.conftest import release
 from tests.pipelines.review.conftest import push_all, stroke
@@ -61,10 +62,21 @@ MASKS = 100
 Attack = Callable[..., None]
 
 
-@pytest.fixture
-def attack(tmp_path: Path, kills: int) -> Attack:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.campaign)])
+def attack(request: pytest.FixtureRequest, tmp_path: Path, kills: int) -> Attack:
     """Kill a command in copies of the world in `tmp_path/world`; all have to end equal."""
+    return attack_by(
+        campaign if request.param == "sqlite" else campaign_on_postgres, tmp_path, kills
+    )
 
+
+@pytest.fixture
+def attack_in_file(tmp_path: Path, kills: int) -> Attack:
+    """The same of a command that is about a database file."""
+    return attack_by(campaign, tmp_path, kills)
+
+
+def attack_by(campaign: Callable[..., Tally], tmp_path: Path, kills: int) -> Attack:
     def call(
         *arguments: str,
         environment: Mapping[str, str] = FAKES,
@@ -241,24 +253,24 @@ def test_backup(attack: Attack, world: World, ingested: Crawl) -> None:
 
 
 @pytest.mark.parametrize("kills", [TWENTY])
-def test_restore(attack: Attack, world: World, ingested: Crawl) -> None:
+def test_restore(attack_in_file: Attack, world: World, ingested: Crawl) -> None:
     root = world(ingested.workspace)
     shutil.copytree(root / "ws", root / "backup")
-    attack("restore", "backup", "out", is_done="is there already", a_copy=1)
+    attack_in_file("restore", "backup", "out", is_done="is there already", a_copy=1)
 
 
 @pytest.mark.parametrize(
     ("revision", "kills"),
     [(OLDER[0], 1), *(pytest.param(each, 2, marks=pytest.mark.campaign) for each in OLDER)],
 )
-def test_upgrade(attack: Attack, world: World, ingested: Crawl, revision: str) -> None:
+def test_upgrade(attack_in_file: Attack, world: World, ingested: Crawl, revision: str) -> None:
     """From every schema there ever was."""
     root = world(ingested.workspace) / "ws"
     workspace = opened(root)
     release(workspace)
     workspace.close()
     set_back(root, revision)
-    attack("upgrade")
+    attack_in_file("upgrade")
 
 
 def set_back(root: Path, revision: str) -> None:

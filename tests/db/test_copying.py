@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from db import (
     Base,
     DatabaseError,
+    Forgotten,
     Image,
     JobRow,
     JobState,
@@ -60,6 +61,9 @@ def rows_of(engine: Engine) -> dict[str, list[Any]]:
 
 def fill(engine: Engine) -> None:
     """A row in every table; and what is odd: a later row that is named, a number that is gone."""
+    with engine.connect() as connection, connection.begin() as undone:
+        connection.execute(sa.insert(Forgotten).values(sha256="nobody"))
+        undone.rollback()
     with engine.begin() as connection:
         any_rows(connection)
         image = {"sha256": "b", "size_bytes": 2**40, "phash": -(2**63), "reasons": ["é", "\x01"]}

@@ -59,6 +59,27 @@ class Journal:
         connection.set_trace_callback(self._statement)
         return connection
 
+    def watch_postgres(self) -> None:
+        """Note what goes to a server, too."""
+        import psycopg
+
+        for name in ("execute", "executemany"):
+            setattr(psycopg.Cursor, name, self._noting(getattr(psycopg.Cursor, name)))
+        commit = psycopg.Connection.commit
+
+        def noted(connection: Any) -> None:
+            self.note()
+            commit(connection)
+
+        psycopg.Connection.commit = noted  # type: ignore[method-assign]
+
+    def _noting(self, execute: Any) -> Any:
+        def noted(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+            self._statement(str(query))
+            return execute(cursor, query, *arguments, **options)
+
+        return noted
+
     def _statement(self, text: str) -> None:
         if text.lstrip().upper().startswith(_STATEMENTS):
             self.note()
@@ -94,6 +115,8 @@ def install() -> None:
         main=int(os.environ.setdefault("KILLS_MAIN", str(os.getpid()))),
     )
     sys.addaudithook(journal.audit)
+    if os.environ.get("DATAENGINE_DATABASE", "").startswith("postgresql"):
+        journal.watch_postgres()
     sqlite3.connect = sqlite3.dbapi2.connect = journal.connect  # type: ignore[attr-defined]
 
 

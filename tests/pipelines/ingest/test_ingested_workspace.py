@@ -19,15 +19,18 @@ from pipelines.portraits.picture import save_picture
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.folder_store import FolderStore
 from pipelines.workspace.settings import Settings
+from pipelines.workspace.settings_sources import load_settings
+from pipelines.workspace.workspace import WorkspacePaths, database_url
 from tests.conftest import ODD_NAME, Crawl
 
 SETTINGS = Settings()
 
 
 @pytest.fixture
-def connection(ingested: Crawl) -> Iterator[Connection]:
+def connection(ingested: Crawl, on_either: None) -> Iterator[Connection]:
     """A transaction that is rolled back, so that tests may write."""
-    engine = open_engine(f"sqlite:///{ingested.workspace}/dataengine.db")
+    paths = WorkspacePaths(ingested.workspace)
+    engine = open_engine(database_url(paths, load_settings(paths.root)))
     with engine.connect() as connection, connection.begin() as transaction:
         yield connection
         transaction.rollback()

@@ -6,22 +6,30 @@ from pathlib import Path
 import pytest
 
 from tests.kills import Command, Whom, campaign
+from tests.kills_on_postgres import campaign_on_postgres
 from tests.pipelines.ingest.runs import Run, ingest
 from tests.snapshots import broken_blobs, differences, leftovers, snapshot
 
 EVERYBODY = (Whom.GROUP, Whom.PARENT, Whom.WORKER)
-KILLS = [3, pytest.param(200, marks=[pytest.mark.campaign, pytest.mark.timeout(7200)])]
+CAMPAIGN = [pytest.mark.campaign, pytest.mark.timeout(7200)]
+IN_CAMPAIGN = [
+    pytest.param("sqlite", 200, marks=CAMPAIGN),
+    pytest.param("postgresql", 20, marks=CAMPAIGN),
+]
 
 
-@pytest.mark.parametrize("kills", KILLS)
-def test_killed_runs_resume_to_the_same_end(small_crawl: Path, tmp_path: Path, kills: int) -> None:
+@pytest.mark.parametrize(("kind", "kills"), [("sqlite", 3), ("postgresql", 2), *IN_CAMPAIGN])
+def test_killed_runs_resume_to_the_same_end(
+    small_crawl: Path, tmp_path: Path, kind: str, kills: int
+) -> None:
     world = tmp_path / "world"
     (world / "crawl").mkdir(parents=True)
     files = [each for each in small_crawl.rglob("*") if each.is_file()]
     for number, file in enumerate(sorted(files, key=lambda each: each.stat().st_size)[:30]):
         shutil.copy(file, world / f"crawl/{number:02} {file.name}")
     command = Command(arguments=("ingest", "crawl", "--workers", "2"))
-    tally = campaign(world, command, tmp_path / "copies", kills=kills, a_copy=5, whom=EVERYBODY)
+    attack = campaign if kind == "sqlite" else campaign_on_postgres
+    tally = attack(world, command, tmp_path / "copies", kills=kills, a_copy=5, whom=EVERYBODY)
     assert not tally.differences, "\n".join(tally.differences)
     assert tally.hits["during"] >= 0.9 * kills
 

@@ -41,7 +41,7 @@ def open_workspace(root: Path) -> Workspace:
 
 
 @pytest.fixture
-def workspace(ingested: Crawl, tmp_path: Path) -> Iterator[Workspace]:
+def workspace(ingested: Crawl, tmp_path: Path, on_either: None) -> Iterator[Workspace]:
     """Three portraits with a teacher's mask each, of three photos, one with a copy."""
     root = tmp_path / "workspace"
     shutil.copytree(ingested.workspace, root)

@@ -31,7 +31,7 @@ ALL = list(Verdict)
 
 @pytest.fixture
 def workspace(
-    ingested: Crawl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ingested: Crawl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_either: None
 ) -> Iterator[Workspace]:
     """Three portraits with a teacher's mask each."""
     monkeypatch.setenv("DATAENGINE_REVIEW__SETTLE_SECONDS", "2")

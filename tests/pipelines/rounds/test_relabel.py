@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
-from db import Mask, MaskSource, Verdict
+from db import Mask, MaskSource, Verdict, insert_new
 from pipelines.networks.base import Image, Probability
 from pipelines.rounds.relabel import relabel
 from pipelines.rounds.relabel_stage import Method, Relabelled
@@ -35,7 +34,7 @@ class LeftHalf:
 
 
 @pytest.fixture
-def workspace(ingested: Crawl, tmp_path: Path) -> Iterator[Workspace]:
+def workspace(ingested: Crawl, tmp_path: Path, on_either: None) -> Iterator[Workspace]:
     root = tmp_path / "workspace"
     shutil.copytree(ingested.workspace, root)
     opened = Workspace(root, load_settings(root))
@@ -66,7 +65,7 @@ def draw(workspace: Workspace, mask: sa.Row[Any]) -> None:
         "scores": {},
     }
     with workspace.engine.begin() as connection:
-        connection.execute(sqlite.insert(Mask).values(values).on_conflict_do_nothing())
+        insert_new(connection, Mask, [values])
 
 
 def test_relabelled_masks_are_new_revisions_of_the_mean(workspace: Workspace) -> None:

@@ -1,0 +1,62 @@
+"""The same kills with the rows on a PostgreSQL server: in the end as SQLite, undisturbed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from db import copy_rows, open_engine, reader, schema
+from tests.kills import NEVER, Command, Tally, campaign, copied, state_differences
+from tests.postgres import server
+
+
+def campaign_on_postgres(
+    template: Path,
+    command: Command,
+    folder: Path,
+    *,
+    compare: Callable[[Path, Path], list[str]] = state_differences,
+    **options: Any,
+) -> Tally:
+    """As `campaign`, against a run that nobody disturbed on SQLite."""
+    in_file = copied(template, folder / "in-file")
+    with command.runs_in(in_file) as run_once:
+        ended = run_once(NEVER)
+    assert ended.code == 0, ended.err
+    return campaign(
+        template,
+        replace(command, beside=on_server(command.beside)),
+        folder,
+        compare=lambda _, world: compare(in_file, world),
+        **options,
+    )
+
+
+def on_server(
+    beside: Callable[[Path], AbstractContextManager[Mapping[str, str]]],
+) -> Callable[[Path], AbstractContextManager[Mapping[str, str]]]:
+    """Beside the runs in a world: its rows on a server, and in the end in its file again."""
+
+    @contextmanager
+    def with_rows_elsewhere(world: Path) -> Iterator[Mapping[str, str]]:
+        file = world / "ws/dataengine.db"
+        made = server().copy_of(file) if file.exists() else server().database(empty=True)
+        with made as name, beside(world) as environment:
+            for each in file.parent.glob(f"{file.name}*"):
+                each.unlink()
+            yield {**environment, "DATAENGINE_DATABASE": server().url(name)}
+            _bring_back(server().url(name), file)
+
+    return with_rows_elsewhere
+
+
+def _bring_back(url: str, file: Path) -> None:
+    source, target = open_engine(url), open_engine(f"sqlite:///{file}")
+    try:
+        if schema.check(source):
+            with reader(source).begin() as connection:
+                copy_rows(connection, target)
+    finally:
+        source.dispose()
+        target.dispose()
