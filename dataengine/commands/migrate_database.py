@@ -8,7 +8,7 @@ EPILOG = """
 **Examples**
 
     dataengine -w portraits migrate-database postgresql://anna@db.example.org/portraits
-    dataengine -w portraits migrate-database sqlite:///back.db
+    dataengine migrate-database sqlite:///back.db
 """
 
 
