@@ -2,9 +2,9 @@
 
     python -m examples.web_crawl.nobody --shared ../shared sinet:bundled …
 
-The photos of the reference crawls in `nobody.txt` beside this file: pages, drawings, things, animals,
-places; somebody has looked at each. Of those from `web` the half that `more` may have cut its
-parts from is left out; nobody learns from `mixed`.
+The photos of the reference crawls in `nobody.txt` beside this file: pages, drawings, things,
+animals, places; somebody has looked at each. Of those from `web` the half that `more` may have cut
+its parts from is left out; nobody learns from `mixed`.
 """
 
 import argparse
