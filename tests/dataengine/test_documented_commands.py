@@ -94,7 +94,9 @@ def prepared(
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).symlink_to(deeplab)
     (root / "SINet.pth").symlink_to(shared / "weights/sinet_official.pth")
-    for name, network in (("sinet", "sinet"), ("first", "sinet"), ("cgnet", "cgnet")):
+    for name, network in (
+        ("sinet", "sinet"), ("first", "sinet"), ("second", "sinet"), ("cgnet", "cgnet"),
+    ):  # fmt: skip
         (root / "runs" / name).mkdir(parents=True)
         make_checkpoint(root / f"runs/{name}/last.safetensors", network=network)
     shutil.copy(root / "runs/sinet/last.safetensors", root / "mine.safetensors")
@@ -152,7 +154,8 @@ def make_files(root: Path) -> None:
     for _ in range(3):
         video.write(np.zeros((64, 64, 3), np.uint8))
     video.release()
-    for name in ("eg1800", "mine", "dataset", "cutouts", "voc"):
+    collected = (f"collected/{name}" for name in ("trusted", "wide", "nobody", "held_back"))
+    for name in ("eg1800", "mine", "dataset", "cutouts", "voc", "portraits", *collected):
         make_data(root / name, 12)
     (root / "glasses.csv").write_text("file,glasses\np08.png,1\np09.png,-1\n")
     for mask in (root / "dataset/masks").iterdir():

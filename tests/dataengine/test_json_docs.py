@@ -96,7 +96,7 @@ LINES = (
     "failures",
     "evaluate run/last.safetensors --data release --split train --limit 2 --worst 1 --out x.png",
     "evaluate run/last.safetensors --data out --split all --compare bundled --resolution 64",
-    "evaluate run/last.safetensors --data release --split all --slices --attributes hats.csv",
+    "evaluate run/last.safetensors --data release --slices --attributes hats.csv --compare bundled",
     "predict run/last.safetensors raw/001.png raw/broken.png --out predicted",
     "convert run/last.safetensors --out run.onnx --check more",
     "bench models sinet --data release --epochs 1 --side 32 --runs 1 --out bench",
