@@ -26,7 +26,7 @@ EPILOG = """
     dataengine train --data ./eg1800 --teacher onnx:deeplabv3.onnx
     dataengine train --data ./eg1800 --teacher bundled,onnx:deeplabv3.onnx --out runs/of-two
     dataengine train --data ./eg1800 --init sinet:bundled --epochs 30
-    dataengine train --data ./eg1800 --data ./portraits --out runs/both
+    dataengine train --data ./eg1800 --data ./mine --out runs/both
     dataengine train --data ./eg1800 --model liteseg --backbone mobilenet_v2 --pretrained
     dataengine train --data ./eg1800 --config mine.toml --json
     dataengine train --data ./voc --mask-class 15
