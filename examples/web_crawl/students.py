@@ -41,6 +41,7 @@ class Plan:
         left_out: sources of the crawl, each left out of one more student.
         options: more of `dataengine train`, for all.
         limit: images of each set that is scored; None: all.
+        human: data set with hand masks; None: EG1800.
     """
 
     shared: Path
@@ -50,6 +51,7 @@ class Plan:
     left_out: Sequence[str] = ()
     options: Sequence[str] = ()
     limit: int | None = None
+    human: Path | None = None
 
     def students(self) -> list[tuple[str, int]]:
         """Kind and seed of each, in an order in which the first answers come early."""
@@ -91,14 +93,14 @@ def train(plan: Plan, kind: str, seed: int, out: Path) -> Path:
 
 def data_of(plan: Plan, kind: str) -> list[Path]:
     """The data sets that a kind of student learns from."""
-    human = plan.shared / "data/eg1800"
+    human = plan.human or plan.shared / "data/eg1800"
     if kind == HUMAN:
         return [human]
     if kind in (RAW, TRUSTED):
         return [human, plan.collected / kind]
     source = kind.removeprefix(without(""))
     every, rest = plan.collected / TRUSTED, plan.out / f"data-without-{source}"
-    rest.mkdir(exist_ok=True)
+    rest.mkdir(parents=True, exist_ok=True)
     for folder in ("images", "masks"):
         if not (rest / folder).exists():
             (rest / folder).symlink_to(every / folder)

@@ -38,6 +38,7 @@ def few(shared: Path, tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.campaign
 def test_the_combined_score_finds_bad_masks(
     few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
