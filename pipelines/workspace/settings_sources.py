@@ -1,6 +1,5 @@
 """Settings from their sources: command option, environment, `dataengine.toml`, default."""
 
-import json
 import os
 import re
 import tomllib
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.own_files import SETTINGS_FILE
 from pipelines.workspace.settings import Settings
+from sinet.json_text import to_json
 
 ENVIRONMENT_PREFIX = "DATAENGINE_"
 # As it is set, or as the template has it.
@@ -100,7 +100,7 @@ def settings_template(database: str | None = None) -> str:
 
 def with_database(text: str, database: str) -> str:
     """Settings with another place of the database, in the line that named the one before."""
-    line = f"database = {json.dumps(database, ensure_ascii=False)}"
+    line = f"database = {to_json(database)}"
     head, bracket, tables = text.partition("\n[")
     head, found = _DATABASE_LINE.subn(lambda _: line, head, count=1)
     return (head if found else f"{line}\n{head}") + bracket + tables
