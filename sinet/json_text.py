@@ -15,13 +15,21 @@ def to_json(
     indent: int | None = None,
     sort_keys: bool = False,
     default: Callable[[Any], Any] | None = None,
+    ensure_ascii: bool = True,
 ) -> str:
     """Return a value as JSON, as `json.dumps` does.
 
     Raises:
         ValueError: there is a number in it that JSON does not know.
     """
-    return json.dumps(value, indent=indent, sort_keys=sort_keys, default=default, allow_nan=False)
+    return json.dumps(
+        value,
+        indent=indent,
+        sort_keys=sort_keys,
+        default=default,
+        ensure_ascii=ensure_ascii,
+        allow_nan=False,
+    )
 
 
 def from_json(text: str | bytes) -> Any:

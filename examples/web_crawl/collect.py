@@ -109,6 +109,10 @@ class Plan:
         folder = self.shared / "data/eg1800/images"
         return [originals.get(name, folder / f"{name}.jpg") for name in names]
 
+    def of_crawl(self, line: PortraitLine) -> bool:
+        """Whether a portrait is of the crawl, not of EG1800."""
+        return Path(str(line.photo_path)).is_relative_to(self.crawl)
+
     def command(self, *arguments: str) -> None:
         """Run a command as a user would, and show what it says."""
         print(f"$ dataengine {' '.join(arguments)}", flush=True)
@@ -124,17 +128,13 @@ class Auditor(Reviewer):
         # In memory, so that each is another server.
         began = datetime.now(UTC)
         self.server = FakeGateway(f"http://{began:%Y%m%d%H%M%S%f}.invalid", began)
-        self._crawl = plan.crawl
+        self._plan = plan
         self._answers: dict[Key, str] = {}
         if ANSWERS.exists():
             with ANSWERS.open(newline="") as file:
                 for row in csv.DictReader(file):
                     box = (int(row["x0"]), int(row["y0"]), int(row["x1"]), int(row["y1"]))
                     self._answers[row["file"], box] = row["decision"]
-
-    def of_crawl(self, line: PortraitLine) -> bool:
-        """Whether a portrait is of the crawl, not of EG1800."""
-        return Path(str(line.photo_path)).is_relative_to(self._crawl)
 
     def knows(self, line: PortraitLine) -> bool:
         """Whether `audit.csv` answers about a portrait of the crawl."""
@@ -147,7 +147,7 @@ class Auditor(Reviewer):
         shown = self._shown(workspace)
         for task in list(self.server.tasks.values()):
             line, blob = shown[task.key]
-            if self.of_crawl(line):
+            if self._plan.of_crawl(line):
                 decision = self._answers.get(key_of(line))
             else:
                 mask = read_mask(workspace.store, blob)
@@ -204,7 +204,7 @@ def certify(plan: Plan) -> bool:
     auditor = Auditor(plan)
     with opened(plan) as workspace:
         lines = audit(workspace)
-        waiting = [line for line in lines if auditor.of_crawl(line) and not auditor.knows(line)]
+        waiting = [line for line in lines if plan.of_crawl(line) and not auditor.knows(line)]
         if waiting:
             write_sheets(waiting, plan.out / "audit")
             return False
@@ -281,7 +281,7 @@ def write_data_sets(plan: Plan) -> dict[str, int]:
             lines = [
                 line
                 for line in portrait_lines(connection, workspace.store)
-                if Auditor(plan).of_crawl(line) and line.mask_path
+                if plan.of_crawl(line) and line.mask_path
             ]
         of_split = {
             split: [

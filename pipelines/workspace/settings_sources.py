@@ -100,7 +100,7 @@ def settings_template(database: str | None = None) -> str:
 
 def with_database(text: str, database: str) -> str:
     """Settings with another place of the database, in the line that named the one before."""
-    line = f"database = {to_json(database)}"
+    line = f"database = {to_json(database, ensure_ascii=False)}"
     head, bracket, tables = text.partition("\n[")
     head, found = _DATABASE_LINE.subn(lambda _: line, head, count=1)
     return (head if found else f"{line}\n{head}") + bracket + tables

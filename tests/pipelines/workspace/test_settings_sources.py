@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.settings import Settings
-from pipelines.workspace.settings_sources import load_settings, settings_template
+from pipelines.workspace.settings_sources import load_settings, settings_template, with_database
 
 
 def write(root: Path, text: str) -> Path:
@@ -143,3 +143,9 @@ def test_the_template_uncommented_holds_every_default() -> None:
 
     assert shape(tomllib.loads(text)) == keys(Settings())
     assert unset > {"database", "weights", "person_index", "workers"}
+
+
+def test_a_database_of_any_name_is_read_as_it_was_written() -> None:
+    """TOML has no surrogate pairs, which JSON writes where it keeps to ASCII."""
+    url = 'sqlite:////tmp/"Bäume" 🌳/x.db'
+    assert tomllib.loads(with_database("# database = 'old'\n[decode]\n", url))["database"] == url
