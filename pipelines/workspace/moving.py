@@ -30,8 +30,9 @@ class Moved:
 def migrate_database(workspace: Workspace, url: str, progress: Progress = SILENT) -> Moved:
     """Copy all rows to an empty database, compare them, and let the settings name it.
 
-    Nobody else may have the workspace open to write. Killed or refused at any moment, the workspace
-    is on the old database, and the new one is empty.
+    Nobody else may have the workspace open to write. Killed or refused at any moment before its
+    end, the workspace is on the old database. The new one is empty then; if that moment was between
+    its commit and the settings, it is a whole copy, which has to be emptied for another attempt.
 
     Args:
         workspace: opened to write.
