@@ -21,18 +21,18 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from db import Image, open_engine, schema
-from pipelines.near_duplicates.descriptor import (
+from pipelines.pictures.decode import decode
+from pipelines.pictures.near_duplicates.descriptor import (
     SIDE_PX,
     descriptor,
     resampling,
     thumbnails,
     window_hashes,
 )
-from pipelines.near_duplicates.grouping import Fingerprint, group, update_groups
-from pipelines.near_duplicates.search import near_pairs
-from pipelines.pictures.decode import decode
+from pipelines.pictures.near_duplicates.grouping import Fingerprint, group, update_groups
+from pipelines.pictures.near_duplicates.search import near_pairs
 from pipelines.pictures.perceptual import perceptual_hashes, reduced
-from tests.pipelines.near_duplicates.copies import COPIES, cropped, fingerprint, photos
+from tests.pipelines.pictures.near_duplicates.copies import COPIES, cropped, fingerprint, photos
 
 RADIUS = 10
 SEED = 20261124

@@ -14,10 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.near_duplicates import tombstone as tombstones
-from pipelines.near_duplicates.descriptor import descriptor
-from pipelines.near_duplicates.tombstone import SCRYPT, TOMBSTONE_BYTES, Tombstones, tombstone
-from tests.pipelines.near_duplicates.copies import (
+from pipelines.pictures.near_duplicates import tombstone as tombstones
+from pipelines.pictures.near_duplicates.descriptor import descriptor
+from pipelines.pictures.near_duplicates.tombstone import (
+    SCRYPT,
+    TOMBSTONE_BYTES,
+    Tombstones,
+    tombstone,
+)
+from tests.pipelines.pictures.near_duplicates.copies import (
     COPIES,
     Copy,
     Pixels,
@@ -26,7 +31,7 @@ from tests.pipelines.near_duplicates.copies import (
     photos,
     resized,
 )
-from tests.pipelines.near_duplicates.test_photos import NEAR_DUPLICATES
+from tests.pipelines.pictures.near_duplicates.test_photos import NEAR_DUPLICATES
 
 SEED = 15
 

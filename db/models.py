@@ -240,7 +240,7 @@ class Image(Base):
     phash_mirror: Column[int | None] = column(BigInteger)
     """The same of the mirrored image."""
     descriptor: Column[bytes | None] = column(LargeBinary)
-    """What near-duplicates are told by: `pipelines.near_duplicates.descriptor`."""
+    """What near-duplicates are told by: `pipelines.pictures.near_duplicates.descriptor`."""
     group_id: Column[int | None] = column(ForeignKey("image.id"), index=True)
     """First image of its group of near-duplicates, maybe itself; null until it was looked for."""
     split: Column[Split | None] = column(strings(Split, "split"))

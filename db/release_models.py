@@ -49,7 +49,7 @@ class Forgotten(Base):
     id: Column[int] = column(Id, primary_key=True)
     sha256: Column[str] = column(String(64), unique=True)
     tombstone: Column[bytes | None] = column(LargeBinary)
-    """By which copies are known: `pipelines.near_duplicates.tombstone`; null: by bytes alone."""
+    """By which copies are known, see `near_duplicates.tombstone`; null: by bytes alone."""
     forgotten_at: Column[datetime] = column(default=utc_now)
     unfinished: Column[list[str] | None]
     """Store keys of files that may still be there; null once all of it is gone."""

@@ -17,7 +17,6 @@ MAY_IMPORT = {
 ROOMS = (
     "workspace",
     "pictures",
-    "near_duplicates",
     "networks",
     "masks",
     "portraits",

@@ -19,7 +19,6 @@ from pipelines.masks.judging import (
     looks,
 )
 from pipelines.masks.verdict import Reason
-from pipelines.near_duplicates.descriptor import descriptor
 from pipelines.networks import Teacher
 from pipelines.origins.embedded import embedded_origin
 from pipelines.origins.origin import Origin, merged
@@ -27,6 +26,7 @@ from pipelines.origins.sidecars import sidecar_origin
 from pipelines.pictures.decode import decode, encode_jpeg, item_errors, mask_errors
 from pipelines.pictures.detect import FaceDetector
 from pipelines.pictures.geometry import Face, portrait_box
+from pipelines.pictures.near_duplicates.descriptor import descriptor
 from pipelines.pictures.perceptual import perceptual_hashes, reduced
 from pipelines.pictures.rotation import (
     Crop,

@@ -36,7 +36,7 @@ from db import (
     reader,
 )
 from pipelines.lineage.collecting import Removed, remove_unnamed
-from pipelines.near_duplicates.tombstone import tombstone
+from pipelines.pictures.near_duplicates.tombstone import tombstone
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.exclusive import PUSH, exclusive
 from pipelines.workspace.store import digest_of

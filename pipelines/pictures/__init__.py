@@ -1,1 +1,1 @@
-"""Pictures as arrays: decoded, measured, searched for faces."""
+"""Pictures as arrays: decoded, measured, searched for faces and for near-duplicates."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Admitted, Forgotten, Image, JobRow, JobState, Source, Stage, insert_new
-from pipelines.near_duplicates.tombstone import Tombstones
+from pipelines.pictures.near_duplicates.tombstone import Tombstones
 from pipelines.workspace.errors import ItemError, PipelineError
 from pipelines.workspace.uris import uri_path
 

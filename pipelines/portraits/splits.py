@@ -38,7 +38,7 @@ class Placed:
 
 def assign_splits(workspace: Workspace) -> None:
     """Group all photos, and decide the split of portraits' photos and negatives that have none."""
-    from pipelines.near_duplicates.grouping import changed_groups, save_groups
+    from pipelines.pictures.near_duplicates.grouping import changed_groups, save_groups
 
     # Finding groups takes a while: meanwhile others may write.
     with reader(workspace.engine).begin() as connection:

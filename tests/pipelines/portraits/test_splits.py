@@ -15,7 +15,7 @@ from tests.pipelines.portraits.conftest import COUNT, place
 @pytest.fixture(autouse=True)
 def _no_grouper(monkeypatch: pytest.MonkeyPatch) -> None:
     """The groups are as the tests make them."""
-    monkeypatch.setattr("pipelines.near_duplicates.grouping.changed_groups", lambda _: {})
+    monkeypatch.setattr("pipelines.pictures.near_duplicates.grouping.changed_groups", lambda _: {})
 
 
 def placed(workspace: Workspace) -> dict[int, Placed]:

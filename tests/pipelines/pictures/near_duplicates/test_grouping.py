@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.near_duplicates import grouping, links
-from pipelines.near_duplicates.descriptor import resampling, window_hashes
-from pipelines.near_duplicates.grouping import Fingerprint, group, join_weakly
-from pipelines.near_duplicates.links import Links
-from pipelines.near_duplicates.verify import Features
+from pipelines.pictures.near_duplicates import grouping, links
+from pipelines.pictures.near_duplicates.descriptor import resampling, window_hashes
+from pipelines.pictures.near_duplicates.grouping import Fingerprint, group, join_weakly
+from pipelines.pictures.near_duplicates.links import Links
+from pipelines.pictures.near_duplicates.verify import Features
 
 Thumbs = NDArray[np.uint8]
 

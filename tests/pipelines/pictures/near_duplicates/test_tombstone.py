@@ -11,10 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.near_duplicates.descriptor import descriptor
-from pipelines.near_duplicates.tombstone import SCRYPT, TOMBSTONE_BYTES, Tombstones, tombstone
-from tests.pipelines.near_duplicates.copies import COPIES, photos
-from tests.pipelines.near_duplicates.test_photos import NEAR_DUPLICATES
+from pipelines.pictures.near_duplicates.descriptor import descriptor
+from pipelines.pictures.near_duplicates.tombstone import (
+    SCRYPT,
+    TOMBSTONE_BYTES,
+    Tombstones,
+    tombstone,
+)
+from tests.pipelines.pictures.near_duplicates.copies import COPIES, photos
+from tests.pipelines.pictures.near_duplicates.test_photos import NEAR_DUPLICATES
 
 
 @pytest.fixture

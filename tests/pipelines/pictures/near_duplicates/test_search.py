@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.near_duplicates.descriptor import descriptor, thumbnails, window_hashes
-from pipelines.near_duplicates.search import near_pairs
-from tests.pipelines.near_duplicates.copies import photos
+from pipelines.pictures.near_duplicates.descriptor import descriptor, thumbnails, window_hashes
+from pipelines.pictures.near_duplicates.search import near_pairs
+from tests.pipelines.pictures.near_duplicates.copies import photos
 
 Hashes = NDArray[np.uint64]
 

@@ -10,9 +10,9 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from db import Image, open_engine, reader, schema
-from pipelines.near_duplicates.grouping import Fingerprint, update_groups
+from pipelines.pictures.near_duplicates.grouping import Fingerprint, update_groups
 from tests.conftest import Crawl
-from tests.pipelines.near_duplicates.test_grouping import fingerprints, noisy, scenes
+from tests.pipelines.pictures.near_duplicates.test_grouping import fingerprints, noisy, scenes
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.near_duplicates.descriptor import is_descriptor, resampling, thumbnails
+from pipelines.pictures.near_duplicates.descriptor import is_descriptor, resampling, thumbnails
 
 _WAVES = 16
 _HINT, _WORD = 16, 40
@@ -53,7 +53,7 @@ def tombstone(descriptor: bytes) -> bytes | None:
     """What is kept of a photo that is forgotten.
 
     Args:
-        descriptor: of `pipelines.near_duplicates.descriptor`.
+        descriptor: of `pipelines.pictures.near_duplicates.descriptor`.
 
     Returns:
         `TOMBSTONE_BYTES` bytes, other ones at every call; None for a picture with too little to

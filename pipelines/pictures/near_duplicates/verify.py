@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.near_duplicates.descriptor import (
+from pipelines.pictures.near_duplicates.descriptor import (
     SIDE_PX,
     WINDOWS,
     is_descriptor,

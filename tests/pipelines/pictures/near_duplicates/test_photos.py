@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.near_duplicates.grouping import Fingerprint, group
-from tests.pipelines.near_duplicates.copies import COPIES, fingerprint, photos
+from pipelines.pictures.near_duplicates.grouping import Fingerprint, group
+from tests.pipelines.pictures.near_duplicates.copies import COPIES, fingerprint, photos
 
 # Looked at by eye: the same photo twice, edited or cropped, or the next one of a series.
 NEAR_DUPLICATES = {

@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Image
-from pipelines.near_duplicates.links import Links, find_links
-from pipelines.near_duplicates.verify import WEAK, Features, likeness
+from pipelines.pictures.near_duplicates.links import Links, find_links
+from pipelines.pictures.near_duplicates.verify import WEAK, Features, likeness
 
 # Clusters of a group times those of another: beyond it a weak link is left alone.
 _MOST_COMPARISONS = 256

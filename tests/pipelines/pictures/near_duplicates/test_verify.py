@@ -4,11 +4,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipelines.near_duplicates.descriptor import descriptor
-from pipelines.near_duplicates.grouping import Fingerprint
-from pipelines.near_duplicates.verify import STRONG, WEAK, Features, likeness
+from pipelines.pictures.near_duplicates.descriptor import descriptor
+from pipelines.pictures.near_duplicates.grouping import Fingerprint
+from pipelines.pictures.near_duplicates.verify import STRONG, WEAK, Features, likeness
 from pipelines.pictures.perceptual import perceptual_hashes
-from tests.pipelines.near_duplicates.copies import COPIES, Copy, fingerprint
+from tests.pipelines.pictures.near_duplicates.copies import COPIES, Copy, fingerprint
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.near_duplicates.descriptor import descriptor
-from pipelines.near_duplicates.grouping import Fingerprint
 from pipelines.pictures.decode import decode, decode_jpeg_crop, encode_jpeg
+from pipelines.pictures.near_duplicates.descriptor import descriptor
+from pipelines.pictures.near_duplicates.grouping import Fingerprint
 from pipelines.pictures.perceptual import perceptual_hashes, reduced
 
 Pixels = NDArray[np.uint8]

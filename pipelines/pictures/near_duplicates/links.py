@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.near_duplicates.search import near_pairs
-from pipelines.near_duplicates.verify import STRONG, WEAK, Features, likeness
+from pipelines.pictures.near_duplicates.search import near_pairs
+from pipelines.pictures.near_duplicates.verify import STRONG, WEAK, Features, likeness
 
 RADIUS_BITS: Final = 8
 """Of candidates: 99.9 % of copies cropped by 5 % lie within, and 0.003 % of strangers."""

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipelines.near_duplicates.descriptor import (
+from pipelines.pictures.near_duplicates.descriptor import (
     WINDOWS,
     descriptor,
     is_descriptor,
