@@ -3,7 +3,8 @@
 PipelineError            base: one line for the user, exit code 1
 ├── WorkspaceError       the workspace cannot be opened or written
 │   ├── BusyError        another process does what only one may do at a time
-│   └── ReadOnlyError    something has to be written, and it was opened to read
+│   ├── ReadOnlyError    something has to be written, and it was opened to read
+│   └── AccessError      object storage refuses or does not answer (`object_errors`)
 ├── ScanError            a path given on the command line cannot be offered
 ├── ItemError            one item (file, image, portrait) failed; the run goes on
 └── ModelError           a detector or teacher cannot be loaded
