@@ -17,6 +17,9 @@ from sinet.data.augment import Augmentation, augment
 from sinet.data.background import replace_background, without_person
 from sinet.data.reading import PixelCache
 
+# Keeps the draw of sides apart from those of orders, which are seeded by two numbers as well.
+_SIDES = 1
+
 
 class Batch(NamedTuple):
     """What a training step sees."""
@@ -110,9 +113,12 @@ class Batches:
     def __len__(self) -> int:
         return len(self._requests)
 
-    def epoch(self, number: int, side: int) -> Iterator[Batch]:
-        """Yield the batches of an epoch, images of `side` × `side` pixels."""
-        self._requests.epoch, self._requests.side = number, side
+    def epoch(self, number: int, *sides: int) -> Iterator[Batch]:
+        """Yield the batches of an epoch, each of square images with one of these sides in pixels.
+
+        Which one is drawn by the seed and the number of the step in the run.
+        """
+        self._requests.epoch, self._requests.sides = number, sides
         return iter(self._loader)
 
 
@@ -126,7 +132,7 @@ class _Requests:
         self._of_order = count // batch_size
         self._steps = self._of_order if steps is None else steps
         self.epoch = 0
-        self.side = 224
+        self.sides: tuple[int, ...] = (224,)
 
     def __len__(self) -> int:
         return self._steps
@@ -142,8 +148,10 @@ class _Requests:
                 order = np.random.default_rng((self._seed, number)).permutation(self._count)
             start = place * self._batch_size
             chosen = order[start : start + self._batch_size]
+            drawn = np.random.default_rng((self._seed, step, _SIDES)).integers(len(self.sides))
+            side = self.sides[int(drawn)]
             # Augmented by the order's number: a sample looks different whenever it comes again.
-            yield [_Request(number, int(index), self.side) for index in chosen]
+            yield [_Request(number, int(index), side) for index in chosen]
 
 
 def _collate(items: Sequence[_Item]) -> Batch:

@@ -1,6 +1,6 @@
 """How a network is trained; saved beside its weights and inside them."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -41,6 +41,11 @@ class TrainingConfig(BaseModel):
         description="Smaller training images at the start of the second stage, for speed.",
     )
     early_part: float = Field(default=0.5, ge=0, le=1, description="Part of the stage they last.")
+    also_sides_px: tuple[Annotated[int, Field(ge=32, multiple_of=32)], ...] = Field(
+        default=(),
+        description="Other sides of training images in what comes after: every batch has one of "
+        "them or the input's, each as often, so that the weights serve at all of them.",
+    )
     optimiser: Literal["adam", "adamw", "sgd"] = Field(
         default="adam",
         description="`adamw` decays the weights apart from the gradient; `sgd` has momentum 0.9.",

@@ -194,14 +194,12 @@ class _Run:
     def _epoch(self, stage: _Stage) -> EpochRecord:
         config, began = self.config, time.perf_counter()
         done = self.epoch - stage.first_epoch
-        side = config.input.height
-        if config.early_side_px and not stage.encoder_only:
-            side = config.early_side_px if done < config.early_part * stage.epochs else side
+        sides = self._sides(stage, done)
         steps = len(stage.batches)
         warmup = round(config.warmup_epochs * steps)
         self.network.train()
         losses, rate, seen = [], 0.0, 0
-        for number, batch in enumerate(stage.batches.epoch(self.epoch, side)):
+        for number, batch in enumerate(stage.batches.epoch(self.epoch, *sides)):
             rate = learning_rate(config, done * steps + number, stage.epochs * steps, warmup)
             losses.append(self._step(batch, rate, stage.encoder_only))
             seen += len(batch.names)
@@ -219,6 +217,15 @@ class _Run:
         )
         self.records.append(record)
         return record
+
+    def _sides(self, stage: _Stage, done: int) -> tuple[int, ...]:
+        """Sides that images have in an epoch of a stage, after `done` of its epochs."""
+        config = self.config
+        if stage.encoder_only:
+            return (config.input.height,)
+        if config.early_side_px and done < config.early_part * stage.epochs:
+            return (config.early_side_px,)
+        return (config.input.height, *config.also_sides_px)
 
     def _step(self, batch: Batch, rate: float, encoder_only: bool) -> float:
         for group in self.optimiser.param_groups:

@@ -274,6 +274,16 @@ def test_epochs_differ_in_order_and_pixels(portraits):
     assert not any(again)
 
 
+def test_every_side_comes_as_often_and_a_step_has_always_the_same(portraits):
+    def sides(number):
+        batches = batches_of(portraits, 0, steps=12)
+        return [batch.images.shape[-1] for batch in batches.epoch(number, 32, 64, 96)]
+
+    found = [side for number in range(4) for side in sides(number)]
+    assert all(8 <= found.count(side) <= 24 for side in (32, 64, 96))
+    assert sides(2) == found[24:36] != found[:12]
+
+
 def test_an_epoch_has_whole_batches_of_different_samples(portraits):
     epoch = list(batches_of(portraits, 0).epoch(0, 32))
     assert [batch.images.shape for batch in epoch] == [(3, 3, 32, 32)] * 2

@@ -26,6 +26,7 @@ SMALL = TrainingConfig(
     batch=4,
     early_side_px=32,
     early_part=0.4,
+    also_sides_px=(32, 96),
     ema_decay=0.9,
     losses=LossWeights(coarse=0.4),
     augmentation=Augmentation(rotation_degrees=10, background_probability=0.3),
