@@ -1,7 +1,5 @@
 """`export` on a console."""
 
-from collections import Counter
-
 from dataengine.console.shared.text import print_json, say
 from pipelines.releases.exporting import Exported
 from sinet.escaping import printable
@@ -12,9 +10,10 @@ def print_exported(found: Exported, *, as_json: bool) -> None:
     if as_json:
         print_json(_as_dict(found))
         return
-    splits = Counter(str(entry.split) for entry in found.entries)
+    splits = found.counts.splits
     parts = ", ".join(f"{splits[name]:,} {name}" for name in ("train", "val", "test"))
-    say(f"Wrote {len(found.entries):,} portraits to {printable(str(found.path))}: {parts}")
+    number = f"{splits.total():,}"
+    say(f"Wrote {number} portraits to {printable(str(found.path))}: {parts}")
     say(f"checksum {found.release.checksum}")
     if found.forgotten:
         say(f"Left out {found.forgotten:,} whose photos were forgotten since.")
@@ -29,10 +28,10 @@ def _as_dict(found: Exported) -> dict[str, object]:
         "path": str(found.path),
         "format": found.release.format,
         "checksum": found.release.checksum,
-        "portraits": sum(not entry.negative for entry in found.entries),
-        "negatives": sum(entry.negative for entry in found.entries),
-        "splits": Counter(str(entry.split) for entry in found.entries),
-        "trust": Counter(str(entry.trust) for entry in found.entries),
+        "portraits": found.counts.portraits,
+        "negatives": found.counts.negatives,
+        "splits": found.counts.splits,
+        "trust": found.counts.trust,
         "forgotten": found.forgotten,
         "refused_by_policy": found.refused,
     }

@@ -80,7 +80,7 @@ def is_measured(photo: Path) -> bool:
 
 
 def photos_with_room(plan: Plan) -> list[Path]:
-    """Photos of the crawl that the portraits cut out of them leave a fifth of, and may be learnt from.
+    """Photos of the crawl that may be learnt from and whose portraits leave a fifth of them.
 
     Those without a face are among them, but for those left for measuring.
     """

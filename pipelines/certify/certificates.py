@@ -1,7 +1,7 @@
 """The certificates that released masks stand on: what the manifest and the card say of them."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -55,53 +55,60 @@ class Certified:
     """The certificates that hold in a workspace.
 
     Attributes:
-        by_mask: of the masks they accepted, and of those their audits found bad.
-        audited: of these masks, those that people saw in an audit.
+        written: by the id of their attempt.
         findings: what stands beside each, by number; None where it was not recorded.
     """
 
-    by_mask: dict[int, Certificate]
-    audited: set[int]
+    written: dict[int, Certificate]
     findings: dict[int, Findings | None]
+
+    def proofs(
+        self, connection: Connection, mask_ids: Sequence[int]
+    ) -> dict[int, tuple[Certificate, bool]]:
+        """By mask: the certificate that it stands on, and whether people saw it in the audit.
+
+        Args:
+            connection: in a transaction.
+            mask_ids: a few hundred at most.
+
+        Returns:
+            Only masks that a certificate accepted, or that its audit found bad.
+        """
+        query = sa.select(AttemptItem.mask_id, AttemptItem.attempt_id, AttemptItem.audited).where(
+            AttemptItem.mask_id.in_(mask_ids), AttemptItem.attempt_id.in_(list(self.written))
+        )
+        return {
+            row.mask_id: (self.written[row.attempt_id], row.audited)
+            for row in connection.execute(query)
+        }
 
 
 def certified(connection: Connection) -> Certified:
-    """All certificates that hold, with their masks.
+    """All certificates that hold.
 
     Args:
         connection: in a transaction.
     """
-    held = {
-        each.id: each
-        for each in ledger.attempts(connection)
-        if each.state is AttemptState.CERTIFIED
-    }
-    written = {attempt_id: _certificate(each) for attempt_id, each in held.items()}
-    query = sa.select(AttemptItem.mask_id, AttemptItem.attempt_id, AttemptItem.audited).where(
-        AttemptItem.attempt_id.in_(list(held))
-    )
-    rows = connection.execute(query).all()
+    held = [each for each in ledger.attempts(connection) if each.state is AttemptState.CERTIFIED]
     return Certified(
-        {row.mask_id: written[row.attempt_id] for row in rows},
-        {row.mask_id for row in rows if row.audited},
+        {each.id: _certificate(each) for each in held},
         {
             each.number: None if each.findings is None else findings_of(each.findings)
-            for each in held.values()
+            for each in held
         },
     )
 
 
 def certificates_text(
-    used: Iterable[tuple[Certificate, bool]], findings: Mapping[int, Findings | None]
+    seen: Counter[tuple[Certificate, bool]], findings: Mapping[int, Findings | None]
 ) -> str:
     """What a card says of the certificates that released masks stand on; empty without any.
 
     Args:
-        used: of each released mask that stands on one: which, and whether people saw the mask in
-            its audit.
+        seen: number of released masks by the certificate that they stand on, and by whether people
+            saw them in its audit.
         findings: as `Certified.findings`.
     """
-    seen = Counter(used)
     parts = []
     for each in sorted({proof for proof, _ in seen}, key=lambda proof: proof.number):
         masks = seen[each, True] + seen[each, False]

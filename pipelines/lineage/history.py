@@ -153,7 +153,7 @@ def photo_history(connection: Connection, image_id: int) -> PhotoHistory:
         reasons=row.reasons or [],
         group_id=row.group_id,
         split=row.split and str(row.split),
-        origin=merged(origins_of(connection, image_id).get(image_id, [])),
+        origin=merged(origins_of(connection, [image_id]).get(image_id, [])),
     )
 
 

@@ -1,7 +1,7 @@
 """Origins in the database: one a file; a photo has those of all its files."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -43,37 +43,50 @@ def forget_origins(connection: Connection, source_ids: Iterable[int]) -> None:
         connection.execute(sa.delete(OriginRow).where(OriginRow.source_id.in_(ids)))
 
 
-def origins_of(connection: Connection, image_id: int | None = None) -> dict[int, list[Origin]]:
+def origins_of(connection: Connection, image_ids: Sequence[int]) -> dict[int, list[Origin]]:
     """Origins of photos by image id, those of the first file first.
 
     Args:
         connection: in a transaction.
-        image_id: only of this photo.
+        image_ids: of the photos, a few hundred at most.
     """
     query = (
         sa.select(Source.image_id, *(getattr(OriginRow, name) for name in _FIELDS))
         .join(Source, Source.id == OriginRow.source_id)
-        .where(Source.image_id.is_not(None) if image_id is None else Source.image_id == image_id)
+        .where(Source.image_id.in_(image_ids))
         .order_by(Source.id)
     )
     found: dict[int, list[Origin]] = defaultdict(list)
-    for row in connection.execute(query.execution_options(yield_per=1000)):
+    for row in connection.execute(query):
         found[row.image_id].append(_origin(row))
     return dict(found)
 
 
-def refused_images(
-    connection: Connection, policy: PolicySettings, origins: Mapping[int, list[Origin]]
-) -> dict[int, str]:
-    """Photos that may not be used, and why.
+def refused_images(connection: Connection, policy: PolicySettings) -> dict[int, str]:
+    """All photos that may not be used, by image id, and why.
 
     Args:
         connection: in a transaction.
         policy: what may be trusted, as it is now.
-        origins: as `origins_of` gives them.
     """
-    images = connection.scalars(sa.select(Image.id))
-    judged = {each: combined_refusal(origins.get(each, []), policy) for each in images}
+    images = connection.execute(sa.select(Image.id).execution_options(yield_per=1000)).scalars()
+    found: dict[int, str] = {}
+    for ids in chunks(images):
+        found |= refusals(ids, origins_of(connection, ids), policy)
+    return found
+
+
+def refusals(
+    image_ids: Iterable[int], origins: Mapping[int, list[Origin]], policy: PolicySettings
+) -> dict[int, str]:
+    """Of these photos those that may not be used, and why.
+
+    Args:
+        image_ids: of the photos.
+        origins: as `origins_of` gives them.
+        policy: what may be trusted, as it is now.
+    """
+    judged = {each: combined_refusal(origins.get(each, []), policy) for each in image_ids}
     return {each: why for each, why in judged.items() if why is not None}
 
 
@@ -86,7 +99,7 @@ def apply_policy(workspace: Workspace) -> int:
         The number of portraits whose verdict or reasons changed.
     """
     with workspace.engine.begin() as connection:
-        refused = refused_images(connection, workspace.settings.policy, origins_of(connection))
+        refused = refused_images(connection, workspace.settings.policy)
         query = (
             sa.select(Mask.id, Mask.reasons, Portrait.image_id)
             .join(Portrait, Portrait.id == Mask.portrait_id)

@@ -13,7 +13,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Decision, Purpose, Review, ReviewRequest
+from db import Decision, Purpose, Review, ReviewRequest, chunks
 
 _DECIDING = (Purpose.REVIEW, Purpose.REPEAT)
 
@@ -42,7 +42,7 @@ def votes(connection: Connection, mask_ids: Iterable[int] | None = None) -> dict
 
     Args:
         connection: in a transaction.
-        mask_ids: only these revisions, a few hundred at most; default all.
+        mask_ids: only these revisions; default all.
     """
     query = (
         sa.select(
@@ -60,11 +60,13 @@ def votes(connection: Connection, mask_ids: Iterable[int] | None = None) -> dict
         )
         .order_by(Review.decided_at, Review.id)
     )
+    pieces = [query]
     if mask_ids is not None:
-        query = query.where(Review.mask_id.in_(list(mask_ids)))
+        pieces = [query.where(Review.mask_id.in_(ids)) for ids in chunks(mask_ids)]
     latest: dict[int, dict[str, Vote]] = defaultdict(dict)
-    for mask_id, reviewer, decision, when, fixed, is_rule in connection.execute(query):
-        latest[mask_id][reviewer] = Vote(reviewer, decision, when, fixed, is_rule)
+    for piece in pieces:
+        for mask_id, reviewer, decision, when, fixed, is_rule in connection.execute(piece):
+            latest[mask_id][reviewer] = Vote(reviewer, decision, when, fixed, is_rule)
     return {mask_id: _counting(of_mask.values()) for mask_id, of_mask in latest.items()}
 
 
@@ -75,7 +77,7 @@ def decided(
 
     Args:
         connection: in a transaction.
-        mask_ids: only these revisions, a few hundred at most; default all.
+        mask_ids: only these revisions; default all.
 
     Returns:
         Only revisions somebody has decided about.

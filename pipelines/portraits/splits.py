@@ -6,6 +6,7 @@ the other are left out of later releases: they may be near-copies of what is mea
 """
 
 import hashlib
+from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Base, Image, Negative, Outcome, Split, reader
+from db import Base, Image, Negative, Outcome, Split, chunks, reader
 from pipelines.workspace.settings import ReleaseSettings
 from pipelines.workspace.workspace import Workspace
 
@@ -50,24 +51,29 @@ def assign_splits(workspace: Workspace) -> None:
 
 def _assign(connection: Connection, settings: ReleaseSettings) -> None:
     """Photos that came while the groups were found have none, and wait for the next time."""
-    members: dict[int, list[tuple[int, str, Split | None]]] = defaultdict(list)
-    query = sa.select(Image.id, Image.group_id, Image.sha256, Image.split)
     used = sa.or_(Image.outcome == Outcome.PORTRAITS, Image.id.in_(sa.select(Negative.image_id)))
-    query = query.where(used, Image.group_id.is_not(None))
-    for image_id, group_id, sha256, split in connection.execute(query.order_by(Image.id)):
-        assert group_id is not None  # by the query
-        members[group_id].append((image_id, sha256, split))
-    new = []
-    for group in members.values():
-        undecided = [image_id for image_id, _, split in group if split is None]
-        if undecided:
+    waiting = sa.select(Image.group_id).where(
+        used, Image.split.is_(None), Image.group_id.is_not(None)
+    )
+    # All before the first is written: a cursor over what is being changed may skip or repeat rows.
+    groups = array("q", connection.scalars(waiting.distinct().order_by(Image.group_id)))
+    update = sa.update(_images).where(_images.c.id == sa.bindparam("of"))
+    update = update.values(split=sa.bindparam("new"))
+    for piece in chunks(groups):
+        members: dict[int, list[tuple[int, str, Split | None]]] = defaultdict(list)
+        query = sa.select(Image.id, Image.group_id, Image.sha256, Image.split)
+        query = query.where(used, Image.group_id.in_(piece)).order_by(Image.id)
+        for image_id, group_id, sha256, split in connection.execute(query):
+            assert group_id is not None  # by the query
+            members[group_id].append((image_id, sha256, split))
+        new = []
+        for group in members.values():
             split = _strictest([split for _, _, split in group if split]) or split_of(
                 min(sha256 for _, sha256, _ in group), settings
             )
+            undecided = [image_id for image_id, _, decided in group if decided is None]
             new += [{"of": image_id, "new": split} for image_id in undecided]
-    if new:
-        update = sa.update(_images).where(_images.c.id == sa.bindparam("of"))
-        connection.execute(update.values(split=sa.bindparam("new")), new)
+        connection.execute(update, new)
 
 
 def split_of(sha256: str, settings: ReleaseSettings) -> Split:
@@ -84,15 +90,32 @@ def split_of(sha256: str, settings: ReleaseSettings) -> Split:
     return Split.VAL if position < settings.test_share + settings.val_share else Split.TRAIN
 
 
-def places(connection: Connection) -> dict[int, Placed]:
-    """Where every photo that is used stands, by image id; `assign_splits` must have run."""
-    query = sa.select(Image.id, Image.group_id, Image.split).where(Image.split.is_not(None))
-    rows = [(row.id, row.group_id or row.id, Split(row.split)) for row in connection.execute(query)]
-    groups: dict[int, list[Split]] = defaultdict(list)
-    for _, group_id, split in rows:
-        groups[group_id].append(split)
+def places(connection: Connection, image_ids: Sequence[int] | None = None) -> dict[int, Placed]:
+    """Where every photo that is used stands, by image id; `assign_splits` must have run.
+
+    Args:
+        connection: in a transaction.
+        image_ids: only these, a few hundred at most; default all.
+    """
+    has_split = Image.split.is_not(None)
+    # Without a group, as long as none was looked for, a photo's group is called like the photo.
+    group: sa.ColumnElement[int] = sa.func.coalesce(Image.group_id, Image.id)
+    query = sa.select(Image.id, group, Image.split).where(has_split)
+    of_groups = sa.select(group, Image.split).where(has_split).distinct()
+    if image_ids is not None:
+        query = query.where(Image.id.in_(image_ids))
+    rows = [(each, of, split) for each, of, split in connection.execute(query) if split]
+    if image_ids is not None:
+        groups = sorted({group_id for _, group_id, _ in rows})
+        of_groups = of_groups.where(
+            Image.group_id.in_(groups) | (Image.group_id.is_(None) & Image.id.in_(groups))
+        )
+    splits: dict[int, list[Split]] = defaultdict(list)
+    for group_id, split in connection.execute(of_groups):
+        assert split is not None  # by the query
+        splits[group_id].append(split)
     return {
-        image_id: Placed(group_id, split, split is not _strictest(groups[group_id]))
+        image_id: Placed(group_id, split, split is not _strictest(splits[group_id]))
         for image_id, group_id, split in rows
     }
 

@@ -29,16 +29,33 @@ def write_attribution(folder: Path, entries: Sequence[Entry]) -> None:
                 writer.writerow((entry.name, str(entry.split), *values))
 
 
-def about_origins(entries: Sequence[Entry]) -> tuple[str, Counter[str]]:
-    """What a card says of where portraits come from: a sentence, and their number by licence."""
-    known = [each.origin for each in entries if each.origin is not None and each.origin.is_known]
-    unknown = len(entries) - len(known)
-    text = (
-        f"Of {unknown:,} of {len(entries):,} portraits nothing says where they come from; for the "
-        f"other {len(known):,} {ATTRIBUTION_FILE} names source, author and licence as they were "
-        "found. Nobody has verified them."
-    )
-    return text, Counter(_licence(each) for each in known)
+class OriginCounts:
+    """What a card says of where portraits come from, counted one by one.
+
+    Attributes:
+        licences: portraits by licence, of those of which anything is known.
+        unknown: portraits of which nothing is.
+    """
+
+    def __init__(self) -> None:
+        self.licences: Counter[str] = Counter()
+        self.unknown = 0
+
+    def add(self, origin: Origin | None) -> None:
+        """Count a portrait."""
+        if origin is None or not origin.is_known:
+            self.unknown += 1
+        else:
+            self.licences[_licence(origin)] += 1
+
+    def text(self) -> str:
+        """A sentence."""
+        known = self.licences.total()
+        return (
+            f"Of {self.unknown:,} of {self.unknown + known:,} portraits nothing says where they "
+            f"come from; for the other {known:,} {ATTRIBUTION_FILE} names source, author and "
+            "licence as they were found. Nobody has verified them."
+        )
 
 
 def _licence(origin: Origin) -> str:

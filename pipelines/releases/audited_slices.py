@@ -146,7 +146,7 @@ def _look(uris: Sequence[str], limits: DecodeSettings, site: str | None) -> Face
 
 def _site(connection: Connection, image_id: int) -> str | None:
     """Whence: the host of an address; what is no address as it is."""
-    origin = merged(origins_of(connection, image_id).get(image_id, []))
+    origin = merged(origins_of(connection, [image_id]).get(image_id, []))
     said = origin and (origin.page or origin.url)
     if not said:
         return None

@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Release, ReleaseItem, reader
+from db import Release, ReleaseItem, chunks, reader
 from pipelines.releases.attribution import write_attribution
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, write
@@ -33,6 +34,8 @@ WriteCard = Callable[[Path], None]
 """Writes card.md and its pictures into a folder."""
 
 _PARTIAL = ".partial"
+_ROWS = 10_000
+"""In memory at once, as dictionaries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +110,9 @@ def build(
     try:
         partial.mkdir(parents=True)
         write(form, partial, entries, workspace.store)
-        lines = [to_json(entry.manifest(), sort_keys=True) for entry in entries]
-        (partial / MANIFEST_FILE).write_text("".join(f"{line}\n" for line in lines))
+        with (partial / MANIFEST_FILE).open("w", encoding="utf-8") as file:
+            for entry in entries:
+                file.write(f"{to_json(entry.manifest(), sort_keys=True)}\n")
         write_attribution(partial, entries)
         write_card(partial)
         # Everything else is on the disk before the file that says so.
@@ -141,29 +145,43 @@ def release_path(workspace: Workspace, row: SealedRelease) -> Path:
     return workspace.paths.root / row.path
 
 
-def read_manifest(folder: Path) -> list[Entry]:
-    """Members of a release.
+def read_manifest(folder: Path) -> Iterator[Entry]:
+    """Members of a release, as they are read.
 
     Raises:
         PipelineError: its manifest is missing or damaged.
     """
     file = folder / MANIFEST_FILE
     try:
-        return [Entry.from_manifest(json.loads(line)) for line in file.read_text().splitlines()]
+        with file.open(encoding="utf-8") as lines:
+            for line in lines:
+                yield Entry.from_manifest(json.loads(line))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PipelineError(f"{file}: cannot be read ({error}); try `dataengine verify`") from error
 
 
 def write_checksums(folder: Path) -> str:
     """Write checksums.txt, as `sha256sum` does, and return its own SHA-256."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    text = "".join(f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
-    file = folder / CHECKSUMS_FILE
-    with file.open("w", encoding="utf-8") as out:
-        out.write(text)
+    whole = hashlib.sha256()
+    with (folder / CHECKSUMS_FILE).open("wb") as out:
+        for name in _files(folder):
+            line = f"{_sha256(folder / name)}  {name}\n".encode()
+            whole.update(line)
+            out.write(line)
         out.flush()
         os.fsync(out.fileno())
-    return hashlib.sha256(text.encode()).hexdigest()
+    return whole.hexdigest()
+
+
+def _files(folder: Path, below: str = "") -> Iterator[str]:
+    """Paths of all files within a folder but its checksums, in the order of their parts."""
+    with os.scandir(folder / below) as found:
+        entries = sorted((each.name, each.is_dir(follow_symlinks=False)) for each in found)
+    for name, is_folder in entries:
+        if is_folder:
+            yield from _files(folder, f"{below}{name}/")
+        elif below or name != CHECKSUMS_FILE:
+            yield f"{below}{name}"
 
 
 def _remember(
@@ -188,23 +206,22 @@ def _remember(
         ).one()
         name = f"export-{release_id}" if round_number is None else f"round-{round_number}"
         connection.execute(sa.update(Release).where(Release.id == release_id).values(name=name))
-        connection.execute(
-            sa.insert(ReleaseItem),
-            [
-                {
-                    "release_id": release_id,
-                    "name": entry.name,
-                    "portrait_id": entry.portrait_id,
-                    "mask_id": entry.mask_id,
-                    "split": entry.split,
-                    "trust": entry.trust,
-                    "image_sha256": entry.image_sha256,
-                    "mask_sha256": entry.mask_sha256,
-                }
-                for entry in entries
-            ],
-        )
+        for piece in chunks(entries, _ROWS):
+            connection.execute(sa.insert(ReleaseItem), [_item(release_id, each) for each in piece])
     return release_id
+
+
+def _item(release_id: int, entry: Entry) -> dict[str, Any]:
+    return {
+        "release_id": release_id,
+        "name": entry.name,
+        "portrait_id": entry.portrait_id,
+        "mask_id": entry.mask_id,
+        "split": entry.split,
+        "trust": entry.trust,
+        "image_sha256": entry.image_sha256,
+        "mask_sha256": entry.mask_sha256,
+    }
 
 
 def _remembered_path(workspace: Workspace, target: Path) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from db import Split, Trust
 from pipelines.certify.certificates import certificates_text
-from pipelines.releases.attribution import about_origins
-from pipelines.releases.entry import Entry
+from pipelines.releases.attribution import OriginCounts
+from pipelines.releases.card_counts import CardCounts
 from pipelines.releases.selection import CoverageOfTest, Selection
 from pipelines.review.status import ReviewerCounts
 from sinet.escaping import markdown
@@ -49,44 +49,41 @@ def write_card(folder: Path, facts: CardFacts) -> None:
         folder: of the release.
         facts: all that it says.
     """
-    entries = facts.selection.entries
+    counts = CardCounts(facts.selection.entries)
     (folder / PICTURE_FOLDER).mkdir()
-    _draw_sizes(entries, folder / PICTURE_FOLDER / _SIZES_FILE)
-    (folder / CARD_FILE).write_text(card_text(facts), encoding="utf-8")
+    _draw_sizes(counts, folder / PICTURE_FOLDER / _SIZES_FILE)
+    (folder / CARD_FILE).write_text(_card_text(facts, counts), encoding="utf-8")
 
 
-def card_text(facts: CardFacts) -> str:
+def _card_text(facts: CardFacts, counts: CardCounts) -> str:
     """Return the card as Markdown."""
-    entries, selection = facts.selection.entries, facts.selection
-    photos, groups = ({getattr(e, name) for e in entries} for name in ("photo_sha256", "group_id"))
+    selection = facts.selection
     parts = [
         "# Portraits with masks\n",
         (
-            f"{len(entries):,} portraits from {len(photos):,} photos in {len(groups):,} groups of "
-            "near-duplicates. A group is in one split only, and what is in `test` stays there in "
-            "every release.\n"
+            f"{counts.portraits:,} portraits from {counts.photos:,} photos in {counts.groups:,} "
+            "groups of near-duplicates. A group is in one split only, and what is in `test` stays "
+            "there in every release.\n"
         ),
-        _splits(entries),
-        *_about_negatives(entries),
+        _splits(counts.trust),
+        *_about_negatives(counts),
         "## The test split\n",
         _about_test(selection.test),
         "## Where the masks come from\n",
-        _table("made by", Counter(str(entry.mask_source) for entry in entries)),
-        _table("network or person's rule", Counter(_maker(entry) for entry in entries)),
-        _table("verdict of the automatic checks", Counter(entry.verdict for entry in entries)),
+        _table("made by", counts.sources),
+        _table("network or person's rule", counts.makers),
+        _table("verdict of the automatic checks", counts.verdicts),
     ]
-    used = [(each.certificate, each.audited) for each in entries if each.certificate is not None]
-    if used:
-        parts += ["## Certificates\n", certificates_text(used, selection.findings)]
-    reasons = Counter(reason for entry in entries for reason in entry.reasons)
-    if reasons:
-        parts.append(_table("what the checks doubted", reasons))
+    if counts.proofs:
+        parts += ["## Certificates\n", certificates_text(counts.proofs, selection.findings)]
+    if counts.reasons:
+        parts.append(_table("what the checks doubted", counts.reasons))
     parts += [
         (
             f"Not in it: {selection.untrusted:,} portraits without a trusted mask"
             f"{_left_out(selection.left_out)}{_refused(selection.refused)}.\n"
         ),
-        *_about_origins(entries),
+        *_about_origins(counts.origins),
         "## Sizes\n",
         f"![Sizes of portraits and faces]({PICTURE_FOLDER}/{_SIZES_FILE})\n",
         "## Reviewers\n",
@@ -102,9 +99,8 @@ def card_text(facts: CardFacts) -> str:
     return "\n".join(parts)
 
 
-def _splits(entries: Sequence[Entry]) -> str:
+def _splits(counts: Counter[tuple[Split, Trust]]) -> str:
     """Portraits by split and by why their mask is trusted."""
-    counts = Counter((entry.split, entry.trust) for entry in entries)
     kinds = [trust for trust in Trust if any(counts[split, trust] for split in Split)]
     head = ["split", "portraits", *map(str, kinds)]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
@@ -155,34 +151,24 @@ def _about_reviewers(reviewers: dict[str, ReviewerCounts]) -> str:
     return f"{people} made {decisions:,} decisions in this workspace. {agreement}\n"
 
 
-def _maker(entry: Entry) -> str:
-    """Weights are named with their SHA-256; people are not named."""
-    return "a person" if entry.trust in (Trust.FIXED, Trust.IMPORTED) else markdown(entry.producer)
-
-
-def _about_negatives(entries: Sequence[Entry]) -> list[str]:
-    number = sum(entry.negative for entry in entries)
-    if not number:
+def _about_negatives(counts: CardCounts) -> list[str]:
+    if not counts.negatives:
         return []
+    by_audits = "".join(
+        f", or ({number:,} of them) {markdown(how)}" for how, number in counts.by_audits.items()
+    )
     return [
         (
-            f"{number:,} of them are negatives: a person has confirmed that nobody is in the "
-            f"photo{_by_audits(entries)}, and the mask is empty. They are marked `negative` in the "
+            f"{counts.negatives:,} of them are negatives: a person has confirmed that nobody is in "
+            f"the photo{by_audits}, and the mask is empty. They are marked `negative` in the "
             "manifest.\n"
         )
     ]
 
 
-def _by_audits(entries: Sequence[Entry]) -> str:
-    rest = Counter(
-        entry.producer for entry in entries if entry.negative and entry.trust is Trust.CERTIFIED
-    )
-    return "".join(f", or ({number:,} of them) {markdown(how)}" for how, number in rest.items())
-
-
-def _about_origins(entries: Sequence[Entry]) -> list[str]:
-    text, licences = about_origins(entries)
-    parts = ["## Where the photos come from\n", f"{text}\n"]
+def _about_origins(origins: OriginCounts) -> list[str]:
+    licences = origins.licences
+    parts = ["## Where the photos come from\n", f"{origins.text()}\n"]
     if not licences:
         return parts
     shown = Counter(dict(licences.most_common(_LICENCES_SHOWN)))
@@ -215,7 +201,7 @@ def _markdown(lines: Iterable[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _draw_sizes(entries: Sequence[Entry], path: Path) -> None:
+def _draw_sizes(counts: CardCounts, path: Path) -> None:
     """Histograms of the portraits' shorter sides and of the faces' heights."""
     import matplotlib as mpl
 
@@ -223,13 +209,10 @@ def _draw_sizes(entries: Sequence[Entry], path: Path) -> None:
     import numpy as np
     from matplotlib import pyplot
 
-    people = [entry for entry in entries if not entry.negative]
-    sides = [min(entry.width, entry.height) for entry in people]
-    faces = [entry.face_height for entry in people]
     figure, axes = pyplot.subplots(1, 2, figsize=(8, 2.8), dpi=100, sharey=True)
     for panel, values, label in (
-        (axes[0], sides, "shorter side of the portrait, px"),
-        (axes[1], faces, "height of the face, px"),
+        (axes[0], counts.sides_px, "shorter side of the portrait, px"),
+        (axes[1], counts.faces_px, "height of the face, px"),
     ):
         low, high = max(1.0, min(values)), max(values)
         edges = np.geomspace(low, max(high, low * 1.1), 25)

@@ -2,15 +2,17 @@
 
 import shlex
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from db import Forgotten, Image, Release, ReleaseItem, chunks, reader
 from pipelines.certify.certifying import void_changed
-from pipelines.origins.rows import apply_policy, origins_of, refused_images
+from pipelines.origins.rows import apply_policy, refused_images
 from pipelines.portraits.splits import assign_splits
 from pipelines.portraits.standing import MinSource
 from pipelines.releases.building import (
@@ -25,6 +27,7 @@ from pipelines.releases.building import (
 from pipelines.releases.card import CARD_FILE, PICTURE_FOLDER, CardFacts, write_card
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, check
+from pipelines.releases.kept import KeptEntries
 from pipelines.releases.selection import Selection, require_entries, select
 from pipelines.review.status import review_counts
 from pipelines.workspace.errors import PipelineError
@@ -51,6 +54,29 @@ class ExportRequest:
     negatives: bool = False
 
 
+class ExportedCounts:
+    """Members of a release.
+
+    Attributes:
+        portraits: with somebody in them.
+        negatives: with nobody.
+        splits: both, by split.
+        trust: both, by why their mask is trusted.
+    """
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.portraits = self.negatives = 0
+        self.splits: Counter[str] = Counter()
+        self.trust: Counter[str] = Counter()
+        for entry in entries:
+            if entry.negative:
+                self.negatives += 1
+            else:
+                self.portraits += 1
+            self.splits[str(entry.split)] += 1
+            self.trust[str(entry.trust)] += 1
+
+
 @dataclass(frozen=True)
 class Exported:
     """A release that was written.
@@ -58,16 +84,21 @@ class Exported:
     Attributes:
         release: what is remembered of it.
         path: its folder.
-        entries: its members.
+        entries: its members, read from the disk each time.
         forgotten: members of the round that are left out since their photos were forgotten.
         refused: likewise, since the policy refuses their photos now.
     """
 
     release: SealedRelease
     path: Path
-    entries: list[Entry]
+    entries: Sequence[Entry]
     forgotten: int = 0
     refused: int = 0
+
+    @cached_property
+    def counts(self) -> ExportedCounts:
+        """Of its members."""
+        return ExportedCounts(self.entries)
 
 
 def export_release(
@@ -118,16 +149,22 @@ def _export_round(workspace: Workspace, target: Path, form: Format, number: int)
             )
         folder = release_path(workspace, frozen)
         gone = _forgotten_names(workspace, frozen.id)
-        members = [each for each in read_manifest(folder) if each.name not in gone]
-        refused = _refused_photos(workspace)
-        entries = [each for each in members if each.photo_sha256 not in refused]
+        refused, left_out = _refused_photos(workspace), 0
+        entries = KeptEntries(workspace.paths.root)
+        for each in read_manifest(folder):
+            if each.name in gone:
+                continue
+            if each.photo_sha256 in refused:
+                left_out += 1
+            else:
+                entries.append(each)
 
         def copy_card(out: Path) -> None:
             shutil.copyfile(folder / CARD_FILE, out / CARD_FILE)
             shutil.copytree(folder / PICTURE_FOLDER, out / PICTURE_FOLDER)
 
         row = build(workspace, target, entries, form, copy_card)
-    return Exported(row, target, entries, len(gone), len(members) - len(entries))
+    return Exported(row, target, entries, len(gone), left_out)
 
 
 def freeze_round(
@@ -191,7 +228,13 @@ def _current(
     assign_splits(workspace)
     with reader(workspace.engine).begin() as connection:
         policy = workspace.settings.policy
-        selection = select(connection, min_source, policy, negatives=negatives)
+        selection = select(
+            connection,
+            min_source,
+            policy,
+            folder=workspace.paths.root,
+            negatives=negatives,
+        )
         reviewers = review_counts(connection).reviewers
     require_entries(selection)
     return selection, CardFacts(selection, reviewers, settings.licence, command)
@@ -200,7 +243,7 @@ def _current(
 def _refused_photos(workspace: Workspace) -> set[str]:
     """SHA-256 of photos that may not be used."""
     with reader(workspace.engine).begin() as connection:
-        refused = refused_images(connection, workspace.settings.policy, origins_of(connection))
+        refused = refused_images(connection, workspace.settings.policy)
         found: set[str] = set()
         for ids in chunks(refused):
             found.update(connection.scalars(sa.select(Image.sha256).where(Image.id.in_(ids))))

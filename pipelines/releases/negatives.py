@@ -4,7 +4,7 @@ That no face was found proves nothing: people turn their backs. So a photo becom
 when somebody has said that nobody is in it, or an audit of such photos bounds how many show people.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,17 +23,20 @@ from db import (
     Outcome,
     Split,
     Trust,
+    chunks,
     insert_new,
     reader,
 )
 from pipelines.ingest.scan import scan
 from pipelines.ingest.stages import read_file
 from pipelines.origins.origin import Origin, merged
+from pipelines.origins.rows import origins_of, refusals
 from pipelines.pictures.decode import decode, encode_jpeg
-from pipelines.portraits.splits import Placed
+from pipelines.portraits.splits import Placed, places
 from pipelines.releases.entry import Entry
 from pipelines.workspace.errors import ItemError, PipelineError
 from pipelines.workspace.progress import SILENT, Progress, tracked
+from pipelines.workspace.settings import PolicySettings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.uris import read_bytes, uri_path
 from pipelines.workspace.workspace import Workspace
@@ -102,23 +105,15 @@ def confirm_faceless(
 
 
 def negative_entries(
-    connection: Connection,
-    placed: Mapping[int, Placed],
-    refused: Iterable[int],
-    origins: Mapping[int, list[Origin]],
-    *,
-    by_audit: bool,
-) -> list[Entry]:
+    connection: Connection, policy: PolicySettings, *, by_audit: bool
+) -> Iterator[Entry]:
     """Negatives as members of a release; those that the policy refuses are left out.
 
     Args:
         connection: in a transaction.
-        placed: split and group by image id.
-        refused: image ids.
-        origins: by image id.
+        policy: which photos may be used.
         by_audit: also those that nobody looked at, by an audit.
     """
-    left_out = set(refused)
     query = (
         sa.select(
             Negative.image_id,
@@ -137,20 +132,21 @@ def negative_entries(
         )
         .join(Image, Image.id == Negative.image_id)
         .outerjoin(NegativeAudit, NegativeAudit.id == Negative.audit_id)
-        .order_by(Image.sha256)
+        .order_by(Negative.image_id)
     )
-    return [
-        _entry(row, placed[row.image_id], merged(origins.get(row.image_id, [])))
-        for row in connection.execute(query)
-        if row.image_id in placed
-        and not placed[row.image_id].left_out
-        and row.image_id not in left_out
-        # As with masks: what nobody has seen is under no certificate good enough to measure by.
-        and (
-            row.audit_id is None
-            or (by_audit and row.certified and placed[row.image_id].split is not Split.TEST)
-        )
-    ]
+    for rows in chunks(connection.execute(query.execution_options(yield_per=1000))):
+        photos = [row.image_id for row in rows]
+        placed, origins = places(connection, photos), origins_of(connection, photos)
+        refused = refusals(photos, origins, policy)
+        for row in rows:
+            place = placed.get(row.image_id)
+            if place is None or place.left_out or row.image_id in refused:
+                continue
+            # As with masks: what nobody has seen is under no certificate good enough to measure by.
+            if row.audit_id is None or (
+                by_audit and row.certified and place.split is not Split.TEST
+            ):
+                yield _entry(row, place, merged(origins.get(row.image_id, [])))
 
 
 def confirm_file(workspace: Workspace, uri: str, by: str, audit_id: int | None = None) -> bool:

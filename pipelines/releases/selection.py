@@ -1,18 +1,20 @@
 """The portraits that go into a release, and those that are missing from its test split."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Image, Mask, Portrait, Split, Trust
-from pipelines.certify.certificates import Certified, certified
+from db import Image, Mask, Portrait, Split, Trust, chunks
+from pipelines.certify.certificates import Certificate, certified
 from pipelines.certify.findings import Findings
 from pipelines.origins.origin import Origin, merged
-from pipelines.origins.rows import origins_of, refused_images
+from pipelines.origins.rows import origins_of, refusals
 from pipelines.pictures.geometry import Face
 from pipelines.portraits.splits import Placed, places
 from pipelines.portraits.standing import (
@@ -24,9 +26,13 @@ from pipelines.portraits.standing import (
     standings,
 )
 from pipelines.releases.entry import Entry
+from pipelines.releases.kept import KeptEntries, Part
 from pipelines.releases.negatives import negative_entries
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.settings import PolicySettings
+
+_FATES: Final = ("released", "rejected", "unseen", "undecided")
+"""What becomes of a portrait that falls to `test`: fields of `CoverageOfTest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,8 @@ class Selection:
     """What is released.
 
     Attributes:
-        entries: in the order of their names.
+        entries: in the order of their names; read from the disk each time.
+        people: how many of them are no negatives.
         test: what became of the portraits that fall to `test`.
         left_out: trusted portraits whose photo is a near-duplicate of one in a stricter split.
         untrusted: portraits without a trusted mask.
@@ -68,7 +75,8 @@ class Selection:
         findings: what stands beside each certificate that holds, by number.
     """
 
-    entries: list[Entry]
+    entries: Sequence[Entry]
+    people: int
     test: CoverageOfTest
     left_out: int
     untrusted: int
@@ -81,60 +89,41 @@ def select(
     min_source: MinSource,
     policy: PolicySettings,
     *,
+    folder: Path,
     negatives: bool = False,
 ) -> Selection:
     """Choose the latest trusted mask of every portrait; `assign_splits` must have run.
 
+    In pieces: memory holds little more than the names, however many portraits there are.
+
     Args:
         connection: in a transaction.
         min_source: the least a mask needs.
-        negatives: also photos that nobody is in, by a person or, if that is enough, an audit.
         policy: which photos may be used: judged now, by what is known of where they came from.
+        folder: on a disk where the entries are kept meanwhile, see `KeptEntries`.
+        negatives: also photos that nobody is in, by a person or, if that is enough, an audit.
     """
-    placed = places(connection)
-    origins = origins_of(connection)
-    refused_photos = refused_images(connection, policy, origins)
-    found = standings(connection, min_source)
-    photos = connection.execute(sa.select(Portrait.id, Portrait.image_id))
-    image_of = {row.id: row.image_id for row in photos}
-    chosen: dict[int, tuple[TrustedMask, Placed]] = {}
-    test: Counter[str] = Counter()
-    left_out = untrusted = refused = 0
-    for portrait_id, image_id in image_of.items():
-        place, standing = placed.get(image_id), found.get(portrait_id)
-        if place is None or standing is None:
-            continue
-        if image_id in refused_photos:
-            refused += 1
-            continue
-        if place.left_out:
-            left_out += standing.trusted is not None
-            continue
-        mask = _releasable(standing, place)
-        if place.split is Split.TEST:
-            test[_fate(standing, mask)] += 1
-        if mask is None:
-            untrusted += 1
-        else:
-            chosen[mask.mask_id] = (mask, place)
-    proofs = certified(connection)
-    members = _entries(connection, chosen, proofs, origins)
+    choosing = _Choosing(connection, min_source, policy)
+    entries, names = KeptEntries(folder), []
+    members: Iterable[Entry] = choosing.entries()
     if negatives:
         by_audit = Trust.CERTIFIED in ALLOWED[min_source]
-        members += negative_entries(connection, placed, refused_photos, origins, by_audit=by_audit)
+        members = chain(members, negative_entries(connection, policy, by_audit=by_audit))
+    people = 0
+    for entry in members:
+        entries.append(entry)
+        names.append(entry.name)
+        people += not entry.negative
+    counts = choosing.counts
+    test = {name: counts[name] for name in _FATES}
     return Selection(
-        sorted(members, key=lambda entry: entry.name),
-        CoverageOfTest(
-            portraits=test.total(),
-            released=test["released"],
-            rejected=test["rejected"],
-            unseen=test["unseen"],
-            undecided=test["undecided"],
-        ),
-        left_out,
-        untrusted,
-        refused,
-        proofs.findings,
+        Part(entries, sorted(range(len(names)), key=names.__getitem__)),
+        people,
+        CoverageOfTest(portraits=sum(test.values()), **test),
+        counts["left out"],
+        counts["untrusted"],
+        counts["refused"],
+        choosing.certified.findings,
     )
 
 
@@ -144,7 +133,7 @@ def require_entries(selection: Selection) -> None:
     Raises:
         PipelineError: there is no trusted portrait; says which command brings some.
     """
-    if any(not entry.negative for entry in selection.entries):
+    if selection.people:
         return
     if selection.refused and not selection.untrusted:
         raise PipelineError(
@@ -177,12 +166,62 @@ def _fate(standing: Standing, mask: TrustedMask | None) -> str:
     return "undecided" if looked else "unseen"
 
 
-def _entries(
-    connection: Connection,
-    chosen: Mapping[int, tuple[TrustedMask, Placed]],
-    proofs: Certified,
-    origins: Mapping[int, list[Origin]],
-) -> list[Entry]:
+class _Choosing:
+    """The choice among portraits, piece by piece.
+
+    Attributes:
+        counts: of portraits that are not released, by why, and of those of `test`.
+        certified: the certificates that hold.
+    """
+
+    def __init__(
+        self, connection: Connection, min_source: MinSource, policy: PolicySettings
+    ) -> None:
+        self._connection = connection
+        self._min_source = min_source
+        self._policy = policy
+        self.counts: Counter[str] = Counter()
+        self.certified = certified(connection)
+
+    def entries(self) -> Iterator[Entry]:
+        """Portraits that are released."""
+        query = sa.select(Portrait.id, Portrait.image_id).order_by(Portrait.id)
+        rows = self._connection.execute(query.execution_options(yield_per=1000))
+        for piece in chunks(rows):
+            yield from self._of(piece)
+
+    def _of(self, piece: Sequence[Any]) -> Iterator[Entry]:
+        connection = self._connection
+        photos = sorted({row.image_id for row in piece})
+        placed, origins = places(connection, photos), origins_of(connection, photos)
+        refused = refusals(photos, origins, self._policy)
+        found = standings(connection, self._min_source, [row.id for row in piece])
+        chosen: dict[int, tuple[TrustedMask, Placed]] = {}
+        for portrait_id, image_id in piece:
+            place, standing = placed.get(image_id), found.get(portrait_id)
+            if place is None or standing is None:
+                continue
+            if image_id in refused:
+                self.counts["refused"] += 1
+            elif place.left_out:
+                self.counts["left out"] += standing.trusted is not None
+            else:
+                mask = _releasable(standing, place)
+                if place.split is Split.TEST:
+                    self.counts[_fate(standing, mask)] += 1
+                if mask is None:
+                    self.counts["untrusted"] += 1
+                else:
+                    chosen[mask.mask_id] = (mask, place)
+        proofs = self.certified.proofs(connection, list(chosen))
+        for row in _rows(connection, list(chosen)):
+            mask, place = chosen[row.id]
+            proof = proofs.get(row.id) if mask.trust is Trust.CERTIFIED else None
+            yield _entry(row, mask, place, proof, merged(origins.get(row.image_id, [])))
+
+
+def _rows(connection: Connection, mask_ids: Sequence[int]) -> Sequence[Any]:
+    """Masks with their portraits and photos, by ids of masks."""
     query = (
         sa.select(
             Mask.id,
@@ -206,20 +245,20 @@ def _entries(
         )
         .join(Portrait, Portrait.id == Mask.portrait_id)
         .join(Image, Image.id == Portrait.image_id)
+        .where(Mask.id.in_(mask_ids))
     )
-    rows = connection.execute(query.execution_options(yield_per=1000))
-    return [
-        _entry(row, *chosen[row.id], proofs, merged(origins.get(row.image_id, [])))
-        for row in rows
-        if row.id in chosen
-    ]
+    return connection.execute(query).all()
 
 
 def _entry(
-    row: Any, mask: TrustedMask, place: Placed, proofs: Certified, origin: Origin | None
+    row: Any,
+    mask: TrustedMask,
+    place: Placed,
+    proof: tuple[Certificate, bool] | None,
+    origin: Origin | None,
 ) -> Entry:
     x0, y0, x1, y1 = row.crop_box
-    is_certified = mask.trust is Trust.CERTIFIED
+    certificate, audited = proof or (None, False)
     return Entry(
         name=f"{row.sha256[:16]}-{row.ordinal}",
         split=place.split,
@@ -242,7 +281,7 @@ def _entry(
         reasons=tuple(row.reasons or ()),
         scores=row.scores or {},
         decided_at=mask.decided_at,
-        certificate=proofs.by_mask.get(row.id) if is_certified else None,
-        audited=is_certified and row.id in proofs.audited,
+        certificate=certificate,
+        audited=audited,
         origin=origin,
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import math
 import platform
 import subprocess
 from collections.abc import Sequence
@@ -123,18 +124,21 @@ def check_trainable(selection: Selection) -> None:
         PipelineError: what is missing, and which command brings it.
     """
     entries, test = selection.entries, selection.test
-    of_train = [entry for entry in entries if entry.split is Split.TRAIN and not entry.negative]
+    of_train, least, most = 0, math.inf, -math.inf
+    for entry in entries:
+        if entry.split is Split.TRAIN and not entry.negative:
+            of_train += 1
+            if (area := entry.scores.get("area")) is not None:
+                least, most = min(least, area), max(most, area)
     if not of_train:
         raise PipelineError(
             f"none of the {len(entries):,} trusted portraits falls to `train`; bring more with "
             "`dataengine ingest` and `dataengine review push`"
         )
-    areas = [entry.scores.get("area") for entry in of_train]
-    known = [area for area in areas if area is not None]
-    if known and (max(known) < _ONE_SIDED or min(known) > 1 - _ONE_SIDED):
-        side = "nothing but background" if max(known) < _ONE_SIDED else "nothing but person"
+    if -math.inf < most < _ONE_SIDED or 1 - _ONE_SIDED < least < math.inf:
+        side = "nothing but background" if most < _ONE_SIDED else "nothing but person"
         raise PipelineError(
-            f"the masks of all {len(of_train):,} portraits in `train` show {side}; look at them "
+            f"the masks of all {of_train:,} portraits in `train` show {side}; look at them "
             "with `dataengine show ID --out FILE` and let people decide: `dataengine review push`"
         )
     if not test.released:

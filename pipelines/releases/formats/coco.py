@@ -42,7 +42,7 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
     check()
     ids = {entry.name: number for number, entry in enumerate(in_order(entries), start=1)}
     licences = _licences(entries)
-    copy_blobs(folder, [(entry.image_file, entry.image_blob) for entry in entries], store)
+    copy_blobs(folder, ((entry.image_file, entry.image_blob) for entry in entries), store)
     with writing(folder):
         (folder / "annotations").mkdir(exist_ok=True)
         for split, members in by_split(entries).items():
@@ -52,8 +52,11 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
                 file.write(to_json(head).removesuffix("}"))
                 images = (_image(entry, ids[entry.name], licences) for entry in members)
                 _write_list(file, "images", images)
-                people = [entry for entry in members if not entry.negative]
-                drawn = (_annotation(entry, ids[entry.name], store) for entry in people)
+                drawn = (
+                    _annotation(entry, ids[entry.name], store)
+                    for entry in members
+                    if not entry.negative
+                )
                 _write_list(file, "annotations", drawn)
                 file.write("}\n")
 

@@ -21,10 +21,9 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
         WorkspaceError: a blob is missing or damaged, or a file cannot be written.
     """
     ordered = in_order(entries)
-    files = [(entry.image_file, entry.image_blob) for entry in ordered]
-    files += [(entry.mask_file, entry.mask_blob) for entry in ordered]
-    copy_blobs(folder, files, store)
+    copy_blobs(folder, ((entry.image_file, entry.image_blob) for entry in ordered), store)
+    copy_blobs(folder, ((entry.mask_file, entry.mask_blob) for entry in ordered), store)
     with writing(folder):
         for split, members in by_split(entries).items():
-            text = "".join(f"{entry.name}\n" for entry in members)
-            (folder / f"{split}.txt").write_text(text, encoding="utf-8")
+            with (folder / f"{split}.txt").open("w", encoding="utf-8") as file:
+                file.writelines(f"{entry.name}\n" for entry in members)

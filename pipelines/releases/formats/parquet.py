@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.parts import by_split, needing, writing
+from pipelines.releases.kept import Part
 from pipelines.workspace.store import Store
 from sinet.json_text import to_json
 
@@ -44,21 +45,19 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
             shards = list(_shards(members, store))
             for number, shard in enumerate(shards):
                 name = f"{split}-{number:05}-of-{len(shards):05}.parquet"
-                _write_shard(folder / name, shard, store)
+                _write_shard(folder / name, Part(members, shard), store)
 
 
-def _shards(members: Sequence[Entry], store: Store) -> Iterator[list[Entry]]:
+def _shards(members: Sequence[Entry], store: Store) -> Iterator[range]:
     """Consecutive pieces of about `MAX_SHARD_BYTES`: names say how many there are."""
-    piece: list[Entry] = []
-    size = 0
-    for entry in members:
-        piece.append(entry)
+    begin = size = 0
+    for number, entry in enumerate(members):
         size += store.size(entry.image_blob) + store.size(entry.mask_blob)
         if size >= MAX_SHARD_BYTES:
-            yield piece
-            piece, size = [], 0
-    if piece:
-        yield piece
+            yield range(begin, number + 1)
+            begin, size = number + 1, 0
+    if begin < len(members):
+        yield range(begin, len(members))
 
 
 def _write_shard(path: Path, members: Sequence[Entry], store: Store) -> None:

@@ -1,47 +1,53 @@
 """What the formats have in common: the order of entries, files of blobs, optional packages."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from db import Split
 from pipelines.releases.entry import Entry
+from pipelines.releases.kept import Part
 from pipelines.workspace.errors import PipelineError, WorkspaceError
 from pipelines.workspace.store import Store, storage_message
+from sinet import batching
 
-# Reading, hashing and writing take turns; each future holds a piece, not a file.
+# Reading, hashing and writing take turns; a thread is given a piece, not a file.
 _THREADS = 4
 _PIECE = 64
 
 
-def in_order(entries: Sequence[Entry]) -> list[Entry]:
+def in_order(entries: Sequence[Entry]) -> Part:
     """Entries by name, whatever order they came in."""
-    return sorted(entries, key=lambda entry: entry.name)
+    return Part(entries, _sorted([entry.name for entry in entries]))
 
 
-def by_split(entries: Sequence[Entry]) -> dict[Split, list[Entry]]:
+def by_split(entries: Sequence[Entry]) -> dict[Split, Part]:
     """Entries of each split by name; a split without any is left out."""
-    ordered = in_order(entries)
-    members = {split: [entry for entry in ordered if entry.split == split] for split in Split}
-    return {split: entries for split, entries in members.items() if entries}
+    names, splits = [], []
+    for entry in entries:
+        names.append(entry.name)
+        splits.append(entry.split)
+    order = _sorted(names)
+    parts = {
+        split: Part(entries, (each for each in order if splits[each] is split)) for split in Split
+    }
+    return {split: part for split, part in parts.items() if part}
 
 
-def copy_blobs(folder: Path, files: Sequence[tuple[str, str]], store: Store) -> None:
+def copy_blobs(folder: Path, files: Iterable[tuple[str, str]], store: Store) -> None:
     """Write blobs as files.
 
     Args:
         folder: the release.
-        files: path within the folder, and store key.
+        files: path within a folder of the release, and store key.
         store: checks each blob against its name.
 
     Raises:
         WorkspaceError: a blob is missing or damaged, or a file cannot be written.
     """
     with writing(folder):
-        for parent in {Path(name).parent for name, _ in files}:
-            (folder / parent).mkdir(parents=True, exist_ok=True)
-        root = str(folder)
+        root, made = str(folder), set[str]()
 
         def copy(piece: Sequence[tuple[str, str]]) -> None:
             for name, key in piece:
@@ -49,10 +55,15 @@ def copy_blobs(folder: Path, files: Sequence[tuple[str, str]], store: Store) -> 
                 with open(f"{root}/{name}", "wb", buffering=0) as file:  # noqa: PTH123
                     file.write(store.get(key))
 
-        pieces = (files[start : start + _PIECE] for start in range(0, len(files), _PIECE))
-        with ThreadPoolExecutor(_THREADS) as pool:
-            for _ in pool.map(copy, pieces):
-                pass
+        def pieces() -> Iterator[list[tuple[str, str]]]:
+            for piece in batching.batches(files, _PIECE):
+                for parent in {posixpath.dirname(name) for name, _ in piece} - made:
+                    (folder / parent).mkdir(parents=True, exist_ok=True)
+                    made.add(parent)
+                yield piece
+
+        for _ in batching.in_order(copy, pieces(), _THREADS):
+            pass
 
 
 @contextmanager
@@ -66,6 +77,11 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WorkspaceError(storage_message(Path(error.filename or folder), error)) from error
+
+
+def _sorted(names: Sequence[str]) -> list[int]:
+    """Where each comes that is next by name."""
+    return sorted(range(len(names)), key=names.__getitem__)
 
 
 @contextmanager

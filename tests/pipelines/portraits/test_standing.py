@@ -28,9 +28,8 @@ def size(workspace: Workspace, portrait_id: int) -> tuple[int, int]:
 
 def released(workspace: Workspace, min_source: MinSource = MinSource.ANY) -> set[int]:
     with reader(workspace.engine).begin() as connection:
-        return {
-            entry.portrait_id for entry in select(connection, min_source, PolicySettings()).entries
-        }
+        found = select(connection, min_source, PolicySettings(), folder=workspace.paths.root)
+    return {entry.portrait_id for entry in found.entries}
 
 
 def test_what_nobody_decided_about_is_not_trusted(workspace: Workspace) -> None:
@@ -109,8 +108,9 @@ def test_only_people_decide_what_stands_in_test(workspace: Workspace, decide: De
     place(workspace, dict.fromkeys(range(5, COUNT + 1), Split.TRAIN))
     assert released(workspace) == {1, 9}
     with reader(workspace.engine).begin() as connection:
-        test = select(connection, MinSource.ANY, PolicySettings()).test
-    assert test.as_dict() == {
+        folder = workspace.paths.root
+        found = select(connection, MinSource.ANY, PolicySettings(), folder=folder)
+    assert found.test.as_dict() == {
         "portraits": 4, "released": 1, "rejected": 1, "unseen": 2, "undecided": 0,
     }  # fmt: skip
 
