@@ -48,6 +48,12 @@ class Augmentation(BaseModel):
         le=1,
         description="Of the background of another training image (not the paper).",
     )
+    nobody_probability: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="That the person is painted over and nobody is left to find (not the paper).",
+    )
 
 
 def augment(

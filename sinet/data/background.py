@@ -1,4 +1,4 @@
-"""Put a person before the background of another picture."""
+"""Put a person before the background of another picture, or take the person away."""
 
 import cv2
 import numpy as np
@@ -31,6 +31,12 @@ def without_person(picture: Picture) -> Pixels:
     hole = np.maximum(_blurred(grown.astype(np.float32), 2), grown)[..., None]
     painted = image * (1 - hole) + patch * hole
     return np.asarray(np.clip(np.rint(painted), 0, 255), np.uint8)
+
+
+def nobody_left(picture: Picture) -> Picture:
+    """Return the picture as `without_person` paints it, with masks that say so."""
+    soft = None if picture.soft is None else np.zeros_like(picture.soft)
+    return Picture(without_person(picture), np.zeros_like(picture.mask), soft)
 
 
 def replace_background(picture: Picture, background: Pixels) -> Picture:

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from sinet.data.augment import Augmentation, augment
-from sinet.data.background import replace_background, without_person
+from sinet.data.background import nobody_left, replace_background, without_person
 from sinet.data.reading import PixelCache
 
 # Keeps the draw of sides apart from those of orders, which are seeded by two numbers as well.
@@ -59,7 +59,10 @@ class AugmentedSamples(Dataset[_Item]):
         """Return uint8 (3, side, side) RGB, its labels and soft labels, and its name."""
         rng = np.random.default_rng((self._seed, request.order, request.sample))
         picture = self._cache[request.sample]
-        if rng.random() < self._how.background_probability:
+        # The draw is not made in vain: runs of before there was a choice keep their numbers.
+        if self._how.nobody_probability and rng.random() < self._how.nobody_probability:
+            picture = nobody_left(picture)
+        elif rng.random() < self._how.background_probability:
             other = int(rng.integers(len(self._cache)))
             behind = without_person(self._cache[other])
             if rng.random() < 0.5:

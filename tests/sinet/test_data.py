@@ -274,6 +274,16 @@ def test_epochs_differ_in_order_and_pixels(portraits):
     assert not any(again)
 
 
+def test_some_pictures_show_nobody(portraits):
+    how = Augmentation(nobody_probability=0.5)
+    samples = AugmentedSamples(PixelCache(portraits, 60), how, seed=1)
+    batches = Batches(samples, 3, seed=1, steps=20)
+    empty = [not label.any() for batch in batches.epoch(0, 64) for label in batch.labels]
+    assert 15 <= sum(empty) <= 45
+    plain = Batches(AugmentedSamples(PixelCache(portraits, 60), Augmentation(), 1), 3, 1, steps=20)
+    assert all(label.any() for batch in plain.epoch(0, 64) for label in batch.labels)
+
+
 def test_every_side_comes_as_often_and_a_step_has_always_the_same(portraits):
     def sides(number):
         batches = batches_of(portraits, 0, steps=12)

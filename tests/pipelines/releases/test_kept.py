@@ -28,7 +28,7 @@ def half_decided(workspace: Workspace, decide: Decide) -> Workspace:
     decide({number: "accept" if number % 3 else "reject" for number in range(1, COUNT - 4)})
     certify(workspace, mask_ids(workspace)[COUNT - 1])
     splits = list(Split)
-    place(workspace, {number: splits[number // 2 % 3] for number in range(1, COUNT + 1)})
+    place(workspace, {number: splits[number // 3 % 3] for number in range(1, COUNT + 1)})
     return workspace
 
 
