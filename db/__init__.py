@@ -19,6 +19,7 @@ from db.engine import (
 from db.errors import DatabaseError, LeaseLostError, SchemaError, explain
 from db.models import (
     ITEM_TABLES,
+    ArchiveRow,
     Base,
     Decision,
     Face,
@@ -69,6 +70,7 @@ from db.writing import chunks, insert_new, insert_or_replace, lock_rows
 __all__ = [
     "ITEM_TABLES",
     "Admitted",
+    "ArchiveRow",
     "AttemptItem",
     "AttemptState",
     "Base",

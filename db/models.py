@@ -209,9 +209,14 @@ class Source(Base):
 
     id: Column[int] = column(Id, primary_key=True)
     uri: Column[str] = column(Text, unique=True)
-    """Percent-encoded file URI; a tar's member is ``file:///x.tar#member``."""
+    """Percent-encoded, without any credential: of a file, or of what lies elsewhere
+    (``s3://bucket/key``); a member of an archive is ``file:///x.tar#member``."""
     size_bytes: Column[int | None] = column(BigInteger)
     mtime_ns: Column[int | None] = column(BigInteger)
+    version: Column[str | None] = column(Text)
+    """ETag, or what stands for one, of what lies elsewhere; of a member its archive's."""
+    beside: Column[list[str] | None]
+    """URIs of objects beside it that may say where it came from; null: none, or it is a file."""
     image_id: Column[int | None] = column(ForeignKey("image.id"), index=True)
     """Its content; null until it has been hashed."""
     import_mask_uri: Column[str | None] = column(Text, index=True)
@@ -219,6 +224,18 @@ class Source(Base):
     import_mask_problem: Column[str | None] = column(Text)
     """Why no mask is certainly this file's; null: one is, or none was looked for."""
     added_at: Column[datetime] = column(default=utc_now)
+
+
+class ArchiveRow(Base):
+    """An archive that lies elsewhere, all of whose members are sources."""
+
+    __tablename__ = "archive"
+
+    uri: Column[str] = column(Text, primary_key=True)
+    version: Column[str] = column(Text)
+    """As of its sources: another one, and it is gone through anew."""
+    members: Column[int]
+    """Number of its sources."""
 
 
 class Image(Base):

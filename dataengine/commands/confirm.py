@@ -19,10 +19,10 @@ EPILOG = """
 def confirm(
     context: typer.Context,
     paths: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
             metavar="PATH...",
-            help="Photos that were ingested: files, folders, lists of paths, tars.",
+            help="Photos that were ingested: files, folders, lists of paths, archives, addresses.",
             show_default=False,
         ),
     ] = None,

@@ -26,6 +26,8 @@ EPILOG = """
     dataengine ingest ./photos --masks ./photos --mask-pattern '{stem}_mask.png'
     dataengine ingest ./photos --masks ./SegmentationClass --mask-class 15
     dataengine ingest ./raw --origin manifest.csv
+    dataengine ingest s3://crawls/2024/ --limit 1000
+    dataengine ingest addresses.txt --download
     dataengine ingest --retry-failed
 """
 
@@ -33,10 +35,11 @@ EPILOG = """
 def ingest(
     context: typer.Context,
     paths: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
             metavar="PATH...",
-            help="Folders (recursive), files, text files of paths, tar files of images.",
+            help="Folders (recursive), files, lists of paths, tars, zips, Parquet files of images "
+            "or addresses; also elsewhere: s3://, gs://, az://, hf://, https://.",
             show_default=False,
         ),
     ] = None,
@@ -106,6 +109,13 @@ def ingest(
             show_default=False,
         ),
     ] = None,
+    download: Annotated[
+        bool,
+        typer.Option(
+            "--download",
+            help="Fetch the addresses in lists, too; without it they are counted and named.",
+        ),
+    ] = False,
     device: Annotated[
         Device | None, typer.Option(help="Where networks run.", show_default="auto")
     ] = None,
@@ -178,6 +188,7 @@ def ingest(
         masks=masks,
         mask_pattern=mask_pattern,
         origin=origin,
+        download=download,
         limit=limit,
         retry_failed=retry_failed,
     )

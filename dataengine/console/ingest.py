@@ -4,9 +4,9 @@ from typing import Any
 
 from dataengine.console.shared.text import print_json, say
 from dataengine.console.status import print_funnel
+from pipelines.ingest.found import PairCounts, ScanSummary
 from pipelines.ingest.records import Registered
 from pipelines.ingest.run import IngestPlan, IngestResult
-from pipelines.ingest.scan import PairCounts, ScanSummary
 from pipelines.portraits.funnel import Funnel
 from sinet.escaping import printable
 from sinet.pictures.masks import told

@@ -10,9 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pipelines.ingest.scan import FoundFile, PairCounts
+from pipelines.ingest.found import FoundFile, PairCounts
+from pipelines.ingest.scan import Given, as_path
+from pipelines.workspace.addresses import address_uri, is_address, is_remote
 from pipelines.workspace.errors import ItemError, ScanError
-from pipelines.workspace.uris import file_uri, read_bytes, split_uri, uri_path
+from pipelines.workspace.uris import file_uri, read_bytes, split_member, split_uri, uri_path
 from sinet.errors import DataError
 from sinet.files.leftovers import left_out, left_out_folder
 from sinet.files.pairing import (
@@ -68,7 +70,7 @@ class PairedFiles:
     masks_offered: int
 
 
-def check_masks(masks: MaskFolder, roots: Sequence[Path]) -> None:
+def check_masks(masks: MaskFolder, roots: Sequence[Given]) -> None:
     """Find what is mistyped before anything is written.
 
     Raises:
@@ -85,7 +87,7 @@ def check_masks(masks: MaskFolder, roots: Sequence[Path]) -> None:
     files = _mask_files(masks.path)
     if not files:
         raise ScanError(f"{masks.path}: holds no file that could be a mask; give another folder")
-    if masks.pattern is None and not any(_holds(masks.path, root) for root in roots):
+    if masks.pattern is None and not any(_holds(masks.path, root) for root in _here(roots)):
         first: dict[tuple[str, str], str] = {}
         for name in files:
             key = (str(PurePosixPath(name).parent), stem(name))
@@ -96,7 +98,9 @@ def check_masks(masks: MaskFolder, roots: Sequence[Path]) -> None:
                 )
 
 
-def pair_files(files: Iterable[FoundFile], roots: Sequence[Path], masks: MaskFolder) -> PairedFiles:
+def pair_files(
+    files: Iterable[FoundFile], roots: Sequence[Given], masks: MaskFolder
+) -> PairedFiles:
     """Give every photo its mask, or a reason why it has none that is certain.
 
     Args:
@@ -190,14 +194,14 @@ def _mask_files(folder: Path) -> list[str]:
 def _without_masks(
     offered: dict[str, FoundFile],
     mask_uris: dict[str, str],
-    roots: Sequence[Path],
+    roots: Sequence[Given],
     masks: MaskFolder,
 ) -> tuple[dict[str, FoundFile], int]:
     """The photos among the files offered, and the number of masks among them."""
     both = [uri for uri in mask_uris if uri in offered]
     if not both:
         return offered, 0
-    if any(_holds(root, masks.path) and not _holds(masks.path, root) for root in roots):
+    if any(_holds(root, masks.path) and not _holds(masks.path, root) for root in _here(roots)):
         are_masks = set(both)  # a folder of its own, within that of the photos
     else:
         named = _masks_among({mask_uris[uri] for uri in both}, masks.pattern)
@@ -222,13 +226,26 @@ def _is_beside_a_photo(name: str, names: set[str]) -> bool:
     )
 
 
-def common_folder(roots: Sequence[Path]) -> Path:
+def _here(roots: Sequence[Given]) -> list[Path]:
+    return [as_path(root) for root in roots if not is_address(str(root))]
+
+
+def _place(uri: str) -> str:
+    """A path for names alone: of what lies elsewhere, its address as if it were one."""
+    return f"/{uri_path(uri).replace('://', '/', 1)}" if is_remote(uri) else split_uri(uri)[0]
+
+
+def common_folder(roots: Sequence[Given]) -> Path:
     """The folder that holds all paths given: absolute, links as they are."""
-    folders = [root if root.is_dir() else root.parent for root in roots]
-    return Path(os.path.commonpath([folder.absolute() for folder in folders]))
+    folders = [(root if root.is_dir() else root.parent).absolute() for root in _here(roots)]
+    for root in roots:
+        if is_address(str(root)):
+            place = Path(_place(address_uri(str(root))))
+            folders.append(place.parent if place.suffix else place)
+    return Path(os.path.commonpath(folders))
 
 
-def names_of(photos: Iterable[str], roots: Sequence[Path]) -> dict[str, str]:
+def names_of(photos: Iterable[str], roots: Sequence[Given]) -> dict[str, str]:
     """URI by name, relative to the folder that holds all paths given.
 
     A tar is a folder without its suffix, so that shards of `a.tar` pair with masks in `a/`.
@@ -236,7 +253,8 @@ def names_of(photos: Iterable[str], roots: Sequence[Path]) -> dict[str, str]:
     common = common_folder(roots)
     names = {}
     for uri in photos:
-        path, member = split_uri(uri)
+        container, member = split_member(uri)
+        path = _place(container)
         if member is not None:
             path = str(PurePosixPath(path).with_suffix("") / member)
         names[os.path.relpath(path, common)] = uri
@@ -265,7 +283,7 @@ def _settle(
 
 def _digest(uri: str) -> bytes | None:
     try:
-        return hashlib.sha256(read_bytes(uri)).digest()
+        return None if is_remote(uri) else hashlib.sha256(read_bytes(uri)).digest()
     except ItemError:
         return None
 

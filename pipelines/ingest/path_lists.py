@@ -48,6 +48,19 @@ def entries(path: Path) -> Iterator[Entry]:
         yield Entry(EntryKind.PATH, text) if separator == b"\0" else _entry(text, path.parent)
 
 
+def entries_of(data: bytes) -> Iterator[Entry]:
+    """The lines of a list that does not lie on the disk: names beside it, or addresses."""
+    separator = b"\0" if b"\0" in data else b"\n"
+    for line in data.removeprefix(codecs.BOM_UTF8).split(separator):
+        text = line.decode("utf-8", "replace")
+        if separator == b"\0":
+            yield from [Entry(EntryKind.PATH, text)] if text else []
+        elif plain := text.strip():
+            is_comment = plain.startswith("#") and not _may_be_a_name(plain)
+            kind = EntryKind.COMMENT if is_comment else EntryKind.PATH
+            yield Entry(kind, _unquoted(plain))
+
+
 def _entry(line: str, folder: Path) -> Entry:
     if _exists(folder / line):
         return Entry(EntryKind.PATH, line)

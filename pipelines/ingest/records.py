@@ -11,16 +11,28 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Image, Outcome, Portrait, Source, Stage, chunks, insert_new, lock_rows, queue
+from db import (
+    Image,
+    Outcome,
+    Portrait,
+    Source,
+    Stage,
+    chunks,
+    insert_new,
+    lock_rows,
+    queue,
+)
+from pipelines.ingest.found import FoundArchive, FoundFile
 from pipelines.ingest.offering import Offered
 from pipelines.ingest.pairs import MaskOf
-from pipelines.ingest.scan import FoundFile
+from pipelines.ingest.source_records import remember_archives
 from pipelines.ingest.stages import DetectedImage, FileContent
 from pipelines.origins.origin import Origin
 from pipelines.origins.rows import forget_origins, found_origin, state_origins
 from pipelines.pictures.geometry import Face
 from pipelines.portraits.forgotten import refuse_bytes
 from pipelines.portraits.rows import PortraitRecord, portraits
+from pipelines.workspace.addresses import is_remote
 
 _CAME_WITH_MASK = sa.or_(
     Source.import_mask_uri.is_not(None), Source.import_mask_problem.is_not(None)
@@ -87,10 +99,16 @@ def compare(
     by_uri = {file.uri: file for file in files}
     new, changed = dict(by_uri), {}
     for uris in chunks(by_uri):
-        columns = sa.select(Source.id, Source.uri, Source.size_bytes, Source.mtime_ns)
+        columns = sa.select(
+            Source.id, Source.uri, Source.size_bytes, Source.mtime_ns, Source.version
+        )
         for row in connection.execute(columns.where(Source.uri.in_(uris))):
             file = new.pop(row.uri)
-            if (file.size_bytes, file.mtime_ns) != (row.size_bytes, row.mtime_ns):
+            now = (file.size_bytes, file.mtime_ns, file.version)
+            # Of an address that nobody asked, or that does not answer, nothing says it changed.
+            if is_remote(row.uri) and now == (None, None, None):
+                continue
+            if now != (row.size_bytes, row.mtime_ns, row.version):
                 changed[row.id] = file
     return list(new.values()), changed, len(files) - len(new) - len(changed)
 
@@ -100,6 +118,7 @@ def register(
     files: Sequence[FoundFile],
     offered: Offered,
     room: int | None = None,
+    archives: Sequence[FoundArchive] = (),
 ) -> Registered:
     """Record offered files and ask for those that are new or have changed to be read.
 
@@ -108,15 +127,20 @@ def register(
         files: what the scan found; a URI may occur twice.
         offered: masks and origins that came along, by URI.
         room: at most this many new files are taken.
+        archives: those that end among the files; they are remembered if all of them are taken.
     """
     masks = offered.masks
     new, changed, known = compare(connection, files)
+    if room is None or len(new) <= room:
+        remember_archives(connection, archives)
     new = new[:room]
     rows = [
         {
             "uri": file.uri,
             "size_bytes": file.size_bytes,
             "mtime_ns": file.mtime_ns,
+            "version": file.version,
+            "beside": list(file.beside) or None,
             "import_mask_uri": masks[file.uri].uri if masks else None,
             "import_mask_problem": masks[file.uri].problem if masks else None,
         }
@@ -129,19 +153,22 @@ def register(
             queue.enqueue(connection, Stage.READ, sorted(ids))
     for source_id, file in changed.items():
         update = sa.update(Source).where(Source.id == source_id)
-        connection.execute(update.values(size_bytes=file.size_bytes, mtime_ns=file.mtime_ns))
+        connection.execute(
+            update.values(
+                size_bytes=file.size_bytes,
+                mtime_ns=file.mtime_ns,
+                version=file.version,
+                beside=list(file.beside) or None,
+            )
+        )
     forget_origins(connection, changed)
     queue.redo(connection, Stage.READ, changed)
-    _state_origins(connection, [file.uri for file in files], offered.origins)
+    said = {file.uri: file.said for file in files if file.said is not None}
+    for origins in (said, offered.origins):
+        _state_origins(connection, [file.uri for file in files], origins)
     if masks:
         _attach_masks(connection, masks, [file.uri for file in files])
     return Registered(new=len(new), changed=len(changed), known=known)
-
-
-def sources(connection: Connection, ids: Iterable[int]) -> dict[int, str]:
-    """URIs by source id."""
-    rows = connection.execute(sa.select(Source.id, Source.uri).where(Source.id.in_(list(ids))))
-    return {row.id: row.uri for row in rows}
 
 
 def image_files(connection: Connection, ids: Iterable[int]) -> dict[int, ImageFiles]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.ingest.pairs import MaskFolder
+from pipelines.ingest.scan import Given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,19 +13,21 @@ class IngestRequest:
     """What to take in.
 
     Attributes:
-        paths: folders, files, lists of paths, tars.
+        paths: folders, files, lists of paths, archives; addresses of what lies elsewhere.
         masks: folder of people's masks.
         mask_pattern: how masks are named after their photos; None: like them.
         origin: table of where the files came from, by their names.
+        download: fetch the web addresses in lists that lie here, too.
         limit: take at most this many new files.
         retry_failed: instead of looking for new files, do failed jobs again: all, or those of
             the given paths.
     """
 
-    paths: Sequence[Path] = ()
+    paths: Sequence[Given] = ()
     masks: Path | None = None
     mask_pattern: str | None = None
     origin: Path | None = None
+    download: bool = False
     limit: int | None = None
     retry_failed: bool = False
 

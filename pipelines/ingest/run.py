@@ -4,17 +4,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
 from db import JobState, Stage, chunks, open_to_read, queue, reader, schema, transact
-from pipelines.ingest import records
+from pipelines.ingest import records, source_records
+from pipelines.ingest.found import FoundArchive, ScanSummary
 from pipelines.ingest.offering import offered
 from pipelines.ingest.pairs import check_masks
 from pipelines.ingest.records import Registered
 from pipelines.ingest.request import IngestRequest
-from pipelines.ingest.scan import ScanSummary, scan
+from pipelines.ingest.scan import Given, scan
 from pipelines.ingest.stage_table import STAGES, ingest_stages
 from pipelines.ingest.tally import Tally
 from pipelines.networks import NetworkRef, check_teacher, parse_network
@@ -28,9 +30,11 @@ from pipelines.origins.tables import read_table
 from pipelines.work.crew import Crew, crew
 from pipelines.work.pool import work_through
 from pipelines.work.stage import Committed
+from pipelines.workspace.addresses import address_uri, is_address
 from pipelines.workspace.opening import init_if_missing
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.settings import Settings
+from pipelines.workspace.sources import Sources
 from pipelines.workspace.workspace import Workspace, WorkspacePaths, database_url
 
 _REGISTER_BATCH = 2000
@@ -86,7 +90,7 @@ def check_request(settings: Settings, request: IngestRequest) -> None:
         ModelError: there is no such teacher.
     """
     check_teacher(settings.teacher)
-    scan(request.paths)
+    scan(request.paths, sources=Sources(settings))
     if request.mask_folder:
         check_masks(request.mask_folder, request.paths)
     if request.origin:
@@ -123,20 +127,24 @@ def plan_ingest(root: Path, settings: Settings, request: IngestRequest) -> Inges
     result = IngestPlan()
     paths = WorkspacePaths(root)
     if not paths.exists:
-        _compare(None, request, result)
+        _compare(None, settings, request, result)
         return result
     engine, close = open_to_read(database_url(paths, settings))
     try:
         # To tables of an older program, or none, everything offered is new.
-        _compare(engine if schema.check(engine) else None, request, result)
+        _compare(engine if schema.check(engine) else None, settings, request, result)
     finally:
         close()
     return result
 
 
-def _compare(known: Engine | None, request: IngestRequest, result: IngestPlan) -> None:
+def _compare(
+    known: Engine | None, settings: Settings, request: IngestRequest, result: IngestPlan
+) -> None:
     """Fill a plan in; None: nothing is known yet."""
-    for batch in chunks(offered(request, result.scan).files, _REGISTER_BATCH):
+    remembered = None if known is None else partial(_known_members, known)
+    found = offered(request, result.scan, Sources(settings), remembered)
+    for batch in chunks(found.files, _REGISTER_BATCH):
         if known is None:
             result.files.new += len({file.uri for file in batch})
             continue
@@ -145,6 +153,7 @@ def _compare(known: Engine | None, request: IngestRequest, result: IngestPlan) -
         result.files.new += len(new)
         result.files.changed += len(changed)
         result.files.known += unchanged
+    result.files.known += result.scan.known_members
     if request.limit is not None:
         result.files.new = min(result.files.new, request.limit)
     if known is not None:
@@ -196,6 +205,7 @@ def ingest_photos(
         progress.say(f"ingesting {files:,} files with {who.workers or 'no further'} workers")
         progress.begin("ingesting", files, "images")
         work_through(workspace, ingest_stages, who, progress.stopping, report)
+    workspace.sources.finish()
     apply_policy(workspace)
     seconds = time.monotonic() - started
     teacher = parse_network(workspace.settings.teacher.name).each
@@ -241,10 +251,15 @@ def _register(
 ) -> Registered:
     total = Registered()
     progress.begin("scanning", None, "files found")
-    found = offered(request, summary)
+    found = offered(request, summary, workspace.sources, partial(_known_members, workspace.engine))
     for batch in chunks(found.files, _REGISTER_BATCH):
         room = None if request.limit is None else request.limit - total.new
-        register = partial(records.register, files=batch, offered=found, room=room)
+        archives: list[FoundArchive] = []
+        if not found.gone_through:  # otherwise most of their members may still come
+            archives, summary.archives = summary.archives, []
+        register = partial(
+            records.register, files=batch, offered=found, room=room, archives=archives
+        )
         added = transact(workspace.engine, register)
         total.new += added.new
         total.changed += added.changed
@@ -252,18 +267,33 @@ def _register(
         progress.advance(added.seen)
         if progress.stopping() or (request.limit is not None and total.new >= request.limit):
             break
+    else:
+        if summary.archives:
+            remember = partial(source_records.remember_archives, archives=summary.archives)
+            transact(workspace.engine, remember)
+    total.known += summary.known_members
     return total
 
 
-def _retry(workspace: Workspace, paths: Sequence[Path]) -> int:
+def _known_members(engine: Engine, uri: str, version: str) -> int | None:
+    ask = partial(source_records.known_members, uri=uri, version=version)
+    return transact(reader(engine), ask)
+
+
+def _retry(workspace: Workspace, paths: Sequence[Given]) -> int:
+    elsewhere = [address_uri(str(each)) for each in paths if is_address(str(each))]
+    here = [each for each in paths if not is_address(str(each))]
     with workspace.engine.begin() as connection:
         if not paths:
             # Those of other stages wait until somebody asks for their results.
             by_stage = {stage: queue.retry_failed(connection, stage) for stage in Stage}
             return sum(by_stage[stage] for stage in STAGES)
         retried = 0
-        for batch in chunks(scan(paths), _REGISTER_BATCH):
-            source_ids, images = records.source_ids(connection, [file.uri for file in batch])
+        # What lies elsewhere is known by its address: nothing is listed again to do it again.
+        listed = (source_records.sources_under(connection, uri) for uri in elsewhere)
+        found = (file.uri for file in scan(here, sources=workspace.sources))
+        for batch in chunks(chain(found, *listed), _REGISTER_BATCH):
+            source_ids, images = records.source_ids(connection, batch)
             retried += queue.retry_failed(connection, Stage.READ, source_ids)
             retried += queue.retry_failed(connection, Stage.DETECT, images)
             retried += queue.retry_failed(connection, Stage.IMPORT, images)

@@ -8,10 +8,11 @@ from functools import partial
 from sqlalchemy.engine import Connection
 
 from db import Job, MaskSource, Outcome, Stage
-from pipelines.ingest import records
+from pipelines.ingest import records, source_records
 from pipelines.ingest.models import Models
 from pipelines.ingest.pairs import read_mask
 from pipelines.ingest.records import ImageFiles, ImportTask
+from pipelines.ingest.source_records import SourceFile
 from pipelines.ingest.stages import (
     DetectedImage,
     FileContent,
@@ -30,8 +31,9 @@ from pipelines.work.isolation import attempt, through
 from pipelines.work.stage import StageWork
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings_used import settings_id
+from pipelines.workspace.sources import Sources
 from pipelines.workspace.store import BlobKind
-from pipelines.workspace.uris import read_bytes, uri_path
+from pipelines.workspace.uris import uri_path
 from pipelines.workspace.workspace import Workspace
 
 STAGES = (Stage.LABEL, Stage.IMPORT, Stage.DETECT, Stage.READ)
@@ -55,22 +57,31 @@ def ingest_stages(
     )
 
 
-class ReadWork(StageWork[str, FileContent]):
+class ReadWork(StageWork[SourceFile, FileContent]):
     """Source → its image."""
 
     stage = Stage.READ
     batch_size = _READ_BATCH
 
     def __init__(self, workspace: Workspace) -> None:
-        self._max_bytes = workspace.settings.decode.max_bytes
+        self._sources = workspace.sources
+        self._uris: dict[int, str] = {}
 
-    def fetch(self, connection: Connection, jobs: Sequence[Job]) -> dict[int, str]:
-        """URIs by source."""
-        return records.sources(connection, [job.item_id for job in jobs])
+    def fetch(self, connection: Connection, jobs: Sequence[Job]) -> dict[int, SourceFile]:
+        """Files by source."""
+        found = source_records.sources(connection, [job.item_id for job in jobs])
+        self._uris = {key: file.uri for key, file in found.items()}
+        return found
 
-    def run(self, items: Sequence[str]) -> list[FileContent | ItemError]:
+    def run(self, items: Sequence[SourceFile]) -> list[FileContent | ItemError]:
         """Hash files."""
-        return [attempt(self._content, uri) for uri in items]
+        beside = {item.uri: item.beside for item in items}
+        read = self._sources.read_many(
+            list(beside),
+            lambda uri, data: read_file(data, uri, self._sources, beside[uri]),
+        )
+        found = dict(zip(beside, read, strict=True))
+        return [attempt(partial(_given, found), item.uri) for item in items]
 
     def contended(self, item_id: int, out: FileContent) -> str:
         """The image, which copies of the file have in common."""
@@ -81,10 +92,8 @@ class ReadWork(StageWork[str, FileContent]):
         """Link the source to its image; tells of copies."""
         if records.save_content(connection, item_id, out):
             return None
+        self._sources.drop(self._uris[item_id])  # nobody will search it
         return Tally(files=1, duplicates=1)
-
-    def _content(self, uri: str) -> FileContent:
-        return read_file(read_bytes(uri, max_bytes=self._max_bytes), uri)
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ class _SeeingWork:
     """What the stages share that see pictures."""
 
     def __init__(self, workspace: Workspace, models: Models, used: int) -> None:
-        self._store = workspace.store
+        self._store, self._sources = workspace.store, workspace.sources
         self._settings = workspace.settings
         self._models = models
         self._settings_id = used
@@ -146,7 +155,7 @@ class DetectWork(_SeeingWork, StageWork[DetectTask, StoredDetection]):
 
     def run(self, items: Sequence[DetectTask]) -> list[StoredDetection | ItemError]:
         """Decode, find faces, cut out portraits, store them."""
-        read = partial(_bytes, self._settings.decode.max_bytes)
+        read = partial(_bytes, self._sources)
         files = [attempt(read, task.image) for task in items]
         detector = self._models.detector
         found = through(
@@ -224,7 +233,7 @@ class ImportWork(_SeeingWork, StageWork[ImportTask, StoredImport]):
         max_bytes = self._settings.decode.max_bytes
         data = read_mask(task.masks, task.claimed_for, max_bytes)
         inputs = [(portrait_input(self._store, each), each.crop) for each in task.portraits]
-        photo = _bytes(max_bytes, task.image)
+        photo = _bytes(self._sources, task.image)
         try:
             read = import_masks(data, photo, task.size, inputs, self._settings)
         except ItemError as error:
@@ -286,12 +295,20 @@ def _save_masks(connection: Connection, masks: Sequence[NewMask]) -> Tally:
     return tally
 
 
-def _bytes(max_bytes: int, image: ImageFiles) -> bytes:
+def _given(found: Mapping[str, FileContent | Exception], uri: str) -> FileContent:
+    """What came of a file, raised if it is an error."""
+    content = found[uri]
+    if isinstance(content, Exception):
+        raise content
+    return content
+
+
+def _bytes(sources: Sources, image: ImageFiles) -> bytes:
     """The image's content from the first of its files that still has it."""
     failures: list[ItemError] = []
     for uri in image.uris:
         try:
-            data = read_bytes(uri, max_bytes=max_bytes)
+            data = sources.read_again(uri)
         except ItemError as error:
             failures.append(error)
             continue

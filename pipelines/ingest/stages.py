@@ -22,7 +22,7 @@ from pipelines.masks.verdict import Reason
 from pipelines.networks import Teacher
 from pipelines.origins.embedded import embedded_origin
 from pipelines.origins.origin import Origin, merged
-from pipelines.origins.sidecars import sidecar_origin
+from pipelines.origins.sidecars import sidecar_origin, source_origin
 from pipelines.pictures.decode import decode, encode_jpeg, item_errors, mask_errors
 from pipelines.pictures.detect import FaceDetector
 from pipelines.pictures.geometry import Face, portrait_box
@@ -43,6 +43,7 @@ from pipelines.workspace.settings import (
     PortraitSettings,
     Settings,
 )
+from pipelines.workspace.sources import Sources
 from sinet.batching import map_threaded
 from sinet.pictures.decode import stored_orientation
 from sinet.pictures.fitting import refuse_inverted, upright
@@ -118,14 +119,19 @@ class ImportedMasks:
     how: str
 
 
-def read_file(data: bytes, uri: str) -> FileContent:
+def read_file(
+    data: bytes, uri: str, sources: Sources | None = None, beside: Sequence[str] = ()
+) -> FileContent:
     """Identify a file's content, and find out where it came from: see `pipelines.origins`.
 
     Args:
         data: of the file.
         uri: of it; what lies beside it may say more.
+        sources: reads what is in its archive, or lies beside it elsewhere.
+        beside: URIs of what may say more, of a file elsewhere.
     """
-    origin = merged([sidecar_origin(uri), embedded_origin(data)])
+    told = source_origin(uri, sources, beside) if sources else sidecar_origin(uri)
+    origin = merged([told, embedded_origin(data)])
     return FileContent(hashlib.sha256(data).hexdigest(), len(data), origin)
 
 

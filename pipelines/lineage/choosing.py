@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from db import Image, Portrait, Source
 from pipelines.lineage.finding import Kind, digest_of, find
 from pipelines.workspace.errors import PipelineError
-from pipelines.workspace.uris import file_uri
+from pipelines.workspace.uris import file_uri, named_uris
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Chosen:
 def choose(connection: Connection, names: Iterable[str]) -> Chosen:
     """Find photos by a raw file, a released image, a SHA-256, or ``portrait:ID``.
 
-    A raw file that is gone is found by its path.
+    A raw file that is gone is found by its path, what lies elsewhere by its address.
 
     Raises:
         PipelineError: something named is not here, or not just one photo's.
@@ -59,7 +59,8 @@ def _images(connection: Connection, name: str) -> list[int] | datetime:
     if path.is_file():
         _require_unchanged(connection, path, digest_of(path))
         return _by_digest(connection, digest_of(path), name)
-    image_id = connection.scalar(sa.select(Source.image_id).where(Source.uri == file_uri(path)))
+    taken = sa.select(Source.image_id).where(Source.uri.in_(named_uris(name)))
+    image_id = connection.scalar(taken.where(Source.image_id.is_not(None)))
     if image_id is None:
         raise PipelineError(
             f"{name}: no such file, and none was taken in from there; give a raw photo, a released "

@@ -9,7 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from db import ReleaseItem, reader
-from pipelines.lineage.finding import Found, Kind, digest_of, find
+from pipelines.lineage.finding import Found, Kind, digest_from, digest_of, find
 from pipelines.lineage.history import (
     PhotoHistory,
     PortraitHistory,
@@ -19,6 +19,7 @@ from pipelines.lineage.history import (
     releases,
 )
 from pipelines.pictures.stored_masks import read_grey
+from pipelines.workspace.addresses import is_address
 from pipelines.workspace.errors import PipelineError, WorkspaceError
 from pipelines.workspace.store import Store
 from pipelines.workspace.workspace import Workspace
@@ -81,28 +82,33 @@ class Explanation:
     released: Sequence[ReleaseHistory]
 
 
-def parse_point(text: str) -> tuple[Path, Point | None]:
-    """Read ``FILE`` or ``FILE:x,y``; a file whose name ends like a point is that file."""
+def parse_point(text: str) -> tuple[Path | str, Point | None]:
+    """Read ``FILE`` or ``FILE:x,y``; a file whose name ends like a point is that file.
+
+    An address of something elsewhere stays text.
+    """
     match = _WITH_POINT.fullmatch(text)
+    kind = str if is_address(text) else Path
     if match is None or Path(text).exists():
-        return Path(text), None
-    return Path(match[1]), Point(int(match[2]), int(match[3]))
+        return kind(text), None
+    return kind(match[1]), Point(int(match[2]), int(match[3]))
 
 
-def explain_file(workspace: Workspace, path: Path, point: Point | None = None) -> Explanation:
+def explain_file(workspace: Workspace, path: Path | str, point: Point | None = None) -> Explanation:
     """Say where a file came from.
 
     Args:
         workspace: opened.
-        path: a released image or mask, a blob, a raw photo, or a copy of one, anywhere.
+        path: a released image or mask, a blob, a raw photo, or a copy of one, anywhere; or the
+            address that a photo was taken in from, which is not asked again.
         point: a pixel of it; of a raw photo, in upright coordinates.
 
     Raises:
         PipelineError: no such file; its bytes are nothing here; the pixel is outside of it.
     """
-    sha256 = digest_of(path)
     with reader(workspace.engine).begin() as connection:
-        found = find(connection, sha256, path.stem)
+        sha256 = digest_of(path) if isinstance(path, Path) else digest_from(connection, path)
+        found = find(connection, sha256, Path(path).stem)
         if found is None:
             raise PipelineError(
                 f"{path}: no image, mask or raw photo of {workspace.paths.root} has these bytes "
@@ -139,7 +145,7 @@ def _size(
     return next((history.crop.size for history in histories), None)
 
 
-def _require_inside(path: Path, point: Point, size: tuple[int, int] | None) -> None:
+def _require_inside(path: Path | str, point: Point, size: tuple[int, int] | None) -> None:
     if size is None:
         raise PipelineError(f"{path}: its size is not known any more, so no pixel of it is")
     width, height = size

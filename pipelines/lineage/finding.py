@@ -12,10 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Forgotten, Image, Mask, Negative, Portrait, ReleaseItem
+from db import Forgotten, Image, Mask, Negative, Portrait, ReleaseItem, Source
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.files import open_regular
 from pipelines.workspace.store import BlobKind, blob_key
+from pipelines.workspace.uris import named_uris
 
 
 class Kind(StrEnum):
@@ -62,6 +63,19 @@ def digest_of(path: Path) -> str:
         ) from None
     except OSError as error:
         raise PipelineError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def digest_from(connection: Connection, address: str) -> str:
+    """SHA-256 of the photo that was taken in from an address, as it was then.
+
+    Raises:
+        PipelineError: none was.
+    """
+    query = sa.select(Image.sha256).join(Source, Source.image_id == Image.id)
+    found = connection.scalar(query.where(Source.uri.in_(named_uris(address))))
+    if found is None:
+        raise PipelineError(f"{address}: no photo was taken in from there; `dataengine list`")
+    return found
 
 
 def named_digest(name: str) -> str:

@@ -118,6 +118,7 @@ def forget_photos(
     progress.begin("forgetting", len(planned.photos), "photos")
     image_ids = [photo.photo_id for photo in planned.photos]
     removed = remove_photos(workspace, image_ids)
+    workspace.sources.finish()
     progress.advance(len(image_ids))
     deleted, server, problem = 0, None, None
     if waiting(workspace):

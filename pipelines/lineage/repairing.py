@@ -28,7 +28,6 @@ from pipelines.workspace.errors import ItemError, PipelineError
 from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.settings import Settings, TeacherSettings
 from pipelines.workspace.store import BlobKind, blob_key
-from pipelines.workspace.uris import read_bytes
 from pipelines.workspace.workspace import Workspace
 from sinet.network_ref import as_ref
 from sinet.run_files import WEIGHTS_FILE
@@ -265,6 +264,6 @@ class _Maker:
 
     def _read(self, uri: str) -> bytes | None:
         try:
-            return read_bytes(uri, max_bytes=self._workspace.settings.decode.max_bytes)
-        except ItemError:
+            return self._workspace.sources.read(uri)
+        except PipelineError:
             return None

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pipelines.origins.licences import licence_of
 from pipelines.origins.origin import MAX_CHARACTERS, Origin
+from pipelines.workspace.addresses import holds_secret, without_query
 from pipelines.workspace.tables import plain_column
 
 _URL: Final = ("url", "image_url", "source_url", "original_url", "media_url", "src", "download_url")
@@ -51,8 +52,8 @@ def origin_said(values: Mapping[str, Any], evidence: str) -> Origin | None:
     stated = _first(said, _LICENCE)
     author = _first(said, _AUTHOR)
     found = Origin(
-        url=_first(said, _URL),
-        page=_first(said, _PAGE),
+        url=_unsigned(_first(said, _URL)),
+        page=_unsigned(_first(said, _PAGE)),
         author=author,
         licence=next(filter(None, (licence_of(said.get(name)) for name in _LICENCE)), None),
         licence_stated=stated,
@@ -63,6 +64,11 @@ def origin_said(values: Mapping[str, Any], evidence: str) -> Origin | None:
     )
     empty = Origin(evidence=(evidence,))
     return None if found == empty else found
+
+
+def _unsigned(text: str | None) -> str | None:
+    """An address without what lets somebody in: it goes into rows and releases."""
+    return text if text is None or not holds_secret(text) else without_query(text)
 
 
 def _opt_outs(said: Mapping[str, str]) -> set[str]:

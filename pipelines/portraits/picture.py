@@ -9,10 +9,10 @@ from PIL import Image, ImageDraw, ImageFont
 from db import reader
 from pipelines.pictures.decode import decode
 from pipelines.portraits.listing import PortraitLine, find_portrait
-from pipelines.workspace.errors import ItemError, PipelineError
+from pipelines.workspace.errors import ItemError, PipelineError, SourceError
 from pipelines.workspace.settings import Settings
+from pipelines.workspace.sources import Sources
 from pipelines.workspace.store import storage_message
-from pipelines.workspace.uris import read_bytes
 from pipelines.workspace.workspace import Workspace
 from sinet.pictures.decode import MAX_PIXELS
 from sinet.pictures.threshold import is_person
@@ -70,13 +70,12 @@ def _image_panel(line: PortraitLine, settings: Settings) -> Image.Image:
     try:
         if line.photo_uri is None:
             raise ItemError("overwritten", "no file has this image's content any longer")
-        data = read_bytes(line.photo_uri, max_bytes=settings.decode.max_bytes)
+        data = Sources(settings).read(line.photo_uri)
         rgb = decode(data, max_pixels=settings.decode.max_pixels).rgb
-    except ItemError as error:
+    except (ItemError, SourceError) as error:
+        why = error.reason if isinstance(error, ItemError) else "unreachable"
         panel = Image.new("RGB", (_PANEL_HEIGHT_PX * 3 // 4, _PANEL_HEIGHT_PX), _PAPER)
-        ImageDraw.Draw(panel).text(
-            (16, 16), f"the image is gone\n({error.reason})", _INK, _font(20)
-        )
+        ImageDraw.Draw(panel).text((16, 16), f"the image is gone\n({why})", _INK, _font(20))
         return panel
     panel = Image.fromarray(rgb)
     draw, width = ImageDraw.Draw(panel), max(2, max(panel.size) // 250)

@@ -22,7 +22,7 @@ from pipelines.pictures.thirds import thirds
 from pipelines.pictures.traits import BRIGHTNESS, SHARPNESS, SHORT_SIDE, SITE
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings import DecodeSettings
-from pipelines.workspace.uris import read_bytes
+from pipelines.workspace.sources import Sources
 
 NOT_KNOWN, ANOTHER, NOT_MEASURED = "not known", "another", "not measured"
 _SITES: Final = 5
@@ -72,7 +72,10 @@ class AuditedPhotos:
 
 
 def look_at_faceless(
-    connection: Connection, uris: Mapping[int, Sequence[str]], limits: DecodeSettings
+    connection: Connection,
+    uris: Mapping[int, Sequence[str]],
+    limits: DecodeSettings,
+    sources: Sources,
 ) -> dict[int, FacelessPhoto]:
     """Measure photos.
 
@@ -80,9 +83,10 @@ def look_at_faceless(
         connection: in a transaction.
         uris: files by image id.
         limits: of decoding.
+        sources: reads them.
     """
     return {
-        image_id: _look(files, limits, _site(connection, image_id))
+        image_id: _look(files, limits, sources, _site(connection, image_id))
         for image_id, files in uris.items()
     }
 
@@ -128,10 +132,12 @@ def audited_slices(
     ]
 
 
-def _look(uris: Sequence[str], limits: DecodeSettings, site: str | None) -> FacelessPhoto:
+def _look(
+    uris: Sequence[str], limits: DecodeSettings, sources: Sources, site: str | None
+) -> FacelessPhoto:
     for uri in uris:
         try:
-            data = read_bytes(uri, max_bytes=limits.max_bytes)
+            data = sources.read(uri)
             rgb = decode(data, max_pixels=limits.max_pixels).rgb
         except ItemError:
             continue  # gone or changed: another copy may be there

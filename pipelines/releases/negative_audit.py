@@ -141,7 +141,8 @@ def judge_negative_audit(
     by = request.by.strip()
     if not by:
         raise PipelineError("say who looked at the photos: --by NAME")
-    listed = {file.uri for file in scan(request.paths)}
+    found = scan(request.paths, sources=workspace.sources, follow=True)
+    listed = {file.uri for file in found}
     with exclusive(workspace, "negatives", "an audit of photos without a face goes on"):
         with reader(workspace.engine).begin() as connection:
             row = _open(connection)
@@ -158,7 +159,8 @@ def judge_negative_audit(
         good = [each for each in row.drawn if listed & set(uris.get(each, ()))]
         with reader(workspace.engine).begin() as connection:
             sample = {each: uris.get(each, []) for each in row.drawn}
-            photos = look_at_faceless(connection, sample, workspace.settings.decode)
+            limits = workspace.settings.decode
+            photos = look_at_faceless(connection, sample, limits, workspace.sources)
         confirmed = _confirm(workspace, good, uris, by, None, progress)
         wrong = set(row.drawn) - confirmed
         errors = len(wrong)

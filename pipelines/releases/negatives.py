@@ -4,10 +4,10 @@ That no face was found proves nothing: people turn their backs. So a photo becom
 when somebody has said that nobody is in it, or an audit of such photos bounds how many show people.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -27,8 +27,7 @@ from db import (
     insert_new,
     reader,
 )
-from pipelines.ingest.scan import scan
-from pipelines.ingest.stages import read_file
+from pipelines.ingest.scan import Given, scan
 from pipelines.origins.origin import Origin, merged
 from pipelines.origins.rows import origins_of, refusals
 from pipelines.pictures.decode import decode, encode_jpeg
@@ -38,7 +37,7 @@ from pipelines.workspace.errors import ItemError, PipelineError
 from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.settings import PolicySettings
 from pipelines.workspace.store import BlobKind
-from pipelines.workspace.uris import read_bytes, uri_path
+from pipelines.workspace.uris import uri_path
 from pipelines.workspace.workspace import Workspace
 
 LONGEST_SIDE_PX = 1024
@@ -52,11 +51,11 @@ class ConfirmRequest:
     """What somebody has seen.
 
     Attributes:
-        paths: folders, files, lists and tars of photos that were ingested.
+        paths: folders, files, lists, archives and addresses of photos that were ingested.
         by: who looked at them.
     """
 
-    paths: Sequence[Path]
+    paths: Sequence[Given]
     by: str
 
 
@@ -93,7 +92,8 @@ def confirm_faceless(
     if not request.by.strip():
         raise PipelineError("say who looked at the photos: --by NAME")
     result = Confirmed()
-    for file in tracked(progress, scan(request.paths), "confirming", "photos"):
+    found = scan(request.paths, sources=workspace.sources, follow=True)
+    for file in tracked(progress, found, "confirming", "photos"):
         try:
             if confirm_file(workspace, file.uri, request.by.strip()):
                 result.new += 1
@@ -163,8 +163,8 @@ def confirm_file(workspace: Workspace, uri: str, by: str, audit_id: int | None =
         WorkspaceError: a blob cannot be written.
     """
     limits = workspace.settings.decode
-    data = read_bytes(uri, max_bytes=limits.max_bytes)
-    sha256 = read_file(data, uri).sha256
+    data = workspace.sources.read(uri)
+    sha256 = hashlib.sha256(data).hexdigest()
     with reader(workspace.engine).begin() as connection:
         query = sa.select(Image.id, Image.outcome).where(Image.sha256 == sha256)
         image = connection.execute(query).one_or_none()

@@ -6,6 +6,7 @@ PipelineError            base: one line for the user, exit code 1
 │   ├── ReadOnlyError    something has to be written, and it was opened to read
 │   └── AccessError      object storage refuses or does not answer (`object_errors`)
 ├── ScanError            a path given on the command line cannot be offered
+│   └── SourceError      a bucket, repository or host as a whole cannot be read
 ├── ItemError            one item (file, image, portrait) failed; the run goes on
 └── ModelError           a detector or teacher cannot be loaded
 """
@@ -48,6 +49,10 @@ class ReadOnlyError(WorkspaceError):
 
 class ScanError(PipelineError):
     """A path given on the command line cannot be offered."""
+
+
+class SourceError(ScanError):
+    """A bucket, a repository or its server cannot be read: no single file's fault; the run ends."""
 
 
 class ModelError(PipelineError):

@@ -1,7 +1,7 @@
 """Buckets through fsspec: any other scheme, of whichever drivers are installed (`hf://`, …)."""
 
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -81,6 +81,24 @@ class FsspecBucket:
 
         for name, info in self._ask(folder, "list", find).items():
             yield _found(posixpath.relpath(name, self._root or "."), info)
+
+    def folder(self, path: str = "") -> tuple[Sequence[Found], Sequence[str]]:
+        """See `Bucket`."""
+        top = self._full(path.strip("/")).rstrip("/")
+
+        def ls() -> Sequence[Mapping[str, Any]]:
+            found: Sequence[Mapping[str, Any]] = self._files.ls(top, detail=True)
+            return found
+
+        try:
+            entries = self._ask(path, "list", ls)
+        except MissingObjectError:
+            return [], []
+        named = [(posixpath.relpath(each["name"], self._root or "."), each) for each in entries]
+        return (
+            [_found(name, each) for name, each in named if each["type"] == "file"],
+            [name for name, each in named if each["type"] == "directory"],
+        )
 
     def create(self, path: str, data: bytes) -> bool:
         """See `Bucket`."""

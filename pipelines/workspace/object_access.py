@@ -9,7 +9,7 @@ line.
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, TypeVar
@@ -98,6 +98,9 @@ class Bucket(Protocol):
 
     def list(self, folder: str = "") -> Iterator[Found]:
         """All objects below a folder, however deep."""
+
+    def folder(self, path: str = "") -> tuple[Sequence[Found], Sequence[str]]:
+        """Objects directly in a folder, and the paths of folders in it, in no certain order."""
 
     def create(self, path: str, data: bytes) -> bool:
         """Write an object unless there is one; False: there is."""

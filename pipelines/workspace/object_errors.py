@@ -26,6 +26,7 @@ _WRONG_CREDENTIALS = {
 _FULL = {"XMinioStorageFull", "QuotaExceeded", "AccountQuotaExceeded", "EntityTooLarge"}
 # Of the statuses that mean "later": the others of 5xx are as they are for ever.
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
+_UNKNOWN_NAME = ("dns error", "Name or service not known", "name resolution", "nodename nor")
 _PASSING_WORDS = (
     "error sending request", "body error", "kind: Timeout", "kind: Connect", "dns error",
     "IncompleteMessage", "Connection reset", "error decoding response body", "ends too early",
@@ -158,8 +159,9 @@ def _trouble(text: str, status: int | None, code: str | None, asked: Asked) -> s
     if status is not None and status >= 500:
         return f"{asked.where}: the server fails ({told}); run the same command again later"
     server = asked.server or asked.bucket
-    if "kind: Connect" in text or "dns error" in text:
-        why = "its name is unknown" if "dns error" in text else "no connection"
+    unknown = any(word in text for word in _UNKNOWN_NAME)
+    if "kind: Connect" in text or unknown:
+        why = "its name is unknown" if unknown else "no connection"
         return f"{asked.where}: {server} does not answer ({why}); check the network and the address"
     if "kind: Timeout" in text or "TimedOut" in text:
         return f"{asked.where}: {server} does not answer in time; run the same command again later"

@@ -1,7 +1,7 @@
 """Buckets through obstore: `s3://`, `gs://`, `az://`, and what `https://` servers hold."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -45,9 +45,11 @@ class ObstoreBucket:
         """See `Bucket`."""
         try:
             return _found(self._ask(path, "read", lambda: self._client.head(path)))
-        except MissingObjectError:
-            pass
-        # The answer to HEAD has no body, which would say if it is the bucket that is missing.
+        except AccessError as error:
+            if error.passes:
+                raise
+        # The answer to HEAD has no body, which would say if it is the bucket that is missing, or
+        # what else is refused.
         try:
             self._ask(path, "read", lambda: self._client.get(path))
         except MissingObjectError:
@@ -118,6 +120,12 @@ class ObstoreBucket:
                 if attempt >= self._patience.attempts or not refused.passes:
                     raise refused from None
                 pause(attempt, self._patience)
+
+    def folder(self, path: str = "") -> tuple[Sequence[Found], Sequence[str]]:
+        """See `Bucket`."""
+        prefix = path.strip("/") or None
+        answer = self._ask(path, "list", lambda: self._client.list_with_delimiter(prefix))
+        return [_found(each) for each in answer["objects"]], list(answer["common_prefixes"])
 
     def create(self, path: str, data: bytes) -> bool:
         """See `Bucket`."""

@@ -303,6 +303,28 @@ class StoreSettings(_Section):
     )
 
 
+class CrawlSettings(_Section):
+    """`[crawls]`: how crawls are read that lie elsewhere; credentials are never a setting."""
+
+    private_addresses: bool = Field(
+        default=False,
+        description="Whether web addresses may lead to this machine and to private networks: lists "
+        "come from strangers.",
+    )
+    timeout_seconds: float = Field(
+        default=60, gt=0, description="For one file from the web, redirects included."
+    )
+    threads: int = Field(
+        default=16, ge=1, le=256, description="Files that a worker fetches at once."
+    )
+    spool_bytes: int = Field(
+        default=4 * 1024**3,
+        ge=0,
+        description="So much of what is fetched is kept on the disk until `ingest` ends; the rest "
+        "is fetched twice, archives in parts.",
+    )
+
+
 class PolicySettings(_Section):
     """`[policy]`: which photos may be used, by where they came from."""
 
@@ -346,6 +368,7 @@ class Settings(_Section):
     release: ReleaseSettings = ReleaseSettings()
     store: StoreSettings = StoreSettings()
     policy: PolicySettings = PolicySettings()
+    crawls: CrawlSettings = CrawlSettings()
 
     @model_validator(mode="after")
     def _working_copy_holds_the_smallest_face(self) -> "Settings":

@@ -66,12 +66,12 @@ def _parquet_rows(path: Path) -> Iterator[Mapping[str, Any]]:
             f"{path}: reading Parquet needs pyarrow: pip install 'portrait-dataengine[export]'"
         ) from error
     with ParquetFile(path) as file:
-        plain = [each.name for each in file.schema_arrow if not _is_heavy(each.type)]
+        plain = [each.name for each in file.schema_arrow if not is_heavy(each.type)]
         for batch in file.iter_batches(columns=plain):
             yield from batch.to_pylist()
 
 
-def _is_heavy(kind: Any) -> bool:
+def is_heavy(kind: Any) -> bool:
     """Columns of bytes or nested values are pictures and the like."""
     return "binary" in str(kind) or str(kind).startswith(("struct", "list", "large_list", "map"))
 

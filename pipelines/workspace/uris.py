@@ -1,20 +1,22 @@
 """File identity: every image of a crawl is named by one URI, and read by it.
 
-A file is `file:///crawl/a%20b.jpg`; a member of an uncompressed tar is
-`file:///crawl/shard.tar#000/a%20b.jpg`. Both parts are percent-encoded byte by byte, so
-names with spaces, quotes, newlines or bytes that are not UTF-8 survive a text column of a
-database unchanged, and a literal `#` (`%23`) can never be taken for the separator.
+A file is `file:///crawl/a%20b.jpg`; a member of an archive is
+`file:///crawl/shard.tar#000/a%20b.jpg`, a row of a Parquet file `file:///crawl/x.parquet#image/7`
+(column and number). What lies elsewhere is named likewise: `s3://bucket/shard.tar#a.jpg`, see
+`pipelines.workspace.addresses`. Both parts are percent-encoded byte by byte, so names with spaces,
+quotes, newlines or bytes that are not UTF-8 survive a text column of a database unchanged, and a
+literal `#` (`%23`) can never be taken for the separator.
 """
 
 import os
 import tarfile
-from collections import Counter
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
+from pipelines.workspace.addresses import address_text, address_uri, is_address, is_remote
+from pipelines.workspace.archives import Index, Member, tar_index_of
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.files import open_regular
 
@@ -23,20 +25,6 @@ DEFAULT_MAX_BYTES = 512 * 1024**2
 
 _SCHEME = "file://"
 _OPEN_TARS = 8  # indexes kept per process: claims walk through the shards in order
-
-
-class TarMember(NamedTuple):
-    """Where the bytes of one regular tar member lie: `size` bytes from `offset`."""
-
-    offset: int
-    size: int
-
-
-class TarIndex(NamedTuple):
-    """What is in a tar: files by name, and how many members are none, by kind."""
-
-    members: Mapping[str, TarMember]
-    not_files: Mapping[str, int]
 
 
 def quote_name(name: bytes) -> str:
@@ -70,16 +58,43 @@ def uri_path(uri: str) -> str:
 
     Bytes that are not UTF-8 appear as lone surrogates (`surrogateescape`), which
     `json.dumps` escapes and `os.fsencode` turns back; they cannot be printed as they are.
+    """
+    container, member = split_member(uri)
+    text = address_text(container) if is_remote(container) else split_uri(container)[0]
+    return text if member is None else f"{text}#{member}"
+
+
+def split_member(uri: str) -> tuple[str, str | None]:
+    """Split a URI into that of a file, wherever it is, and a member's name."""
+    container, separator, member = uri.partition("#")
+    if not separator:
+        return container, None
+    return container, unquote_to_bytes(member).decode("utf-8", "surrogateescape")
+
+
+def with_member(container: str, name: str) -> str:
+    """Return the URI of the member `name` (surrogateescape text) of an archive, wherever it is."""
+    return f"{container}#{quote_name(_member_bytes(name))}"
+
+
+def named_uris(text: str) -> list[str]:
+    """URIs that a person may mean: a path, an address, or one of these with `#member`.
 
     Raises:
-        ValueError: `uri` does not start with `file://`.
+        ScanError: an address that cannot be read, or that holds a key or password.
     """
-    path, member = split_uri(uri)
-    return path if member is None else f"{path}#{member}"
+    if text.lower().startswith(_SCHEME):
+        return [text]
+    make = address_uri if is_address(text) else file_uri
+    container, separator, member = text.partition("#")
+    whole = [] if separator and make is address_uri and text.startswith("http") else [make(text)]
+    return [*whole, with_member(make(container), member)] if separator else whole
 
 
 def read_bytes(uri: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
-    """Return the content of a file or tar member; nothing is ever unpacked to disk.
+    """Return the content of a local file or tar member; nothing is ever unpacked to disk.
+
+    What else a crawl may consist of is read by `pipelines.workspace.sources`.
 
     Raises:
         ItemError: `missing`, `unreadable` (permission, I/O, not a regular file, broken
@@ -91,18 +106,11 @@ def read_bytes(uri: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
     try:
         with open_regular(path) as handle:
             offset, size = _locate(handle, path, member)
-            if size == 0:
-                raise ItemError("empty_file", f"{name!r} is empty: fetch it again.")
-            if size > max_bytes:
-                raise ItemError(
-                    "too_large",
-                    f"{name!r} has {size:,} bytes, more than the limit of {max_bytes:,}: "
-                    "raise the limit or leave the file out.",
-                )
+            require_size(name, size, max_bytes)
             handle.seek(offset)
             data = handle.read(size)
     except OSError as error:
-        raise _access_error(name, error) from error
+        raise access_error(name, error) from error
     if len(data) != size:
         raise ItemError(
             "unreadable",
@@ -110,6 +118,24 @@ def read_bytes(uri: str, *, max_bytes: int = DEFAULT_MAX_BYTES) -> bytes:
             "wait until the crawl has stopped writing, then retry.",
         )
     return data
+
+
+def require_size(name: str, size: int, max_bytes: int) -> None:
+    """Raise ItemError `empty_file` or `too_large` for a size that is not to be read.
+
+    Args:
+        name: of the file, for people.
+        size: in bytes.
+        max_bytes: as `read_bytes`.
+    """
+    if size == 0:
+        raise ItemError("empty_file", f"{name!r} is empty: fetch it again.")
+    if size > max_bytes:
+        raise ItemError(
+            "too_large",
+            f"{name!r} has {size:,} bytes, more than the limit of {max_bytes:,}: "
+            "raise the limit or leave the file out.",
+        )
 
 
 def stat_uri(uri: str) -> tuple[int, int]:
@@ -131,17 +157,14 @@ def stat_uri(uri: str) -> tuple[int, int]:
             size = _locate(handle, path, member)[1]
             return size, os.fstat(handle.fileno()).st_mtime_ns
     except OSError as error:
-        raise _access_error(uri_path(uri), error) from error
+        raise access_error(uri_path(uri), error) from error
 
 
-def tar_index(path: str) -> TarIndex:
-    """Return the files of an uncompressed tar, in the order of the archive.
+def tar_index(path: str) -> Index:
+    """Return the files of an uncompressed tar, see `archives.tar_index_of`.
 
-    Names are surrogateescape text, only ever used as names. Of members with the same name
-    the last counts, as it would on unpacking. A hard link is a file with the bytes of the
-    member that it links to. What has no bytes to seek to is counted: symbolic links, which may
-    lead anywhere, devices and sparse members. The index is kept in a small cache for as long as
-    the tar's size and modification time stay the same.
+    The index is kept in a small cache for as long as the tar's size and modification time stay the
+    same.
 
     Raises:
         tarfile.TarError: not an uncompressed tar, or cut off or damaged at some member.
@@ -152,54 +175,18 @@ def tar_index(path: str) -> TarIndex:
 
 
 @lru_cache(maxsize=_OPEN_TARS)
-def _tar_index(path: str, size: int, mtime_ns: int) -> TarIndex:
+def _tar_index(path: str, size: int, mtime_ns: int) -> Index:
     """`tar_index`, cached under everything that tells one state of the tar from another."""
-    members: dict[str, TarMember] = {}
-    not_files: Counter[str] = Counter()
+    del mtime_ns
     with open_regular(path) as handle:
-        # Explicit: the default encoding follows the locale, and an identity must not.
-        with tarfile.open(
-            fileobj=handle, mode="r:", encoding="utf-8", errors="surrogateescape"
-        ) as archive:
-            while (entry := archive.next()) is not None:
-                # tarfile keeps every TarInfo, 1 kB each; a shard may have millions.
-                archive.members = []  # type: ignore[attr-defined]
-                found = _member(entry, members)
-                if isinstance(found, str):
-                    not_files[found] += 1
-                elif found is not None:
-                    not_files["doubled name"] += members.pop(entry.name, None) is not None
-                    members[entry.name] = found
-                    if found.offset + found.size > size:
-                        raise tarfile.ReadError(f"cut off inside {entry.name!r}")
-            end = archive.offset
-        # tarfile takes a damaged header in the middle for the end of the archive.
-        handle.seek(end)
-        if handle.read(tarfile.BLOCKSIZE).strip(b"\0"):
-            raise tarfile.ReadError(f"damaged header at byte {end:,}")
-    return TarIndex(members, +not_files)
+        return tar_index_of(handle, size)
 
 
-def _member(entry: tarfile.TarInfo, members: Mapping[str, TarMember]) -> TarMember | str | None:
-    """Where a member's bytes lie; why it has none; None for a folder."""
-    if entry.isdir():
-        return None
-    if entry.issparse():
-        return "sparse file"
-    if entry.isreg():
-        return TarMember(entry.offset_data, entry.size)
-    if entry.islnk():
-        return members.get(entry.linkname, "broken link")
-    if entry.issym():
-        return "symbolic link"
-    return "fifo" if entry.isfifo() else "device"
-
-
-def _locate(handle: BinaryIO, path: str, member: str | None) -> TarMember:
+def _locate(handle: BinaryIO, path: str, member: str | None) -> Member:
     """Return where the wanted bytes lie in the open file `handle`."""
     found = os.fstat(handle.fileno())
     if member is None:
-        return TarMember(0, found.st_size)
+        return Member(0, found.st_size)
     try:
         members = _tar_index(path, found.st_size, found.st_mtime_ns).members
     except tarfile.TarError as error:
@@ -216,7 +203,7 @@ def _locate(handle: BinaryIO, path: str, member: str | None) -> TarMember:
         ) from None
 
 
-def _access_error(name: str, error: OSError) -> ItemError:
+def access_error(name: str, error: OSError) -> ItemError:
     """Turn an operating system error into `missing` or `unreadable`."""
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return ItemError(

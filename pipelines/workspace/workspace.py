@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from sqlalchemy.engine import URL, Engine
@@ -31,6 +31,8 @@ from pipelines.workspace.intents import Intents
 from pipelines.workspace.own_files import SETTINGS_FILE
 from pipelines.workspace.owners import Presence, give_up_for_the_dead
 from pipelines.workspace.settings import Settings
+from pipelines.workspace.sources import Sources
+from pipelines.workspace.spool import Spool
 from pipelines.workspace.store import Store, storage_message
 
 DATABASE_FILE = "dataengine.db"
@@ -51,6 +53,11 @@ class WorkspacePaths:
     def store(self) -> Path:
         """Blobs."""
         return self.root / "store"
+
+    @property
+    def spool(self) -> Path:
+        """What was fetched from elsewhere, until `ingest` ends."""
+        return self.root / "spool"
 
     @property
     def releases(self) -> Path:
@@ -184,6 +191,12 @@ class Workspace:
         there = transact(reader(self.engine), owners.present)
         names = set(there) - {self.owner}
         return sorted(names - set(self.presence.dead(names, there)))
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Reads sources; the spool is this workspace's, unless it was opened to read."""
+        spool = Spool(self.paths.spool, self.settings.crawls.spool_bytes)
+        return Sources(self.settings, None if self.read_only else spool)
 
     def settle(self) -> None:
         """Say that all blobs this process has put are named by committed rows, or never will be."""

@@ -35,6 +35,22 @@ ELSEWHERE = {
     "init portraits": "tests/dataengine/test_cli.py",
     "init team": "tests/dataengine/test_postgres.py",
     "migrate-database postgresql:": "tests/dataengine/test_postgres.py",
+    **dict.fromkeys(
+        (
+            "ingest s3:",
+            "ingest hf:",
+            "ingest https:",
+            "ingest --retry-failed s3:",
+            "ingest photos.zip",
+            "ingest ./img2dataset",
+            "ingest train-",
+            "ingest urls.parquet",
+            "ingest addresses.txt",
+            "explain s3:",
+            "forget s3:",
+        ),
+        "tests/dataengine/test_crawl_pages.py",
+    ),
 }
 """Lines that begin so run in these tests."""
 

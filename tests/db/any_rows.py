@@ -44,6 +44,8 @@ def a_row(table: sa.Table) -> dict[str, Any]:
         row[column.name] = ALLOWED.get(column.name, value)
     if table.name == "job":
         row["state"] = "todo"
+    if table.name == "archive":
+        row["uri"] = "s3://bucket/an.tar"
     if table.name == "lock":
         row["name"] = "a lock"
     return row
