@@ -1,12 +1,13 @@
 r"""How fast `ingest` from an S3 server is, against the folder of the same photos.
 
     python benchmarks/crawls.py --shared ../shared [--networks fake|bundled] [--photos 150] \
-        [--rounds 5] [--workers 1]
+        [--rounds 5] [--workers 0]
 
 The server is moto, a process of its own on the loopback interface: it shares the machine's cores
 with what is measured, which a bucket elsewhere does not, and answers at once, which one elsewhere
 does not either. `--latency` puts a pause before each of its answers. Only ratios within a round
-are compared; CPU time is that of `ingest` and its workers alone.
+are compared. CPU time is that of `ingest` alone, all of it if it works without further processes
+(`--workers 0`).
 """
 
 import argparse
@@ -107,7 +108,7 @@ def main() -> None:
     parser.add_argument("--networks", choices=("fake", "bundled"), default="fake")
     parser.add_argument("--photos", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     arguments = parser.parse_args()
     photos = sorted((arguments.shared / "data/crawl/flickr").glob("*.jpg"))[: arguments.photos]

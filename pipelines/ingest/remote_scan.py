@@ -72,7 +72,10 @@ class RemoteScan:
                 "a plain .tar or a .zip"
             )
         if found is None:
-            folder = self._sources.remote(uri).folder(_as_folder(uri))
+            try:
+                folder = self._sources.remote(uri).folder(_as_folder(uri))
+            except ItemError as error:
+                raise SourceError(str(error)) from None
             if not folder.files and not folder.folders:
                 raise ScanError(f"{name}: nothing lies there: check the spelling")
 
@@ -182,7 +185,12 @@ class RemoteScan:
         try:
             listing = self._sources.remote(root).folder(root)
         except ItemError as error:
-            raise SourceError(str(error)) from None
+            self._summary.unreadable.append((address_text(root), str(error)))
+            return
+        if listing.has_unnamed:
+            self._summary.unreadable.append(
+                (address_text(root), "objects whose names have an empty part (//) cannot be read")
+            )
         names = {_name(file.uri): file for file in listing.files}
         folders = {_name(uri.rstrip("/")): uri for uri in listing.folders}
         own = _owner(names)

@@ -46,14 +46,19 @@ class BucketFiles:
         try:
             files, folders = self._bucket(uri).folder(key)
         except AccessError as error:
+            if key.strip("/") and not error.passes and self._lists_above(uri):
+                raise ItemError("unreadable", str(error)) from None
             raise SourceError(str(error)) from None
+        # `a//b` is listed as `a/`, within which it would be found again and again.
+        named = [each for each in folders if each.strip("/") not in ("", key.strip("/"))]
         return RemoteFolder(
+            has_unnamed=len(named) < len(folders),
             files=[
                 _described(child(root, found.path), found)
                 for found in files
                 if found.path != key and not found.path.endswith("/")  # folders' own marks
             ],
-            folders=[child(root, folder.strip("/") + "/") for folder in folders],
+            folders=[child(root, folder.strip("/") + "/") for folder in named],
         )
 
     def read(self, uri: str, max_bytes: int) -> bytes:
@@ -106,6 +111,14 @@ class BucketFiles:
             if not error.passes and self._lets_us_in(uri):
                 raise ItemError("unreadable", str(error)) from None
             raise SourceError(str(error)) from None
+
+    def _lists_above(self, uri: str) -> bool:
+        """Whether the folder that a folder is in can be listed."""
+        try:
+            self._bucket(uri).folder(bucket_and_key(uri)[1].strip("/").rpartition("/")[0])
+        except AccessError:
+            return False
+        return True
 
     def _lets_us_in(self, uri: str) -> bool:
         """Whether the object's folder can be listed."""

@@ -42,10 +42,13 @@ class RemoteFolder:
     Attributes:
         files: objects.
         folders: URIs of longer prefixes, with a slash at their ends.
+        has_unnamed: there are objects below it whose names have an empty part (`//`), which
+            nobody here can ask for.
     """
 
     files: Sequence[RemoteFile]
     folders: Sequence[str]
+    has_unnamed: bool = False
 
 
 class RemoteFiles(Protocol):
@@ -60,7 +63,7 @@ class RemoteFiles(Protocol):
         """An object without its bytes; None if there is none of that name."""
 
     def folder(self, uri: str) -> RemoteFolder:
-        """What is directly under a prefix."""
+        """What is directly under a prefix; `ItemError` if others can be listed, and not this."""
 
     def read(self, uri: str, max_bytes: int) -> bytes:
         """All bytes of an object; they are as many as its server announced."""

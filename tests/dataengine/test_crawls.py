@@ -231,6 +231,18 @@ def test_a_bucket_that_vanishes_fails_no_photo(
     assert photos() == digests(*PHOTOS.values())
 
 
+def test_names_that_cannot_be_asked_for_are_told_and_the_rest_is_taken(
+    run: Run, put: Put, bucket: str
+) -> None:
+    put({"ok.jpg": photo(1), "a%41+b&c=d.jpg": photo(2), "odd/a//b.jpg": photo(3), "dir/": b""})
+    server().client.put_object(Bucket=bucket, Key="/first.jpg", Body=photo(4))
+    taken = summary(run("ingest", f"s3://{bucket}", "--json"))["run"]
+    assert taken["portraits"] == 2
+    told = {each["path"]: each["message"] for each in taken["unreadable"]}
+    assert set(told) == {f"s3://{bucket}/", f"s3://{bucket}/crawl/odd/a/"}
+    assert all("empty p" in message for message in told.values())
+
+
 def test_trouble_on_the_way_is_gone_through(run: Run, way: Road, put: Put) -> None:
     uri = put({**PHOTOS, "s.tar": tar_of({"9.jpg": photo(9)})})
     way.faults = [
