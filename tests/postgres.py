@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from db import copy_rows, open_engine, reader, schema
@@ -30,10 +31,8 @@ USER = "dataengine"
 PASSWORD = "correct horse"
 _TEMPLATE = "dataengine_template"
 _START_SECONDS = 60
+_HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _SETTINGS = {
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
     "autovacuum": "off",
     "shared_buffers": "64MB",
     "max_connections": "60",
@@ -45,8 +44,15 @@ _SETTINGS = {
 class Server:
     """A server that runs; its databases are made from one that has today's tables."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *, flushes: bool = False) -> None:
+        """Make its files and start it.
+
+        Args:
+            programs: folder of PostgreSQL's.
+            flushes: to the disk, as those that are to be trusted do.
+        """
         self._programs = programs
+        self._settings = _SETTINGS if flushes else _SETTINGS | _HASTY
         self._user = "postgres" if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="dataengine-pg-"))
         if self._user is not None:
@@ -127,6 +133,13 @@ class Server:
             time.sleep(0.02)
         return self._process
 
+    def processor_seconds(self) -> float:
+        """That it has taken so far, with its processes that have ended."""
+        own = psutil.Process(self._process.pid)
+        ended = own.cpu_times()
+        alive = [process.cpu_times() for process in own.children()]
+        return ended.children_user + ended.children_system + sum(sum(each[:2]) for each in alive)
+
     def stop(self) -> None:
         """End it and all connections, as an administrator does."""
         self._process.send_signal(signal.SIGINT)
@@ -157,7 +170,7 @@ class Server:
             cwd=self.folder,
         )
         settings = {
-            **_SETTINGS,
+            **self._settings,
             "port": self.port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self.folder,
@@ -188,7 +201,7 @@ class Server:
 @functools.cache
 def server() -> Server:
     """The session's server, started when it is first asked for."""
-    programs = _programs()
+    programs = server_programs()
     if programs is None:
         pytest.skip("no PostgreSQL: apt-get install postgresql")
     started = Server(programs)
@@ -196,7 +209,7 @@ def server() -> Server:
     return started
 
 
-def _programs() -> Path | None:
+def server_programs() -> Path | None:
     """Debian keeps a server's programs outside of PATH, in a folder for each version."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=_version)
     on_path = shutil.which("initdb")

@@ -6,6 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -37,6 +39,8 @@ from pipelines.rounds.promoting import current_run, promote
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace, make_workspace
+from tests.conftest import FAKES
+from tests.pipelines.ingest.runs import ingest
 from tests.postgres import server
 
 SHA = "a" * 64
@@ -248,3 +252,32 @@ def test_workspaces_of_one_database_decide_once(url: str, tmp_path: Path) -> Non
             assert list(connection.scalars(sa.select(ScoreModelRow.id))) == scores[:1]
             assert connection.scalars(sa.select(Image.split)).one() is not None
         assert len(set(scores)) == 1
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_four_workers_take_in_a_crawl_that_is_mostly_copies(tmp_path: Path, times: int) -> None:
+    """Three files in five are copies of others: nobody waits for who waits for him."""
+    crawl = tmp_path / "crawl"
+    crawl.mkdir()
+    picture = cv2.imencode(".jpg", np.full((300, 240, 3), 128, np.uint8))[1].tobytes()
+    for number in range(200):
+        # Copies lie far from each other and in another order: different workers meet them.
+        content = number if number < 80 else (number * 37) % 80
+        data = picture + str(content).encode()
+        (crawl / f"{number:03}.jpg").write_bytes(data)
+    for time in range(20):
+        with server().database(empty=True) as name:
+            environment = {**FAKES, "DATAENGINE_DATABASE": server().url(name)}
+            folder = tmp_path / f"ws{time}"
+            end = ingest(folder, crawl, "--workers", "4", environment=environment)
+            assert end.code == 0, end.err
+            tally = end.summary["run"]
+            assert (tally["files"], tally["duplicates"], tally["failures"]) == (200, 120, {})
+            engine = open_engine(server().url(name))
+            with engine.begin() as connection:
+                for table, number in ((Source, 200), (Image, 80), (Portrait, 80), (Mask, 80)):
+                    assert (
+                        connection.scalar(sa.select(sa.func.count()).select_from(table)) == number
+                    )
+            engine.dispose()
