@@ -256,7 +256,7 @@ def test_workspaces_of_one_database_decide_once(url: str, tmp_path: Path) -> Non
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-def test_four_workers_take_in_a_crawl_that_is_mostly_copies(tmp_path: Path, times: int) -> None:
+def test_four_workers_take_in_a_crawl_that_is_mostly_copies(tmp_path: Path) -> None:
     """Three files in five are copies of others: nobody waits for who waits for him."""
     crawl = tmp_path / "crawl"
     crawl.mkdir()
