@@ -15,6 +15,7 @@ from dataengine.commands import (
     confirm,
     convert,
     demo,
+    diff,
     evaluate,
     explain,
     export,
@@ -28,6 +29,7 @@ from dataengine.commands import (
     models,
     predict,
     relabel,
+    report,
     restore,
     review,
     rounds,
@@ -90,6 +92,8 @@ app.command("status", epilog=status.EPILOG)(status.status)
 app.command("failures", epilog=failures.EPILOG)(failures.failures)
 app.command("list", epilog=list_.EPILOG)(list_.list_)
 app.command("show", epilog=show.EPILOG)(show.show)
+app.command("diff", epilog=diff.EPILOG)(diff.diff)
+app.command("report", epilog=report.EPILOG)(report.report)
 app.command("confirm", epilog=confirm.EPILOG)(confirm.confirm)
 app.command("export", epilog=export.EPILOG)(export.export)
 app.command("models", epilog=models.EPILOG)(models.models)

@@ -53,6 +53,12 @@ from .networks.names import parse_network as parse_network
 from .networks.predicting import Predicted as Predicted
 from .networks.predicting import PredictRequest as PredictRequest
 from .networks.predicting import predict_pictures as predict_pictures
+from .pages.diff import DiffRequest as DiffRequest
+from .pages.diff import diff_releases as diff_releases
+from .pages.difference import Difference as Difference
+from .pages.report import Reported as Reported
+from .pages.report import ReportRequest as ReportRequest
+from .pages.report import write_report as write_report
 from .portraits.failures import Stage as Stage
 from .portraits.failures import list_failures as list_failures
 from .portraits.forgotten import Refused as Refused

@@ -30,6 +30,7 @@ ROOMS = (
     "releases",
     "rounds",
     "lineage",
+    "pages",
 )
 MAX_LINES = 400
 

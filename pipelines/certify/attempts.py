@@ -111,6 +111,24 @@ def begin(
     connection.execute(sa.insert(AttemptItem), rows)
 
 
+def changed(connection: Connection, score_id: int) -> list[tuple[Attempt, str]]:
+    """Attempts that are open or certified and hold no longer, each with the reason.
+
+    Args:
+        connection: in a transaction.
+        score_id: of the score that holds now.
+    """
+    found = []
+    for each in attempts(connection):
+        if each.state not in (AttemptState.OPEN, AttemptState.CERTIFIED):
+            continue
+        if each.score_id != score_id:
+            found.append((each, f"score {score_id} has replaced score {each.score_id}"))
+        elif fingerprint(connection, items(connection, each)) != each.listed_sha256:
+            found.append((each, "masks of its set were replaced or are gone"))
+    return found
+
+
 def end(
     connection: Connection,
     attempt: Attempt,

@@ -146,19 +146,9 @@ def void_changed(workspace: Workspace) -> list[int]:
     score = require_score(workspace)
     voided = []
     with workspace.engine.begin() as connection:
-        for each in ledger.attempts(connection):
-            if each.state not in (AttemptState.OPEN, AttemptState.CERTIFIED):
-                continue
-            reason = None
-            if each.score_id != score.id:
-                reason = f"score {score.id} has replaced score {each.score_id}"
-            elif ledger.fingerprint(connection, ledger.items(connection, each)) != (
-                each.listed_sha256
-            ):
-                reason = "masks of its set were replaced or are gone"
-            if reason is not None:
-                ledger.end(connection, each, AttemptState.VOID, reason)
-                voided.append(each.number)
+        for each, reason in ledger.changed(connection, score.id):
+            ledger.end(connection, each, AttemptState.VOID, reason)
+            voided.append(each.number)
     return voided
 
 

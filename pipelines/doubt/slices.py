@@ -4,9 +4,11 @@ Thirds, because each then has enough portraits to say something, whatever the cr
 limits are printed. Shares of few masks come with exact intervals, as everywhere.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from sqlalchemy.engine import Connection
 
 from db import reader
 from pipelines.doubt.decided import decided_masks
@@ -14,7 +16,8 @@ from pipelines.doubt.stored_traits import known_traits, remember_traits
 from pipelines.pictures.thirds import thirds
 from pipelines.pictures.traits import TITLES
 from pipelines.portraits.reviewer_errors import Rate, rate, told_bad_below
-from pipelines.portraits.standing import MinSource, standings
+from pipelines.portraits.standing import MinSource, Standing, standings
+from pipelines.workspace.store import Store
 from pipelines.workspace.workspace import Workspace
 
 
@@ -98,12 +101,32 @@ def slice_lines(workspace: Workspace) -> list[SliceLine]:
     remember_traits(workspace)
     with reader(workspace.engine).begin() as connection:
         standing = standings(connection, MinSource.ANY)
-        drawn = {
-            each.portrait_id: each.bad
-            for each in decided_masks(connection, workspace.store, told_bad_below(connection))
-            if each.at_random
-        }
         slices = cut(known_traits(connection))
+        return lines_of(connection, workspace.store, slices, standing)
+
+
+def lines_of(
+    connection: Connection,
+    store: Store,
+    slices: Iterable[Slice],
+    standing: Mapping[int, Standing],
+) -> list[SliceLine]:
+    """How the portraits of some slices stand.
+
+    Args:
+        connection: in a transaction.
+        store: of the masks.
+        slices: as `cut` gives them.
+        standing: of all portraits with a mask, by portrait, whatever the source of their masks.
+
+    Raises:
+        WorkspaceError: a blob is missing or damaged.
+    """
+    drawn = {
+        each.portrait_id: each.bad
+        for each in decided_masks(connection, store, told_bad_below(connection))
+        if each.at_random
+    }
     decided = {each for each, of in standing.items() if of.looked_at}
     accepted = {each for each in decided if standing[each].trusted is not None}
     return [

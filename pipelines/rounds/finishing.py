@@ -23,10 +23,8 @@ from sinet.evaluate import Scores, evaluate
 from sinet.json_text import to_json
 from sinet.metrics import paired_bootstrap
 from sinet.networks import build_network
-from sinet.run_files import WEIGHTS_FILE
+from sinet.run_files import SCORES_FILE, WEIGHTS_FILE
 from sinet.training.records import read_log
-
-SCORES_FILE = "test.json"
 
 
 @dataclass(frozen=True)

@@ -13,3 +13,6 @@ CONFIDENCE: Final = 0.95
 
 HELD_OUT: Final = 0.1
 """Part of what there is to learn from that is scored instead, where nothing is set aside."""
+
+PICTURES: Final = 1200
+"""Portraits whose pictures are on a page."""

@@ -28,6 +28,8 @@ DOCUMENTED = {
     ],
     "list": ["--verdict", "<candidate|review|rejected>", "--json", "photo_sha256"],
     "show": ["ID", "--out"],
+    "report": ["OUT.html", "--pictures", "default: 1200", "--open", "--json", "every portrait"],
+    "diff": ["A", "B", "--html", "--json", "only a workspace knows"],
     "bench models": ["[NAME]...", "--data", "--epochs", "--out", "--device"],
     "models": ["--json", "224"],
     "train": [

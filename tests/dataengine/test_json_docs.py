@@ -38,12 +38,15 @@ from pipelines.lineage.history import (
 from pipelines.lineage.report import Report
 from pipelines.networks.slicing import SliceScore, WorstSlice
 from pipelines.origins.origin import Origin
+from pipelines.pages.difference import Difference
+from pipelines.pages.report import Reported
 from pipelines.portraits.failures import Failure
 from pipelines.portraits.forgotten import Refused
 from pipelines.portraits.funnel import Funnel, PhotoCounts
 from pipelines.portraits.listing import PortraitLine
 from pipelines.portraits.reviewer_errors import Rate, ReviewerErrors
 from pipelines.releases.audited_slices import AuditedPhotos
+from pipelines.releases.building import write_checksums
 from pipelines.releases.negative_audit import JudgedAudit
 from pipelines.review.pull import PullResult
 from pipelines.review.push import PushResult
@@ -53,6 +56,7 @@ from pipelines.rounds.history import RoundLine
 from sinet.benchmark import Row
 from sinet.checkpoint import Model, save_checkpoint
 from sinet.evaluate import Scores
+from sinet.files.releases import CHECKSUMS_FILE
 from sinet.metrics import Interval
 from sinet.models import ListedNetwork
 from sinet.networks import build_network
@@ -74,6 +78,7 @@ LINES = (
     "confirm extra/dark-1.png --audit --by anna",
     "status",
     "list",
+    "report page.html --pictures 20",
     "scores show",
     "scores slices",
     "scores drift",
@@ -94,6 +99,9 @@ LINES = (
     "relabel --round 1",
     "relabel --network broken.safetensors",
     "failures",
+    "train --round 2 --config quick.toml --epochs 1",
+    "diff 1 2 --html changed.html",
+    "diff release moved",
     "evaluate run/last.safetensors --data release --split train --limit 2 --worst 1 --out x.png",
     "evaluate run/last.safetensors --data out --split all --compare bundled --resolution 64",
     "evaluate bundled --compare run/last.safetensors --data release --split all --slices",
@@ -117,7 +125,7 @@ LINES = (
     "verify damaged",
     "ingest late --teacher run/last.safetensors",
 )
-CODES = {"verify damaged": 1}
+CODES = {"verify damaged": 1, "diff release moved": 1}
 
 SAME = {
     "review push": PushResult,
@@ -155,7 +163,9 @@ SAME = {
     "decision": ReviewHistory,
     "place": ReleaseHistory,
     "training run": RunHistory,
-    "report": Report,
+    "report": Reported,
+    "diff": Difference,
+    "verification": Report,
     "forgotten photo": Photo,
     "containing release": Containing,
 }
@@ -205,6 +215,15 @@ def prepare(folder: Path, server: FakeGateway) -> None:
     save_checkpoint(folder / "broken.safetensors", Model(network, spec))
     shutil.copytree(folder / "release", folder / "damaged")
     (folder / "damaged/manifest.jsonl").write_text("")
+    moved = Path(shutil.copytree(folder / "release", folder / "moved"))
+    manifest = (moved / "manifest.jsonl").read_text().replace('"split": "test"', '"split": "train"')
+    mask = next((moved / "masks").iterdir())  # and one that is another
+    was = hashlib.sha256(mask.read_bytes()).hexdigest()
+    Image.open(mask).rotate(180).save(mask)
+    now = hashlib.sha256(mask.read_bytes()).hexdigest()
+    (moved / "manifest.jsonl").write_text(manifest.replace(was, now))
+    (moved / CHECKSUMS_FILE).unlink()
+    write_checksums(moved)
 
 
 @pytest.fixture(scope="module")
