@@ -58,6 +58,8 @@ class FormatChoice(StrEnum):
     COCO = "coco"
     WEBDATASET = "webdataset"
     PARQUET = "parquet"
+    HF = "hf"
+    YOLO = "yolo"
 
 
 class MinSourceChoice(StrEnum):

@@ -14,6 +14,7 @@ EPILOG = """
     dataengine export --out ./coco --format coco --min-source human
     dataengine export --out ./portraits --negatives
     dataengine export --out ./shards --round 3 --format webdataset
+    dataengine export --out ./hub --format hf
 """
 
 
@@ -25,7 +26,8 @@ def export(
         typer.Option(
             "--format",
             help="folder: images/, masks/ and lists, as `train --data` reads it; coco: RLE; "
-            "webdataset: tar shards; parquet: for Hugging Face datasets.",
+            "webdataset: tar shards; parquet: tables; hf: a dataset repository of the Hugging Face "
+            "Hub, with README and Croissant; yolo: a polygon a portrait.",
         ),
     ] = FormatChoice.FOLDER,
     min_source: Annotated[

@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection
 from db import Release, ReleaseItem, chunks, reader
 from pipelines.releases.attribution import write_attribution
 from pipelines.releases.entry import Entry
-from pipelines.releases.formats import Format, write
+from pipelines.releases.formats import Format, describe, write
 from pipelines.workspace.errors import PipelineError, WorkspaceError
 from pipelines.workspace.exclusive import exclusive
 from pipelines.workspace.store import storage_message
@@ -115,6 +115,7 @@ def build(
                 file.write(f"{to_json(entry.manifest(), sort_keys=True)}\n")
         write_attribution(partial, entries)
         write_card(partial)
+        describe(form, partial, entries, workspace.settings.release.licence)
         # Everything else is on the disk before the file that says so.
         os.sync()
         checksum = write_checksums(partial)

@@ -41,7 +41,8 @@ DOCUMENTED = {
     ],
     "confirm": ["PATH...", "--by", "--json", "from behind"],
     "export": [
-        "--out", "--negatives", "--format", "<folder|coco|webdataset|parquet>", "--min-source",
+        "--out", "--negatives", "--format",
+        "<folder|coco|webdataset|parquet|hf|yolo>", "--min-source",
         "<human|certified|any>", "--round", "--json", "checksums.txt",
     ],
     "rounds": ["--json", "95 %"],

@@ -10,10 +10,10 @@ from enum import StrEnum
 from pathlib import Path
 
 from pipelines.releases.entry import Entry
-from pipelines.releases.formats import coco, folder, parquet, webdataset
+from pipelines.releases.formats import coco, folder, hf, parquet, webdataset, yolo
 from pipelines.workspace.store import Store
 
-__all__ = ["Format", "check", "write"]
+__all__ = ["Format", "check", "describe", "write"]
 
 
 class Format(StrEnum):
@@ -23,6 +23,8 @@ class Format(StrEnum):
     COCO = "coco"  # images/ and annotations/, masks as run lengths
     WEBDATASET = "webdataset"  # tar files, for training over a network
     PARQUET = "parquet"  # tables, for Hugging Face `datasets`
+    HF = "hf"  # a dataset repository of the Hub: tables, and README.md and Croissant about them
+    YOLO = "yolo"  # a polygon a portrait, for Ultralytics
 
 
 _MODULES = {
@@ -30,6 +32,8 @@ _MODULES = {
     Format.COCO: coco,
     Format.WEBDATASET: webdataset,
     Format.PARQUET: parquet,
+    Format.HF: hf,
+    Format.YOLO: yolo,
 }
 
 
@@ -56,3 +60,19 @@ def write(form: Format, target: Path, entries: Sequence[Entry], store: Store) ->
         WorkspaceError: a blob is missing or damaged, or the folder cannot be written.
     """
     _MODULES[form].write(target, entries, store)
+
+
+def describe(form: Format, target: Path, entries: Sequence[Entry], licence: str | None) -> None:
+    """Write what a format says of the release as a whole, once its card is there.
+
+    Args:
+        form: the layout.
+        target: folder of the release, with portraits, masks and card.
+        entries: as `write`.
+        licence: stated for all photos of which nothing else is known.
+
+    Raises:
+        WorkspaceError: a file cannot be written.
+    """
+    if form is Format.HF:
+        hf.describe(target, entries, licence)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.releases.entry import Entry
+from pipelines.releases.formats.columns import COLUMNS, Kind, table_row
 from pipelines.releases.formats.parts import by_split, needing, writing
 from pipelines.releases.kept import Part
 from pipelines.workspace.store import Store
@@ -14,12 +15,8 @@ from sinet.json_text import to_json
 MAX_SHARD_BYTES = 256 * 1024**2
 ROWS_A_GROUP = 100
 
-_TEXT = (
-    "id", "split", "image_sha256", "mask_sha256", "trust", "mask_source", "producer", "verdict",
-    "decided_at", "photo_sha256",
-)  # fmt: skip
-_JSON = ("scores", "certificate", "origin")
-_NUMBERS = ("width", "height", "portrait_id", "mask_id", "mask_revision", "group_id", "rotation")
+PICTURES = ("image", "mask")
+"""Columns of files, beside the manifest's."""
 
 
 def check() -> None:
@@ -73,10 +70,9 @@ def _write_shard(path: Path, members: Sequence[Entry], store: Store) -> None:
 
 
 def _row(entry: Entry, store: Store) -> dict[str, Any]:
-    row = entry.manifest()
+    row = table_row(entry)
     row["image"] = {"bytes": store.get(entry.image_blob), "path": Path(entry.image_file).name}
     row["mask"] = {"bytes": store.get(entry.mask_blob), "path": Path(entry.mask_file).name}
-    row |= {name: to_json(row[name], sort_keys=True) for name in _JSON if row[name] is not None}
     return row
 
 
@@ -84,19 +80,18 @@ def _schema() -> Any:
     """Columns, and beside them what tells `datasets` that two of them are pictures."""
     import pyarrow as pa
 
+    types = {
+        Kind.TEXT: (pa.string(), _value("string")),
+        Kind.JSON: (pa.string(), _value("string")),
+        Kind.INTEGER: (pa.int64(), _value("int64")),
+        Kind.NUMBER: (pa.float64(), _value("float64")),
+        Kind.FLAG: (pa.bool_(), _value("bool")),
+        Kind.TEXTS: (pa.list_(pa.string()), _list("string")),
+        Kind.INTEGERS: (pa.list_(pa.int64()), _list("int64")),
+    }
     picture = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    fields = [
-        ("image", picture, {"_type": "Image"}),
-        ("mask", picture, {"_type": "Image"}),
-        *((name, pa.string(), _value("string")) for name in _TEXT),
-        *((name, pa.string(), _value("string")) for name in _JSON),
-        *((name, pa.int64(), _value("int64")) for name in _NUMBERS),
-        ("reasons", pa.list_(pa.string()), _list("string")),
-        ("crop_box", pa.list_(pa.int64()), _list("int64")),
-        ("face_height", pa.float64(), _value("float64")),
-        ("audited", pa.bool_(), _value("bool")),
-        ("negative", pa.bool_(), _value("bool")),
-    ]
+    fields = [(name, picture, {"_type": "Image"}) for name in PICTURES]
+    fields += [(name, *types[kind]) for name, (kind, _) in COLUMNS.items()]
     features = {name: feature for name, _, feature in fields}
     metadata = {"huggingface": to_json({"info": {"features": features}})}
     return pa.schema([(name, kind) for name, kind, _ in fields], metadata=metadata)

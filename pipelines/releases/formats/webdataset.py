@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from pipelines.releases.entry import Entry
+from pipelines.releases.formats.columns import plain_row
 from pipelines.releases.formats.parts import by_split, needing, writing
 from pipelines.workspace.store import Store
 from sinet.json_text import to_json
@@ -22,6 +23,9 @@ def check() -> None:
 
 def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
     """Write ``SPLIT-000000.tar``, …: of each portrait NAME.jpg, NAME.mask.png and NAME.json.
+
+    NAME.json is flat and without null, so that whoever guesses types from the first samples
+    guesses right.
 
     Raises:
         PipelineError: webdataset is not installed.
@@ -62,7 +66,7 @@ def _write_split(folder: Path, split: str, members: Sequence[Entry], store: Stor
                         "__key__": entry.name,
                         "jpg": store.get(entry.image_blob),
                         "mask.png": store.get(entry.mask_blob),
-                        "json": to_json(entry.manifest()).encode(),
+                        "json": to_json(plain_row(entry)).encode(),
                     }
                 )
     finally:

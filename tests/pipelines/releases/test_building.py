@@ -172,6 +172,17 @@ def test_a_frozen_round_is_exported_in_any_format(accepted: Workspace, tmp_path:
     assert files(tmp_path / "folder") == files(frozen)
 
 
+def test_a_repository_for_the_hub_is_a_release(accepted: Workspace, tmp_path: Path) -> None:
+    export_release(accepted, ExportRequest(out=tmp_path / "hub", format=Format.HF))
+    listed = (tmp_path / "hub/checksums.txt").read_text()
+    card = (tmp_path / "hub/card.md").read_text()
+    assert card in (tmp_path / "hub/README.md").read_text()
+    described = json.loads((tmp_path / "hub/croissant.json").read_text())
+    assert described["rai:dataAnnotationPlatform"] == "Label Studio"
+    for name in ("README.md", "croissant.json", "data/train-00000-of-00001.parquet"):
+        assert f"  {name}\n" in listed
+
+
 def test_what_was_forgotten_since_is_left_out_of_an_export(
     accepted: Workspace, tmp_path: Path
 ) -> None:

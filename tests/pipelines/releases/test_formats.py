@@ -9,22 +9,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from db import MaskSource, Split, Trust
-from pipelines.pictures.decode import encode_jpeg
+from db import Split
 from pipelines.pictures.stored_masks import read_grey
 from pipelines.releases.entry import Entry
-from pipelines.releases.formats import Format, check, parquet, webdataset, write
+from pipelines.releases.formats import Format, check, describe, parquet, webdataset, write
+from pipelines.releases.formats.columns import plain_row
 from pipelines.workspace.errors import PipelineError, WorkspaceError
 from pipelines.workspace.folder_store import FolderStore
 from pipelines.workspace.store import BlobKind
@@ -32,53 +30,6 @@ from sinet.data.listing import find_samples
 
 Pixels = npt.NDArray[np.uint8]
 DOCUMENT = Path(__file__).parents[3] / "docs/formats.md"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> FolderStore:
-    return FolderStore(tmp_path_factory.mktemp("store"), "test")
-
-
-@pytest.fixture(scope="module")
-def entries(shared: Path, store: FolderStore) -> list[Entry]:
-    """Portraits of EG1800 with their masks by hand, of many sizes; none of them in `val`."""
-    data = shared / "data/eg1800"
-    found = sorted((data / "images").iterdir())[:60:4]
-    return [_entry(number, photo, store) for number, photo in enumerate(found)]
-
-
-def _entry(number: int, photo: Path, store: FolderStore) -> Entry:
-    (drawn,) = (photo.parents[1] / "masks").glob(f"{photo.stem}.*")
-    width, height = 600 - 20 * number, 800 - 7 * number
-    rgb = cv2.resize(np.asarray(Image.open(photo).convert("RGB")), (width, height))
-    mask = cv2.resize(np.asarray(Image.open(drawn).convert("L")), (width, height))
-    mask = np.asarray((mask > 127) * 255, np.uint8)
-    if number == 3:
-        mask[:] = 0  # an empty mask is a mask
-    png = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes()
-    imported = number % 2 == 0
-    return Entry(
-        name=f"{(7 * number) % 15:012x}-0",
-        split=Split.TEST if number % 3 == 0 else Split.TRAIN,
-        trust=Trust.IMPORTED if imported else Trust.ACCEPTED,
-        portrait_id=number + 1,
-        mask_id=number + 1,
-        group_id=1,
-        image_blob=store.put(BlobKind.PORTRAIT, encode_jpeg(rgb, 95)),
-        mask_blob=store.put(BlobKind.MASK, png),
-        width=width,
-        height=height,
-        photo_sha256="ab" * 32,
-        crop_box=(10, 20, 10 + width, 20 + height),
-        face_height=100.5,
-        mask_source=MaskSource.IMPORT if imported else MaskSource.TEACHER,
-        mask_revision=1,
-        producer="somebody",
-        verdict="candidate",
-        reasons=() if imported else ("blurry", "holes"),
-        scores={"area": 0.5} if imported else {"confidence": 0.25 / (number + 1), "area": 0.5},
-        decided_at=None if imported else datetime(2026, 3, 1, 12, tzinfo=UTC),
-    )
 
 
 @pytest.fixture(params=list(Format))
@@ -195,7 +146,7 @@ def test_webdataset_is_read_by_webdataset(
             rgb, mask = truth(entry, store)
             assert np.array_equal(np.asarray(sample["jpg"]), rgb)
             assert np.array_equal(np.asarray(sample["mask.png"].convert("L")), mask)
-            assert sample["json"] == json.loads(json.dumps(entry.manifest()))
+            assert sample["json"] == json.loads(json.dumps(plain_row(entry)))
 
 
 def test_shards_are_bounded_in_bytes(
@@ -265,6 +216,8 @@ def test_the_examples_of_the_documentation(
     chosen: Format, tmp_path: Path, entries: list[Entry], store: FolderStore
 ) -> None:
     written(chosen, tmp_path / "round-3", entries, store)
+    (tmp_path / "round-3/card.md").write_text("# Portraits\n")
+    describe(chosen, tmp_path / "round-3", entries, None)
     section = DOCUMENT.read_text().partition(f"\n## {chosen}\n")[2].partition("\n## ")[0]
     (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     shown = subprocess.run(
@@ -285,6 +238,7 @@ def test_the_examples_of_the_documentation(
         (Format.COCO, "pycocotools.mask"),
         (Format.WEBDATASET, "webdataset.writer"),
         (Format.PARQUET, "pyarrow.parquet"),
+        (Format.HF, "yaml"),
     ],
 )
 def test_a_missing_package_is_named(
