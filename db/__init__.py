@@ -41,7 +41,7 @@ from db.models import (
 from db.origin_models import OriginRow
 from db.owners import Holder, Owner
 from db.postgres import secrets_in, shown_url
-from db.presence_models import LockRow, OwnerRow, WorkspaceRow
+from db.presence_models import LockRow, OwnerRow, PutNoteRow, WorkspaceRow
 from db.quality_models import (
     AttemptItem,
     AttemptState,
@@ -101,6 +101,7 @@ __all__ = [
     "Portrait",
     "PortraitTraits",
     "Purpose",
+    "PutNoteRow",
     "Release",
     "ReleaseItem",
     "RequestState",

@@ -10,6 +10,7 @@ from db import owners, queue
 from db.copying import copy_rows
 from db.engine import open_engine, reader
 from db.errors import DatabaseError
+from db.presence_models import PutNoteRow
 
 
 def copy_database(engine: Engine, target: Path) -> None:
@@ -66,5 +67,6 @@ def _let_nobody_be_at_work(file: Path) -> None:
                 queue.release(connection, name)
             for name in owners.present(connection):
                 owners.leave(connection, name)
+            connection.execute(sa.delete(PutNoteRow))
     finally:
         copied.dispose()

@@ -18,7 +18,7 @@ from db.errors import DatabaseError, SchemaError
 from db.models import Base, JobState
 from db.writing import chunks
 
-_LEFT_OUT: Final = {"owner", "lock"}
+_LEFT_OUT: Final = {"owner", "lock", "put_note"}
 _ROWS: Final = 1000
 
 Told = Callable[[str, int], None]

@@ -1,4 +1,4 @@
-"""The tables of who is at work: processes with their heartbeats, and locks."""
+"""The tables of who is at work: processes with their heartbeats, their notes, and locks."""
 
 from datetime import datetime
 
@@ -17,6 +17,8 @@ class WorkspaceRow(Base):
     id: Column[int] = column(Id, primary_key=True)
     key: Column[str] = column(String(32), unique=True)
     """Random hexadecimal digits, also in the settings file and in the store."""
+    store: Column[str | None] = column(String(32))
+    """Token of the store that holds the blobs; null until it is first opened to write."""
 
 
 class OwnerRow(Base):
@@ -48,3 +50,15 @@ class LockRow(Base):
     owner_id: Column[int] = column(ForeignKey("owner.id", ondelete="CASCADE"), index=True)
     taken_at: Column[datetime] = column(default=utc_now)
     """For people, as `owner.started_at`."""
+
+
+class PutNoteRow(Base):
+    """A blob that a process puts and no row names yet; written by `db.put_notes` alone."""
+
+    __tablename__ = "put_note"
+
+    id: Column[int] = column(Id, primary_key=True)
+    owner: Column[str] = column(String, index=True)
+    """Name of the process."""
+    key: Column[str] = column(String)
+    """Of the blob."""

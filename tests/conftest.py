@@ -138,6 +138,17 @@ def on_either(
         yield
 
 
+@pytest.fixture
+def s3_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """URL of an empty folder in a bucket of this test's; the environment says how to open it."""
+    from tests.object_storage import server
+
+    for name, value in server().environment().items():
+        monkeypatch.setenv(name, value)
+    with server().bucket() as bucket:
+        yield f"s3://{bucket}/some/folder"
+
+
 @pytest.fixture(scope="session")
 def turned(tmp_path_factory: pytest.TempPathFactory) -> "Turned":
     """The engine turned once by docs/python.md; tests copy its folder before they change it."""

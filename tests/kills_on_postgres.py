@@ -1,4 +1,7 @@
-"""The same kills with the rows on a PostgreSQL server: in the end as SQLite, undisturbed."""
+"""The same kills with the rows on a PostgreSQL server, maybe with the blobs in a bucket, too.
+
+In the end all is as on SQLite and in a folder, undisturbed.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -8,7 +11,10 @@ from typing import Any
 
 from db import copy_rows, open_engine, reader, schema
 from tests.kills import NEVER, Command, Tally, campaign, copied, state_differences
+from tests.object_storage import server as storage
 from tests.postgres import server
+
+Beside = Callable[[Path], AbstractContextManager[Mapping[str, str]]]
 
 
 def campaign_on_postgres(
@@ -17,25 +23,52 @@ def campaign_on_postgres(
     folder: Path,
     *,
     compare: Callable[[Path, Path], list[str]] = state_differences,
+    blobs: Callable[[Beside], Beside] = lambda beside: beside,
     **options: Any,
 ) -> Tally:
-    """As `campaign`, against a run that nobody disturbed on SQLite."""
+    """As `campaign`, against a run that nobody disturbed on SQLite and in a folder.
+
+    Args:
+        template, command, folder, compare, options: see `campaign`.
+        blobs: `in_bucket`, or nothing.
+    """
     in_file = copied(template, folder / "in-file")
     with command.runs_in(in_file) as run_once:
         ended = run_once(NEVER)
     assert ended.code == 0, ended.err
     return campaign(
         template,
-        replace(command, beside=on_server(command.beside)),
+        replace(command, beside=on_server(blobs(command.beside))),
         folder,
         compare=lambda _, world: compare(in_file, world),
         **options,
     )
 
 
+def in_bucket(
+    beside: Beside,
+) -> Beside:
+    """Beside the runs in a new world: its blobs in a bucket, and in the end in its folder again."""
+
+    @contextmanager
+    def with_blobs_elsewhere(world: Path) -> Iterator[Mapping[str, str]]:
+        with storage().bucket() as bucket, beside(world) as environment:
+            elsewhere = {
+                "DATAENGINE_STORE__URL": f"s3://{bucket}/store",
+                "DATAENGINE_STORE__CACHE_BYTES": "0",
+            }
+            yield {**environment, **storage().environment(), **elsewhere}
+            for key, data in storage().objects(bucket).items():
+                path = world / "ws" / key
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(data)
+
+    return with_blobs_elsewhere
+
+
 def on_server(
-    beside: Callable[[Path], AbstractContextManager[Mapping[str, str]]],
-) -> Callable[[Path], AbstractContextManager[Mapping[str, str]]]:
+    beside: Beside,
+) -> Beside:
     """Beside the runs in a world: its rows on a server, and in the end in its file again."""
 
     @contextmanager

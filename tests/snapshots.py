@@ -21,7 +21,7 @@ from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import WorkspacePaths, database_url
 
 # Who is at work and with which settings; what two workspaces are told apart by.
-_TABLES_LEFT_OUT = {"owner", "lock", "workspace", "settings_used"}
+_TABLES_LEFT_OUT = {"owner", "lock", "put_note", "workspace", "settings_used"}
 RUN_SPECIFIC = {
     "id", "settings_id",
     "job.attempts", "job.crashes", "job.losses", "job.owner", "job.lease_until", "job.finished_at",

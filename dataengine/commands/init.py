@@ -11,6 +11,7 @@ EPILOG = """
     dataengine init portraits
     dataengine -w portraits ingest ./raw
     dataengine init team --database postgresql://anna@db.example.org/portraits
+    dataengine init shared --store s3://bucket/portraits
 """
 
 
@@ -28,6 +29,15 @@ def init(
             metavar="URL",
         ),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the blobs are kept: `s3://BUCKET/FOLDER`, `gs://…` or `az://…`; its "
+            "credentials come from the environment. Default a folder in the folder.",
+            show_default=False,
+            metavar="URL",
+        ),
+    ] = None,
 ) -> None:
     """Make a workspace: settings, database and store in one folder.
 
@@ -39,5 +49,5 @@ def init(
     from dataengine.context import root_of
 
     root = folder or root_of(context)
-    pipelines.init_workspace(root, database)
+    pipelines.init_workspace(root, database, store)
     print_made(root)

@@ -32,7 +32,7 @@ def _store(workspace: Workspace) -> str:
     there = workspace.settings.review.store_on_server or workspace.store.local_root
     if there is None:
         raise ReviewError(
-            "the crops are in no folder that a server could read: set `store_on_server` in "
-            "`[review]`"
+            "the crops are in no folder that a server could read: mount the store where Label "
+            "Studio runs, and set `store_on_server` in `[review]`"
         )
     return str(there)

@@ -19,12 +19,21 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from db import Release, Run, copy_database, find_damage, open_to_read, reader
+from db import (
+    Release,
+    Run,
+    WorkspaceRow,
+    copy_database,
+    find_damage,
+    open_engine,
+    open_to_read,
+    reader,
+)
 from pipelines.lineage.blobs import count_named, named_blobs
 from pipelines.lineage.report import Report
 from pipelines.lineage.verifying import VerifyRequest, verify_workspace
 from pipelines.workspace.errors import PipelineError, WorkspaceError
-from pipelines.workspace.folder_store import FolderStore
+from pipelines.workspace.folder_store import FOLDER_MARK, FolderStore
 from pipelines.workspace.identity import key_of
 from pipelines.workspace.opening import open_workspace
 from pipelines.workspace.progress import SILENT, Progress
@@ -32,6 +41,7 @@ from pipelines.workspace.store import is_key, storage_message
 from pipelines.workspace.workspace import DATABASE_FILE, Workspace, WorkspacePaths
 
 _PARTIAL = ".partial"
+_URL_LINE = re.compile(r"^(\s*url\s*=.*)$", re.MULTILINE)
 _DATABASE_LINE = re.compile(r"^(\s*database\s*=.*)$", re.MULTILINE)
 
 
@@ -100,6 +110,7 @@ def back_up_workspace(
     result = BackedUp(path=request.out.absolute())
     with _made(request.out) as partial:
         copy_database(workspace.engine, partial / DATABASE_FILE)
+        _let_blobs_be_beside(partial / DATABASE_FILE)
         engine, close = open_to_read(sa.URL.create("sqlite", database=str(partial / DATABASE_FILE)))
         try:
             _copy_blobs(workspace, engine, partial, result, progress)
@@ -190,6 +201,16 @@ def _clear_leftovers(target: Path) -> None:
             continue
 
 
+def _let_blobs_be_beside(database: Path) -> None:
+    """Whatever store the workspace has: its copy's is a folder."""
+    engine = open_engine(sa.URL.create("sqlite", database=str(database)))
+    try:
+        with engine.begin() as connection:
+            connection.execute(sa.update(WorkspaceRow).values(store=FOLDER_MARK))
+    finally:
+        engine.dispose()
+
+
 def _copy_blobs(
     workspace: Workspace, engine: Engine, partial: Path, result: BackedUp, progress: Progress
 ) -> None:
@@ -244,7 +265,12 @@ def _link(source: str, target: str) -> None:
 
 
 def _copy_settings(settings: Path, partial: Path) -> None:
-    """The settings, but for the database's place: the backup's is beside them."""
+    """The settings, but for the places of database and blobs: the backup's are beside them."""
     head, bracket, tables = settings.read_text(encoding="utf-8").partition("\n[")
     head = _DATABASE_LINE.sub(r"# \1  # as it was", head)
+    before, store, after = tables.rpartition("store]\n") if bracket else ("", "", "")
+    if store:
+        own, bracket_after, others = after.partition("\n[")
+        own = _URL_LINE.sub(r"# \1  # as it was", own)
+        tables = before + store + own + bracket_after + others
     (partial / settings.name).write_text(head + bracket + tables, encoding="utf-8")

@@ -117,24 +117,33 @@ def remove_unnamed(workspace: Workspace, keys: Sequence[str], *, dry_run: bool =
     if not keys:
         return result
     store = workspace.store
-    # In this order. What is put after the first line has another version then; what was put before
-    # it is in its process's notes, or these were settled: then a row names it in the third.
+
+    def parted(some: Sequence[str]) -> tuple[list[str], set[str]]:
+        """Those that no row names, and of them those that somebody is about to name."""
+        # In this order: what is struck out of the notes meanwhile is found named.
+        noted = workspace.intents.of(workspace.others_at_work())
+        with reader(workspace.engine).begin() as connection:
+            named = digests(blob.key for blob in named_blobs(connection))
+        left = list(unnamed(some, named))
+        return left, noted.intersection(left)
+
+    def wanted(some: Sequence[str]) -> set[str]:
+        left, noted = parted(some)
+        return set(some).difference(left) | noted
+
+    # Before the notes are read. What is put after the first line has another version then, or the
+    # store asks what is wanted once more; what was put before it is in its process's notes, or
+    # these were settled: then a row names it.
     versions = {key: store.version(key) for key in keys}
-    spared = workspace.intents.of(workspace.others_at_work())
-    with reader(workspace.engine).begin() as connection:
-        named = digests(blob.key for blob in named_blobs(connection))
-    for key in unnamed(keys, named):
-        version = versions[key]
-        if version is None:
-            continue
-        freed = None
-        if key not in spared:
-            freed = store.size(key) if dry_run else store.remove(key, version)
-        if freed is None:
-            result.spared_keys.append(key)
-        else:
-            result.blobs += 1
-            result.blob_bytes += freed
+    left, spared = parted(keys)
+    there = {key: version for key in left if (version := versions[key]) is not None}
+    removable = {key: version for key, version in there.items() if key not in spared}
+    if dry_run:
+        freed = {key: store.size(key) for key in removable}
+    else:
+        freed = store.remove_all(removable, wanted)
+    result.spared_keys = [key for key in there if key not in freed]
+    result.blobs, result.blob_bytes = len(freed), sum(freed.values())
     return result
 
 

@@ -112,19 +112,12 @@ class _Maker:
             return str(error)
         for kind, data in made:
             if blob_key(kind, hashlib.sha256(data).hexdigest()) == key:
-                self._put(key, kind, data)
+                self._workspace.store.put(kind, data, anew=True)
                 return None
         return (
             "what it was made of is there, but gives other bytes here: other versions of "
             "libraries, or another processor"
         )
-
-    def _put(self, key: str, kind: BlobKind, data: bytes) -> None:
-        store = self._workspace.store
-        damaged = store.version(key)
-        if damaged is not None:
-            store.remove(key, damaged)
-        store.put(kind, data)
 
     def _crop(self, key: str) -> list[tuple[BlobKind, bytes]]:
         query = sa.select(

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.workspace.errors import WorkspaceError
@@ -24,6 +24,7 @@ class FakeStore:
         self._blobs: dict[str, bytes] = {}
         self._puts: dict[str, int] = {}
         self._identity: str | None = None
+        self._token: str | None = None
 
     def lose(self, key: str) -> None:
         """Make a blob go missing."""
@@ -39,11 +40,11 @@ class FakeStore:
         """See `Store`."""
         return
 
-    def put(self, kind: BlobKind, data: bytes) -> str:
+    def put(self, kind: BlobKind, data: bytes, *, anew: bool = False) -> str:
         """See `Store`."""
         self._wait()
         key = blob_key(kind, hashlib.sha256(data).hexdigest())
-        if len(self._blobs.get(key, b"")) != len(data):
+        if anew or len(self._blobs.get(key, b"")) != len(data):
             if self.room is not None and len(data) > self.room:
                 raise WorkspaceError(
                     f"{self.where(key)}: no space left on the disk; free some and run the same "
@@ -101,8 +102,16 @@ class FakeStore:
         self._require_key(key)
         return str(self._puts[key]) if key in self._blobs else None
 
-    def remove(self, key: str, version: str) -> int | None:
+    def remove_all(
+        self, versions: Mapping[str, str], wanted: Callable[[Sequence[str]], set[str]]
+    ) -> dict[str, int]:
         """See `Store`."""
+        del wanted  # every `put` is seen
+        freed = {key: self.remove(key, version) for key, version in versions.items()}
+        return {key: size for key, size in freed.items() if size is not None}
+
+    def remove(self, key: str, version: str) -> int | None:
+        """As `FolderStore.remove`."""
         self._wait()
         return None if self.version(key) != version else len(self._blobs.pop(key))
 
@@ -113,6 +122,15 @@ class FakeStore:
     def identify(self, key: str) -> None:
         """See `Store`."""
         self._identity = key
+
+    def token(self) -> str | None:
+        """See `Store`."""
+        return self._token
+
+    def mark(self, token: str) -> str:
+        """See `Store`."""
+        self._token = self._token or token
+        return self._token
 
     def temporaries(self) -> list[Temporary]:
         """See `Store`."""

@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +23,8 @@ _T = TypeVar("_T")
 _TEMPORARY = "tmp"
 IDENTITY_FILE = "workspace-id"
 """Says whose store it is."""
+FOLDER_MARK = "folder"
+"""What tells the folder of a workspace from buckets."""
 _ASIDE = "@"
 _PATIENCE_SECONDS = (0.02, 0.2, 0.5)
 # File systems without finer times would not show a smaller step.
@@ -56,14 +58,14 @@ class FolderStore:
         """See `Store`."""
         return self._absolute
 
-    def put(self, kind: BlobKind, data: bytes) -> str:
+    def put(self, kind: BlobKind, data: bytes, *, anew: bool = False) -> str:
         """See `Store`."""
         key = blob_key(kind, hashlib.sha256(data).hexdigest())
         target = self.root / key
         temporary = self._temporary()
         try:
             self._note(key)
-            if _is_there(target, len(data)):
+            if not anew and _is_there(target, len(data)):
                 return key
             temporary.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -153,12 +155,26 @@ class FolderStore:
         except FileNotFoundError:
             return None
 
+    def remove_all(
+        self, versions: Mapping[str, str], wanted: Callable[[Sequence[str]], set[str]]
+    ) -> dict[str, int]:
+        """See `Store`."""
+        del wanted  # every `put` is seen
+        freed = {key: self.remove(key, version) for key, version in versions.items()}
+        return {key: size for key, size in freed.items() if size is not None}
+
     def remove(self, key: str, version: str) -> int | None:
-        """See `Store`.
+        """Remove a blob, unless it was put since it had this version.
 
         A blob is moved aside before it is looked at again: a `put` that comes later writes it
         anew, one that came earlier has touched it, and then it is moved back; after a kill in
         between `discard_temporaries` does that.
+
+        Returns:
+            Bytes that were freed; None if it was put meanwhile, or is not there.
+
+        Raises:
+            WorkspaceError: this is no key, or the blob cannot be removed.
         """
         target = self.local_path(key)
         aside = self.root / _TEMPORARY / f"{self._owner}.{_ASIDE.join(_parts(key))}"
@@ -196,6 +212,15 @@ class FolderStore:
             temporary.replace(self.root / IDENTITY_FILE)
         except OSError as error:
             raise WorkspaceError(storage_message(self.root / IDENTITY_FILE, error)) from error
+
+    def token(self) -> str:
+        """See `Store`; a folder goes with its workspace, wherever that is moved or copied."""
+        return FOLDER_MARK
+
+    def mark(self, token: str) -> str:
+        """See `Store`."""
+        del token
+        return FOLDER_MARK
 
     def temporaries(self) -> list[Temporary]:
         """See `Store`."""

@@ -80,7 +80,7 @@ class FsspecBucket:
             return found
 
         for name, info in self._ask(folder, "list", find).items():
-            yield _found(posixpath.relpath(name, self._root or "."), info)
+            yield _found(self._below(name), info)
 
     def folder(self, path: str = "") -> tuple[Sequence[Found], Sequence[str]]:
         """See `Bucket`."""
@@ -94,7 +94,7 @@ class FsspecBucket:
             entries = self._ask(path, "list", ls)
         except MissingObjectError:
             return [], []
-        named = [(posixpath.relpath(each["name"], self._root or "."), each) for each in entries]
+        named = [(self._below(each["name"]), each) for each in entries]
         return (
             [_found(name, each) for name, each in named if each["type"] == "file"],
             [name for name, each in named if each["type"] == "directory"],
@@ -135,6 +135,9 @@ class FsspecBucket:
             raise AccessError(
                 f"{self.place.url}: {self.place.scheme}:// gives out no addresses for others"
             ) from None
+
+    def _below(self, name: str) -> str:
+        return posixpath.relpath(name, self._root or ".")
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}"

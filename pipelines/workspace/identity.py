@@ -6,6 +6,7 @@ other whenever a workspace is opened.
 """
 
 import os
+import secrets
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from db import Base, WorkspaceRow, display_name, reader
+from db import Base, WorkspaceRow, display_name, reader, transact
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.store import Store
 
@@ -58,6 +59,60 @@ def require_same(engine: Engine, store: Store, settings: str | None, root: Path)
             "the right one back from a backup, or move the store away; nothing was changed"
         )
     return key
+
+
+def require_same_store(engine: Engine, store: Store, root: Path) -> None:
+    """Hold the store's token against the one that the database knows.
+
+    Two folders may name one database, and then share its key; their stores are two all the same.
+
+    Raises:
+        WorkspaceError: the blobs that the database names are in another store.
+    """
+    with reader(engine).begin() as connection:
+        known = store_known_to(connection)
+        is_needed = names_blobs(connection)
+    told = store.token()
+    if known is None or told == known:
+        return
+    # A token that was lost is written again, but not where the store itself is lost.
+    if told is None and not is_needed:
+        return
+    if told is None and (store.identity() is not None or has_any(store.keys())):
+        return
+    raise _another_store(engine, root)
+
+
+def claim(engine: Engine, store: Store, root: Path) -> None:
+    """Let the database know the store, unless it knows one.
+
+    Raises:
+        WorkspaceError: it knows another, or the store cannot be written.
+    """
+    with reader(engine).begin() as connection:
+        known = store_known_to(connection)
+    token = store.mark(known or secrets.token_hex(8))
+
+    def enter(connection: Connection) -> str | None:
+        unclaimed = sa.update(WorkspaceRow).where(WorkspaceRow.store.is_(None))
+        connection.execute(unclaimed.values(store=token))
+        return store_known_to(connection)
+
+    if known != token and transact(engine, enter) != token:
+        raise _another_store(engine, root)
+
+
+def store_known_to(connection: Connection) -> str | None:
+    """Token of the store whose blobs a database names; None: it knows none yet."""
+    return connection.scalars(sa.select(WorkspaceRow.store)).one()
+
+
+def _another_store(engine: Engine, root: Path) -> WorkspaceError:
+    return WorkspaceError(
+        f"{root}: the blobs that {display_name(engine)} names are in another store than this "
+        "workspace's: name that one (`url` in [store] of dataengine.toml), put the folder `store` "
+        "back, or make a workspace with a database of its own; nothing was changed"
+    )
 
 
 def require_not_lost(engine: Engine, store: Store, settings: str | None, root: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from db import parse_url, secrets_in, shown_url
 from pipelines.workspace.errors import WorkspaceError
+from pipelines.workspace.object_places import parse_place
 from pipelines.workspace.settings_sources import load_settings, settings_template
 from pipelines.workspace.workspace import (
     Workspace,
@@ -15,16 +16,17 @@ from pipelines.workspace.workspace import (
 )
 
 
-def init_workspace(root: Path | str, database: str | None = None) -> None:
+def init_workspace(root: Path | str, database: str | None = None, store: str | None = None) -> None:
     """Make a workspace with its database.
 
     Args:
         root: the folder.
         database: URL, as in the settings; None: what the environment says, or a file in the folder.
+        store: likewise of the bucket for the blobs; None: what the environment says, or a folder.
 
     Raises:
-        WorkspaceError: the folder is a workspace already or cannot be written; or the URL holds a
-            password, which does not belong into a settings file.
+        WorkspaceError: the folder is a workspace already or cannot be written, or the bucket cannot
+            be; or a URL holds a password, which does not belong into a settings file.
         db.DatabaseError: the database cannot be opened, or is another program's.
     """
     root = Path(root)
@@ -36,7 +38,11 @@ def init_workspace(root: Path | str, database: str | None = None) -> None:
                 "stand in dataengine.toml; it is read from PGPASSWORD or ~/.pgpass"
             )
         settings = settings.model_copy(update={"database": database})
-    make_workspace(root, settings_template(database), settings)
+    if store is not None:
+        store = parse_place(store).url
+        in_bucket = settings.store.model_copy(update={"url": store})
+        settings = settings.model_copy(update={"store": in_bucket})
+    make_workspace(root, settings_template(database, store), settings)
 
 
 def init_if_missing(root: Path | str) -> bool:

@@ -294,6 +294,19 @@ class ReleaseSettings(_Section):
 class StoreSettings(_Section):
     """`[store]`: the blobs."""
 
+    url: str | None = Field(
+        default=None,
+        description="Bucket or folder in one: `s3://BUCKET/FOLDER`, `gs://…`, `az://…`; its "
+        "credentials come from the environment, never from here; default the folder `store`.",
+    )
+    cache_bytes: int = Field(
+        default=2 * 10**9,
+        ge=0,
+        description="Of a bucket's blobs, so many bytes are kept on this machine; 0: none.",
+    )
+    cache_folder: str | None = Field(
+        default=None, description="Where; default a folder of the workspace's in ~/.cache."
+    )
     most_removed: float = Field(
         default=0.2,
         ge=0,

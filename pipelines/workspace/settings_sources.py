@@ -16,6 +16,7 @@ from sinet.json_text import to_json
 
 ENVIRONMENT_PREFIX = "DATAENGINE_"
 # As it is set, or as the template has it.
+_URL_LINE = re.compile(r"^# url *=.*$", re.MULTILINE)
 _DATABASE_LINE = re.compile(r"^(?:# *)?database *=.*$", re.MULTILINE)
 
 
@@ -82,11 +83,12 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def settings_template(database: str | None = None) -> str:
+def settings_template(database: str | None = None, store: str | None = None) -> str:
     """Text of a new `dataengine.toml`: every setting with its default, commented out.
 
     Args:
         database: URL that is set in it.
+        store: likewise.
     """
     lines = [
         "# Settings of this workspace. Every line below is a default: uncomment what you change.",
@@ -95,6 +97,10 @@ def settings_template(database: str | None = None) -> str:
     ]
     lines.extend(_template_lines(Settings(), ()))
     text = "\n".join(lines) + "\n"
+    if store is not None:
+        head, section, tail = text.partition("\n[store]\n")
+        line = f"url = {to_json(store, ensure_ascii=False)}"
+        text = head + section + _URL_LINE.sub(lambda _: line, tail, count=1)
     return text if database is None else with_database(text, database)
 
 

@@ -1,13 +1,13 @@
 """Content-addressed blobs: a blob's key is its SHA-256, so it is written once and never changes.
 
 Here is what a store is, whatever keeps the bytes: `folder_store` keeps them in a local folder,
-`fake` in memory, where it fails on demand.
+`object_store` in a bucket, `fake` in memory, where it fails on demand.
 """
 
 import errno
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -54,8 +54,13 @@ class Store(Protocol):
     def local_root(self) -> Path | None:
         """The folder that holds every blob under its key; None if there is no such folder."""
 
-    def put(self, kind: BlobKind, data: bytes) -> str:
+    def put(self, kind: BlobKind, data: bytes, *, anew: bool = False) -> str:
         """Write a blob unless it is there, and return its key.
+
+        Args:
+            kind: of the blob.
+            data: its bytes.
+            anew: write it over whatever is there, which is damaged.
 
         Returns:
             ``KIND/ab/abcd….SUFFIX``.
@@ -117,20 +122,28 @@ class Store(Protocol):
         """Of the blobs that are there, in no order; other files that lie about are none."""
 
     def version(self, key: str) -> str | None:
-        """Something that every `put` of the blob changes; None: it is not there.
+        """Something that writing the blob changes; None: it is not there.
 
         Raises:
             WorkspaceError: this is no key.
         """
 
-    def remove(self, key: str, version: str) -> int | None:
-        """Remove a blob, unless it was put since it had this version.
+    def remove_all(
+        self, versions: Mapping[str, str], wanted: Callable[[Sequence[str]], set[str]]
+    ) -> dict[str, int]:
+        """Remove blobs, unless they were put since they had these versions.
+
+        Args:
+            versions: by key.
+            wanted: tells which of some keys a row names, or somebody at work has noted. Where a
+                `put` leaves no trace on a blob that is there, it is asked once they are gone, and
+                those come back.
 
         Returns:
-            Bytes that were freed; None if it was put meanwhile, or is not there.
+            Bytes that were freed, by key: without those that stayed, or were not there.
 
         Raises:
-            WorkspaceError: this is no key, or the blob cannot be removed.
+            WorkspaceError: this is no key, or a blob cannot be removed.
         """
 
     def identity(self) -> str | None:
@@ -138,6 +151,19 @@ class Store(Protocol):
 
     def identify(self, key: str) -> None:
         """Say to which workspace the blobs belong.
+
+        Raises:
+            WorkspaceError: it cannot be written.
+        """
+
+    def token(self) -> str | None:
+        """What tells this store from any other of the same workspace; None: nothing yet."""
+
+    def mark(self, token: str) -> str:
+        """Give the store a token, unless it has one.
+
+        Returns:
+            The one that it has now.
 
         Raises:
             WorkspaceError: it cannot be written.

@@ -19,21 +19,24 @@ from db import (
     transact,
 )
 from pipelines.workspace.errors import WorkspaceError
-from pipelines.workspace.folder_store import FolderStore
 from pipelines.workspace.identity import (
     KEY_LINE,
     adopt,
+    claim,
     names_blobs,
     require_not_lost,
     require_same,
+    require_same_store,
+    store_known_to,
 )
-from pipelines.workspace.intents import Intents
+from pipelines.workspace.intents import DatabaseIntents, FileIntents, Intents
 from pipelines.workspace.own_files import SETTINGS_FILE
 from pipelines.workspace.owners import Presence, give_up_for_the_dead
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.sources import Sources
 from pipelines.workspace.spool import Spool
 from pipelines.workspace.store import Store, storage_message
+from pipelines.workspace.which_store import store_of
 
 DATABASE_FILE = "dataengine.db"
 
@@ -126,7 +129,7 @@ class Workspace:
         else:
             self.engine = open_engine(url)
             self._close = self.engine.dispose
-        self.store: Store = FolderStore(self.paths.store, "", _refuse_to_note)
+        self.store: Store = store_of(self.paths.store, settings, "", _refuse_to_note)
         try:
             self._open_to_read() if read_only else self._open_to_write()
         except BaseException:
@@ -141,19 +144,25 @@ class Workspace:
                 "brings it up to date"
             )
         require_same(self.engine, self.store, self.settings.id, self.paths.root)
+        require_same_store(self.engine, self.store, self.paths.root)
 
     def _open_to_write(self) -> None:
         self._require_tables()
         schema.upgrade(self.engine)
         key = require_same(self.engine, self.store, self.settings.id, self.paths.root)
+        require_same_store(self.engine, self.store, self.paths.root)
         try:
             self.presence = Presence(self.engine, self.paths.locks)
         except OSError as error:
             raise WorkspaceError(storage_message(self.paths.locks, error)) from error
         self.owner = self.presence.name
-        self.intents = Intents(self.paths.locks, self.owner)
-        self.store = FolderStore(self.paths.store, self.owner, self.intents.note)
+        if self.settings.store.url is None or self.engine.dialect.name == "sqlite":
+            self.intents = FileIntents(self.paths.locks, self.owner)
+        else:
+            self.intents = DatabaseIntents(self.engine, self.owner)
+        self.store = store_of(self.paths.store, self.settings, self.owner, self.intents.note)
         adopt(self.paths.settings, self.store, key)
+        claim(self.engine, self.store, self.paths.root)
 
     def _require_tables(self) -> schema.State:
         """Tables are made by `make_workspace` alone."""
@@ -244,7 +253,7 @@ def make_workspace(root: Path, settings_text: str, settings: Settings | None = N
         raise WorkspaceError(f"{root}: already a workspace; nothing was changed")
     try:
         root.mkdir(parents=True, exist_ok=True)
-        paths.store.mkdir(exist_ok=True)
+        _make_folder_of_blobs(paths, settings or Settings())
         key = _make_database(paths, settings or Settings())
         # Last and exclusively: its presence says that the workspace is complete.
         _write_exclusively(paths.settings, KEY_LINE.format(key=key) + settings_text)
@@ -267,12 +276,12 @@ def complete_workspace(root: Path, settings: Settings) -> bool:
         state = schema.state(engine)
         if state not in (schema.State.MISSING, schema.State.EMPTY):
             return False
-        store = FolderStore(paths.store, "")
+        store = store_of(paths.store, settings, "")
         require_not_lost(engine, store, settings.id, root)
     finally:
         engine.dispose()
     try:
-        paths.store.mkdir(exist_ok=True)
+        _make_folder_of_blobs(paths, settings)
         adopt(paths.settings, store, _make_database(paths, settings))
     except OSError as error:
         raise WorkspaceError(storage_message(root, error)) from error
@@ -292,23 +301,29 @@ def database_url(paths: WorkspacePaths, settings: Settings) -> URL:
 
 def _make_database(paths: WorkspacePaths, settings: Settings) -> str:
     """Make the tables, and give the store their key; what a killed `init` left is completed."""
-    store = FolderStore(paths.store, f"init-{os.getpid()}")
+    store = store_of(paths.store, settings, f"init-{os.getpid()}")
     engine = open_engine(database_url(paths, settings))
     try:
         schema.upgrade(engine)
         key = require_same(engine, store, None, paths.root)
         if store.identity() is None:
             with reader(engine).begin() as connection:
-                if names_blobs(connection):
+                if names_blobs(connection) or store_known_to(connection):
                     raise WorkspaceError(
                         f"{paths.root}: {display_name(engine)} is the database of another "
                         "workspace; name a new one, or put the settings and the store back that "
                         "belong to it"
                     )
             store.identify(key)
+        claim(engine, store, paths.root)
     finally:
         engine.dispose()
     return key
+
+
+def _make_folder_of_blobs(paths: WorkspacePaths, settings: Settings) -> None:
+    if settings.store.url is None:
+        paths.store.mkdir(exist_ok=True)
 
 
 def _refuse_to_note(key: str) -> None:

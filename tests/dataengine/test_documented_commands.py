@@ -34,6 +34,7 @@ ELSEWHERE = {
     "bench models": "tests/dataengine/test_bench.py",
     "init portraits": "tests/dataengine/test_cli.py",
     "init team": "tests/dataengine/test_postgres.py",
+    "init shared": "tests/dataengine/test_object_store.py",
     "migrate-database postgresql:": "tests/dataengine/test_postgres.py",
     **dict.fromkeys(
         (

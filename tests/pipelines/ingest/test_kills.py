@@ -1,24 +1,27 @@
 """SIGKILL at moments spread over a run: whoever is killed, it ends as one nobody disturbed."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.kills import Command, Whom, campaign
-from tests.kills_on_postgres import campaign_on_postgres
+from tests.kills_on_postgres import campaign_on_postgres, in_bucket
 from tests.pipelines.ingest.runs import Run, ingest
 from tests.snapshots import broken_blobs, differences, leftovers, snapshot
 
 EVERYBODY = (Whom.GROUP, Whom.PARENT, Whom.WORKER)
 CAMPAIGN = [pytest.mark.campaign, pytest.mark.timeout(7200)]
+BY_DEFAULT = [("sqlite", 3), ("postgresql", 2), ("postgresql and a bucket", 1)]
 IN_CAMPAIGN = [
     pytest.param("sqlite", 200, marks=CAMPAIGN),
     pytest.param("postgresql", 20, marks=CAMPAIGN),
+    pytest.param("postgresql and a bucket", 20, marks=CAMPAIGN),
 ]
 
 
-@pytest.mark.parametrize(("kind", "kills"), [("sqlite", 3), ("postgresql", 2), *IN_CAMPAIGN])
+@pytest.mark.parametrize(("kind", "kills"), [*BY_DEFAULT, *IN_CAMPAIGN])
 def test_killed_runs_resume_to_the_same_end(
     small_crawl: Path, tmp_path: Path, kind: str, kills: int
 ) -> None:
@@ -29,6 +32,8 @@ def test_killed_runs_resume_to_the_same_end(
         shutil.copy(file, world / f"crawl/{number:02} {file.name}")
     command = Command(arguments=("ingest", "crawl", "--workers", "2"))
     attack = campaign if kind == "sqlite" else campaign_on_postgres
+    if kind.endswith("bucket"):
+        attack = partial(campaign_on_postgres, blobs=in_bucket)
     tally = attack(world, command, tmp_path / "copies", kills=kills, a_copy=5, whom=EVERYBODY)
     assert not tally.differences, "\n".join(tally.differences)
     assert tally.hits["during"] >= 0.9 * kills

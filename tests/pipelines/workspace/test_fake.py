@@ -4,15 +4,28 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.workspace.blob_cache import BlobCache
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.fake import FakeStore
 from pipelines.workspace.folder_store import FolderStore
+from pipelines.workspace.object_places import parse_place
+from pipelines.workspace.object_store import ObjectStore
 from pipelines.workspace.store import BlobKind, Store
 
 
-@pytest.fixture(params=["folder", "fake"])
+@pytest.fixture(params=["folder", "fake", "s3", "fsspec"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "s3":
+        place = parse_place(request.getfixturevalue("s3_folder"))
+        return ObjectStore(place, "a-1-b", cache=BlobCache(tmp_path / "cache", 10**6))
+    if request.param == "fsspec":
+        return ObjectStore(parse_place(f"memory://{tmp_path}"), "a-1-b")
     return FakeStore() if request.param == "fake" else FolderStore(tmp_path / "store", "a-1-b")
+
+
+def remove(store: Store, key: str, version: str, *, wanted: bool = False) -> int | None:
+    """Bytes freed; None: it stayed, since it was put again, or is not there."""
+    return store.remove_all({key: version}, lambda keys: set(keys) if wanted else set()).get(key)
 
 
 def test_stores_agree(store: Store, tmp_path: Path) -> None:
@@ -30,10 +43,11 @@ def test_stores_agree(store: Store, tmp_path: Path) -> None:
         store.copy(first, tmp_path / "copy")
     before = str(store.version(first))
     assert store.put(BlobKind.PORTRAIT, b"pixels") == first
-    assert store.remove(first, before) is None, "it was put again"
-    assert store.remove(first, str(store.version(first))) == 6
+    assert remove(store, first, before, wanted=True) is None, "it was put again"
+    assert store.get(first) == b"pixels"
+    assert remove(store, first, str(store.version(first))) == 6
     assert store.version(first) is None
-    assert store.remove(first, before) is None
+    assert remove(store, first, before) is None
     assert store.sha256(first) == (None, 0)
     for read in (store.get, store.size):
         with pytest.raises(WorkspaceError, match="a blob that the database names cannot be read"):
@@ -43,6 +57,24 @@ def test_stores_agree(store: Store, tmp_path: Path) -> None:
     for ask in (store.get, store.size, store.where, store.sha256, store.version, store.local_path):
         with pytest.raises(WorkspaceError, match="not a key"):
             ask("masks/../../secret")
+
+
+def test_a_damaged_blob_is_written_anew_when_asked(store: Store) -> None:
+    key = store.put(BlobKind.MASK, b"pixels")
+    assert store.put(BlobKind.MASK, b"pixels", anew=True) == key
+    assert store.get(key) == b"pixels"
+
+
+def test_whose_it_is(store: Store) -> None:
+    assert store.identity() is None
+    is_marked = isinstance(store, FolderStore)
+    assert store.token() == ("folder" if is_marked else None)
+    store.identify("workspace")
+    assert store.identity() == "workspace"
+    token = store.mark("first")
+    assert token == ("folder" if is_marked else "first")
+    assert store.mark("second") == store.token() == token
+    assert list(store.keys()) == store.temporaries() == []
 
 
 def test_it_fails_on_demand() -> None:

@@ -65,6 +65,10 @@ def test_all_kinds_do_the_same(kind: str, request: pytest.FixtureRequest, tmp_pa
     assert {each.path: each.size for each in opened.list()} == {
         "masks/a.png": 2560, "masks/b c#%20.png": 1, "other/d": 0,
     }  # fmt: skip
+    files, folders = opened.folder()
+    assert (files, sorted(folders)) == ([], ["masks", "other"])
+    files, folders = opened.folder("other")
+    assert ([each.path for each in files], folders) == (["other/d"], [])
     found = opened.find("masks/a.png")
     assert found is not None
     assert abs(found.modified - datetime.now(UTC)) < timedelta(minutes=1)
