@@ -9,7 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from db import copy_rows, open_engine, reader, schema
+import sqlalchemy as sa
+
+from db import WorkspaceRow, copy_rows, open_engine, reader, schema
+from pipelines.workspace.folder_store import FOLDER_MARK
 from tests.kills import NEVER, Command, Tally, campaign, copied, state_differences
 from tests.object_storage import server as storage
 from tests.postgres import server
@@ -90,6 +93,8 @@ def _bring_back(url: str, file: Path) -> None:
         if schema.check(source):
             with reader(source).begin() as connection:
                 copy_rows(connection, target)
+            with target.begin() as connection:  # as the blobs are brought back, too
+                connection.execute(sa.update(WorkspaceRow).values(store=FOLDER_MARK))
     finally:
         source.dispose()
         target.dispose()
