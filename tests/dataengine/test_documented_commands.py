@@ -33,6 +33,9 @@ ELSEWHERE = {
     "review server": "tests/pipelines/review/test_real_server.py",
     "bench models": "tests/dataengine/test_bench.py",
     "init portraits": "tests/dataengine/test_cli.py",
+    "init team --database postgresql://anna@db.example.org/portraits --store": (
+        "tests/dataengine/test_team.py"
+    ),
     "init team": "tests/dataengine/test_postgres.py",
     "init shared": "tests/dataengine/test_object_store.py",
     "migrate-database postgresql:": "tests/dataengine/test_postgres.py",
