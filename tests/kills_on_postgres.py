@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from db import WorkspaceRow, copy_rows, open_engine, reader, schema
 from pipelines.workspace.folder_store import FOLDER_MARK
+from pipelines.workspace.object_store import MARK_FILE
 from tests.kills import NEVER, Command, Tally, campaign, copied, state_differences
 from tests.object_storage import server as storage
 from tests.postgres import server
@@ -62,6 +63,8 @@ def in_bucket(
             }
             yield {**environment, **storage().environment(), **elsewhere}
             for key, data in storage().objects(bucket).items():
+                if key.endswith(f"/{MARK_FILE}"):  # a folder has none
+                    continue
                 path = world / "ws" / key
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
