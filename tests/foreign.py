@@ -8,9 +8,9 @@ EXCLUDE_NEWER = "2026-11-15T00:00:00Z"
 """As in pyproject.toml: what resolves today resolves tomorrow."""
 
 
-def read_by(package: str, code: str, *arguments: str | Path, **environment: str) -> str:
-    """Run code with a package from the registry, and none of ours; return what it prints."""
-    command = ["uv", "run", "--quiet", "--no-project", "--isolated", "--with", package]
+def read_by(packages: str, code: str, *arguments: str | Path, **environment: str) -> str:
+    """Run code with packages from the registry (`A,B`), none of ours; return what it prints."""
+    command = ["uv", "run", "--quiet", "--no-project", "--isolated", "--with", packages]
     command += ["--exclude-newer", EXCLUDE_NEWER, "python", "-W", "ignore", "-c", code]
     ran = subprocess.run(
         [*command, *map(str, arguments)],

@@ -347,13 +347,13 @@ def test_coco_is_read_by_fiftyone(
         )
         with importer:
             for path, metadata, label in importer:
-                (drawn,) = label["segmentations"].detections if label else (None,)
+                (drawn,) = label.detections if label else (None,)
                 found[path] = drawn and [drawn.label, *drawn.mask.shape, int(drawn.mask.sum())]
         print("FOUND " + json.dumps(found))
     """
     # Without a database, which only its app needs.
     dead = "mongodb://127.0.0.1:1"
-    shown = read_by("fiftyone", code, folder, FIFTYONE_DATABASE_URI=dead)
+    shown = read_by("fiftyone,pycocotools", code, folder, FIFTYONE_DATABASE_URI=dead)
     line = next(each for each in shown.splitlines() if each.startswith("FOUND "))
     found = {Path(path).stem: value for path, value in json.loads(line[6:]).items()}
     train = [each for each in entries[:5] if each.split is Split.TRAIN]
