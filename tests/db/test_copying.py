@@ -55,7 +55,7 @@ def rows_of(engine: Engine) -> dict[str, list[Any]]:
                 for row in connection.execute(sa.select(table).order_by(*table.primary_key))
             ]
             for table in Base.metadata.sorted_tables
-            if table.name not in ("owner", "lock")
+            if table.name not in ("owner", "lock", "put_note")
         }
 
 
