@@ -15,6 +15,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.browser import browser as browser
+
 if TYPE_CHECKING:
     from tests.turned import Turned
 

@@ -1,7 +1,6 @@
 """Pages in a real browser: one of a workspace that was turned once, read by many tests."""
 
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +8,9 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 import pipelines
-from tests.pipelines.review.test_browser import CHROMIUM, FLAGS
 from tests.turned import Turned
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -31,16 +29,6 @@ class Seen:
         """What axe-core finds wrong, in words."""
         found: list[dict[str, Any]] = self.page.evaluate(RULES % AXE)
         return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
 
 
 def seen(browser: Browser, file: Path, *, width: int = 1280, scheme: Any = "light") -> Seen:

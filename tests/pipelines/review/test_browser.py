@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from typer.testing import CliRunner
 
 from dataengine.cli import app
@@ -20,11 +20,6 @@ from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
 from tests.pipelines.review.conftest import masks, push_real, requests, reviews
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 TITLE = "Portraits in the browser"
 NUMBER = ".lsf-current-task__task-id"
 LOADED = ".lsf-image img[src^=blob]"
@@ -56,22 +51,18 @@ def astronauts(
 
 
 @pytest.fixture(scope="module")
-def page(server: RealServer) -> Iterator[Page]:
-    """A browser that is logged in, as large as a small laptop's."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no {CHROMIUM}: apt-get install chromium")
+def page(server: RealServer, browser: Browser) -> Iterator[Page]:
+    """A page that is logged in, as large as a small laptop's."""
     login = server.server.login
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        opened = browser.new_page(viewport={"width": 1280, "height": 800})
-        opened.set_default_timeout(30_000)
-        opened.goto(f"{server.url}/user/login/")
-        opened.fill("input[name=email]", login.email)
-        opened.fill("input[name=password]", login.password)
-        opened.keyboard.press("Enter")
-        opened.wait_for_url(lambda url: "login" not in url)
-        yield opened
-        browser.close()
+    opened = browser.new_page(viewport={"width": 1280, "height": 800})
+    opened.set_default_timeout(30_000)
+    opened.goto(f"{server.url}/user/login/")
+    opened.fill("input[name=email]", login.email)
+    opened.fill("input[name=password]", login.password)
+    opened.keyboard.press("Enter")
+    opened.wait_for_url(lambda url: "login" not in url)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 
 from db import reader
 from pipelines.label_studio import server as servers
@@ -22,7 +22,7 @@ from tests.label_studio import RealServer, start_server
 from tests.pipelines.label_studio.odd_server import Answer, Asked, odd_server
 from tests.pipelines.label_studio.test_foreign import ACCEPT, ODD
 from tests.pipelines.review.conftest import push_real, requests
-from tests.pipelines.review.test_browser import CHROMIUM, FLAGS, LOADED
+from tests.pipelines.review.test_browser import LOADED
 from tests.pipelines.review.test_real_server import choice, shown
 from tests.pipelines.review.test_real_server import client as client
 
@@ -163,7 +163,10 @@ def _forwarded(target: str, asked: Asked) -> Answer:
 
 
 def test_images_are_seen_under_a_path(
-    under_a_path: tuple[str, RealServer], ingested: Any, monkeypatch: pytest.MonkeyPatch
+    under_a_path: tuple[str, RealServer],
+    ingested: Any,
+    browser: Browser,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url, started = under_a_path
     root = started.root / "workspace"
@@ -175,21 +178,19 @@ def test_images_are_seen_under_a_path(
     task = requests(workspace)[0].task_id
     workspace.close()
     login = started.server.login
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page()
-        page.set_default_timeout(30_000)
-        seen: dict[str, int] = {}
-        page.on("response", lambda answer: seen.update({answer.url: answer.status}))
-        page.goto(f"{url}/user/login/")
-        page.fill("input[name=email]", login.email)
-        page.fill("input[name=password]", login.password)
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda where: "login" not in where)
-        page.goto(f"{url}/projects/{pushed.project.server_id}/data?task={task}")
-        page.wait_for_selector(LOADED)
-        width = page.evaluate(f"document.querySelector('{LOADED}').naturalWidth")
-        browser.close()
+    page = browser.new_page()
+    page.set_default_timeout(30_000)
+    seen: dict[str, int] = {}
+    page.on("response", lambda answer: seen.update({answer.url: answer.status}))
+    page.goto(f"{url}/user/login/")
+    page.fill("input[name=email]", login.email)
+    page.fill("input[name=password]", login.password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda where: "login" not in where)
+    page.goto(f"{url}/projects/{pushed.project.server_id}/data?task={task}")
+    page.wait_for_selector(LOADED)
+    width = page.evaluate(f"document.querySelector('{LOADED}').naturalWidth")
+    page.close()
     images = {where: status for where, status in seen.items() if "local-files" in where}
     assert images
     assert set(images.values()) == {200}
