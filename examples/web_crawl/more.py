@@ -42,7 +42,7 @@ WIDE = {
     "DATAENGINE_PORTRAIT__HEADROOM_IN_FACES": "1",
 }
 NOBODY_BELOW = 0.1
-_PARTS, _TRIES, _SHORTEST_PX, _LONGEST_PX = 3, 24, 96, 640
+_PARTS, _TRIES, _SHORTEST_PX, _LONGEST_PX = 2, 6, 96, 640
 
 Pixels = NDArray[np.uint8]
 
@@ -80,7 +80,7 @@ def is_measured(photo: Path) -> bool:
 
 
 def photos_with_room(plan: Plan) -> list[Path]:
-    """Photos of the crawl that may be learnt from and whose portraits leave a fifth of them.
+    """Photos of the crawl that the portraits cut out of them leave half of, and may be learnt from.
 
     Those without a face are among them, but for those left for measuring.
     """
@@ -100,7 +100,7 @@ def photos_with_room(plan: Plan) -> list[Path]:
         photo
         for photo, share in covered.items()
         if photo.is_relative_to(plan.crawl)
-        and share < 0.8
+        and share < 0.5
         and (photo.stem in learnt or (share == 0 and not is_measured(photo)))
     )
 
@@ -141,7 +141,7 @@ def parts_with_nobody(photo: Path, teacher: MeanTeacher) -> Iterator[Pixels]:
     chance = np.random.default_rng(list(photo.name.encode()))
     found = 0
     for _ in range(_TRIES):
-        height = int(min(rgb.shape[0], rgb.shape[1] / 0.75) * chance.uniform(0.2, 1))
+        height = int(min(rgb.shape[0], rgb.shape[1] / 0.75) * chance.uniform(0.4, 1))
         width = int(height * 0.75)
         if width < _SHORTEST_PX or found == _PARTS:
             return

@@ -6,9 +6,11 @@ import math
 import os
 import re
 import shutil
+import sqlite3
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
@@ -251,18 +253,28 @@ def reading(
     return found
 
 
+def asked_plainly(folder: Path) -> set[int]:
+    """Tasks whose answers decide: those to a honeypot or an audit do not."""
+    with closing(sqlite3.connect(folder / "portraits/dataengine.db")) as database:
+        query = "SELECT task_id FROM review_request WHERE purpose = 'review'"
+        return {task_id for (task_id,) in database.execute(query)}
+
+
 def answer_open(folder: Path, server: FakeGateway) -> None:
     """Answer what is open; what was asked first, `asked.jpg`, is fixed when people come again."""
+    plain = asked_plainly(folder)
     waiting = [task for task in server.tasks.values() if not task.annotations]
     for number, task in enumerate(waiting):
         server.answer(task.id, "reject" if number % 3 == 0 else "accept")
     asked = folder / "asked.jpg"
     if not asked.exists():
-        name = Path(waiting[0].image_url).name
+        name = Path(next(each for each in waiting if each.id in plain).image_url).name
         shutil.copy(next((folder / "portraits/store").rglob(name)), asked)
         return
     digest = hashlib.sha256(asked.read_bytes()).hexdigest()
-    task = next(each for each in server.tasks.values() if digest in each.image_url)
+    task = next(
+        each for each in server.tasks.values() if each.id in plain and digest in each.image_url
+    )
     shown = task.mask
     assert shown is not None
     person = np.zeros((shown.height, shown.width), np.bool_)

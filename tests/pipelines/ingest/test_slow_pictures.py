@@ -32,7 +32,7 @@ def slow_jpeg(side: int, scans: int) -> bytes:
     return head + brightness + scan * scans + b"\xff\xd9"
 
 
-@pytest.mark.parametrize("workers", ["0", "1", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("1", marks=pytest.mark.campaign), "2"])
 def test_a_picture_that_decodes_for_minutes_times_out_alone(tmp_path: Path, workers: str) -> None:
     crawl = tmp_path / "crawl"
     for number in range(6):
