@@ -9,6 +9,7 @@ import pytest
 from examples import eg1800_certificate, eg1800_rounds
 
 
+@pytest.mark.campaign
 def test_three_rounds_run_through_and_learn(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
