@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from db import copy_rows, open_engine, reader, schema
@@ -132,13 +131,6 @@ class Server:
                 raise RuntimeError((self.folder / "log").read_text(errors="replace"))
             time.sleep(0.02)
         return self._process
-
-    def processor_seconds(self) -> float:
-        """That it has taken so far, with its processes that have ended."""
-        own = psutil.Process(self._process.pid)
-        ended = own.cpu_times()
-        alive = [process.cpu_times() for process in own.children()]
-        return ended.children_user + ended.children_system + sum(sum(each[:2]) for each in alive)
 
     def stop(self) -> None:
         """End it and all connections, as an administrator does."""
