@@ -13,7 +13,6 @@ from pipelines.ingest.members import members
 from pipelines.ingest.path_lists import LIST_SUFFIXES, EntryKind, entries_of
 from pipelines.ingest.shards import note_of_unfinished, unfinished_shards
 from pipelines.workspace.addresses import (
-    WEB,
     address_text,
     address_uri,
     resolved,
@@ -23,6 +22,7 @@ from pipelines.workspace.addresses import (
 from pipelines.workspace.containers import CONTAINERS, PARQUET, DamagedError, Parquet
 from pipelines.workspace.errors import ItemError, ScanError, SourceError
 from pipelines.workspace.folder_store import IDENTITY_FILE
+from pipelines.workspace.object_places import WEB
 from pipelines.workspace.own_files import OWN_FOLDERS, SETTINGS_FILE, Own
 from pipelines.workspace.remote import RemoteFile
 from pipelines.workspace.sources import Sources

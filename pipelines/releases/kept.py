@@ -14,7 +14,23 @@ from typing import overload
 from pipelines.releases.entry import Entry
 
 
-class KeptEntries(Sequence[Entry]):
+class _Read(Sequence[Entry]):
+    """Entries that are read whenever one is asked for."""
+
+    def _entry(self, place: int) -> Entry:
+        raise NotImplementedError
+
+    @overload
+    def __getitem__(self, index: int) -> Entry: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Entry]: ...
+    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
+        """Read one, or some."""
+        places = range(len(self))[index]
+        return self._entry(places) if isinstance(places, int) else [*map(self._entry, places)]
+
+
+class KeptEntries(_Read):
     """Entries in a file without a name, which goes with the last who holds it.
 
     Every access reads the disk: go through them in order, and not more often than needed.
@@ -39,15 +55,7 @@ class KeptEntries(Sequence[Entry]):
         """Number of entries."""
         return len(self._ends) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> Entry: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Entry]: ...
-    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
-        """Read one, or some."""
-        if isinstance(index, slice):
-            return [self[each] for each in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
+    def _entry(self, place: int) -> Entry:
         start, end = self._ends[place], self._ends[place + 1]
         self._file.flush()
         # Only this process has written the file, which nobody else can open.
@@ -55,7 +63,7 @@ class KeptEntries(Sequence[Entry]):
         return entry
 
 
-class Part(Sequence[Entry]):
+class Part(_Read):
     """Some of other entries, in an order of its own."""
 
     def __init__(self, entries: Sequence[Entry], indices: Iterable[int]) -> None:
@@ -72,12 +80,10 @@ class Part(Sequence[Entry]):
         """Number of entries."""
         return len(self._indices)
 
-    @overload
-    def __getitem__(self, index: int) -> Entry: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Entry]: ...
-    def __getitem__(self, index: int | slice) -> Entry | list[Entry]:
-        """Read one, or some."""
-        if isinstance(index, slice):
-            return [self._entries[each] for each in self._indices[index]]
-        return self._entries[self._indices[index]]
+    def _entry(self, place: int) -> Entry:
+        return self._entries[self._indices[place]]
+
+
+def order_of(names: Sequence[str]) -> list[int]:
+    """Where each stands that comes next by name."""
+    return sorted(range(len(names)), key=names.__getitem__)

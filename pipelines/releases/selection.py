@@ -26,7 +26,7 @@ from pipelines.portraits.standing import (
     standings,
 )
 from pipelines.releases.entry import Entry
-from pipelines.releases.kept import KeptEntries, Part
+from pipelines.releases.kept import KeptEntries, Part, order_of
 from pipelines.releases.negatives import negative_entries
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.settings import PolicySettings
@@ -117,7 +117,7 @@ def select(
     counts = choosing.counts
     test = {name: counts[name] for name in _FATES}
     return Selection(
-        Part(entries, sorted(range(len(names)), key=names.__getitem__)),
+        Part(entries, order_of(names)),
         people,
         CoverageOfTest(portraits=sum(test.values()), **test),
         counts["left out"],

@@ -12,10 +12,9 @@ from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from pipelines.workspace.errors import ScanError
+from pipelines.workspace.object_places import PROVIDERS, WEB
 
-BUCKETS: Final = ("s3", "gs", "az")
 HUB: Final = "hf"
-WEB: Final = ("https", "http")
 _ALIASES: Final = {"gcs": "gs", "azure": "az", "abfs": "az", "abfss": "az", "s3a": "s3"}
 _ADDRESS: Final = re.compile(r"(?!file:)([a-z][a-z0-9+.\-]+)://", re.IGNORECASE)
 # What signs a request or lets somebody in, by names of query parameters in small letters.
@@ -56,8 +55,8 @@ def address_uri(text: str) -> str:
     match = _ADDRESS.match(text)
     scheme = match[1].lower() if match else ""
     scheme = _ALIASES.get(scheme, scheme)
-    if match is None or scheme not in (*BUCKETS, HUB, *WEB):
-        known = ", ".join(f"{each}://" for each in (*BUCKETS, HUB, *WEB))
+    if match is None or scheme not in (*PROVIDERS, HUB, *WEB):
+        known = ", ".join(f"{each}://" for each in (*PROVIDERS, HUB, *WEB))
         raise ScanError(f"{scheme or 'this'}:// is no kind of address known here: give {known}")
     rest = text[match.end() :]
     if scheme in WEB:

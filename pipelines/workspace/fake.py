@@ -6,7 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pipelines.workspace.errors import WorkspaceError
-from pipelines.workspace.store import BlobKind, Temporary, blob_key, digest_of, is_key
+from pipelines.workspace.store import (
+    BlobKind,
+    Temporary,
+    blob_key,
+    digest_of,
+    is_key,
+    removed_each,
+)
 
 
 class FakeStore:
@@ -107,8 +114,7 @@ class FakeStore:
     ) -> dict[str, int]:
         """See `Store`."""
         del wanted  # every `put` is seen
-        freed = {key: self.remove(key, version) for key, version in versions.items()}
-        return {key: size for key, size in freed.items() if size is not None}
+        return removed_each(self.remove, versions)
 
     def remove(self, key: str, version: str) -> int | None:
         """As `FolderStore.remove`."""

@@ -16,6 +16,7 @@ from pipelines.workspace.store import (
     blob_key,
     digest_of,
     is_key,
+    removed_each,
     storage_message,
 )
 
@@ -160,8 +161,7 @@ class FolderStore:
     ) -> dict[str, int]:
         """See `Store`."""
         del wanted  # every `put` is seen
-        freed = {key: self.remove(key, version) for key, version in versions.items()}
-        return {key: size for key, size in freed.items() if size is not None}
+        return removed_each(self.remove, versions)
 
     def remove(self, key: str, version: str) -> int | None:
         """Remove a blob, unless it was put since it had this version.

@@ -24,8 +24,8 @@ _WRONG_CREDENTIALS = {
     "AuthenticationFailed", "TokenRefreshRequired",
 }  # fmt: skip
 _FULL = {"XMinioStorageFull", "QuotaExceeded", "AccountQuotaExceeded", "EntityTooLarge"}
-# Of the statuses that mean "later": the others of 5xx are as they are for ever.
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses that mean "later": the others of 5xx are as they are for ever."""
 _UNKNOWN_NAME = ("dns error", "Name or service not known", "name resolution", "nodename nor")
 _PASSING_WORDS = (
     "error sending request", "body error", "kind: Timeout", "kind: Connect", "dns error",
@@ -116,7 +116,7 @@ def refusal(error: Exception, asked: Asked) -> AccessError:
         return AccessError(_no_credentials(asked))
     if "169.254." in text:  # asked of a cloud's own machines, in the end
         return AccessError(_no_credentials(asked))
-    passes = isinstance(error, TimeoutError | ConnectionError) or status in _PASSING
+    passes = isinstance(error, TimeoutError | ConnectionError) or status in PASSING
     passes = passes or any(word in text for word in _PASSING_WORDS)
     return AccessError(_trouble(text, status, code, asked), passes=passes)
 

@@ -229,8 +229,9 @@ class ObjectStore:
             return False
         # Of a PUT in one piece, unless the server encrypts with a key of its owner's.
         md5 = _MD5.fullmatch(found.e_tag or "")
-        told = md5 is None or self.place.scheme != "s3"
-        return told or md5[1] == hashlib.md5(data, usedforsecurity=False).hexdigest()  # type: ignore[index]
+        if md5 is None or self.place.scheme != "s3":
+            return True
+        return md5[1] == hashlib.md5(data, usedforsecurity=False).hexdigest()
 
     def _whole(self, key: str) -> bytes:
         """A blob from the bucket, checked."""

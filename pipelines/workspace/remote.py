@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final, Protocol
 from urllib.parse import quote
 
-from pipelines.workspace.addresses import BUCKETS, HUB, scheme_of
+from pipelines.workspace.addresses import HUB, scheme_of
 from pipelines.workspace.errors import ItemError
+from pipelines.workspace.object_places import PROVIDERS
 from pipelines.workspace.settings import CrawlSettings
 
 _FIRST_WINDOW: Final = 64 * 1024
@@ -81,7 +82,7 @@ def remote_files(uri: str, settings: CrawlSettings) -> RemoteFiles:
     Raises:
         SourceError: the library that reads its kind is not installed.
     """
-    if scheme_of(uri) in (*BUCKETS, HUB):
+    if scheme_of(uri) in (*PROVIDERS, HUB):
         from pipelines.workspace.bucket_files import BucketFiles
 
         return BucketFiles(settings)

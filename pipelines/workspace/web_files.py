@@ -6,7 +6,6 @@ leads, is checked where the connection is made, so that no second answer of a na
 from the one that was checked.
 """
 
-import random
 import socket
 import ssl
 import time
@@ -22,13 +21,14 @@ import httpcore
 
 from pipelines.workspace.addresses import without_query
 from pipelines.workspace.errors import ItemError
+from pipelines.workspace.object_access import Patience, pause
+from pipelines.workspace.object_errors import PASSING
 from pipelines.workspace.remote import RemoteFile, RemoteFolder, changed, missing
 from pipelines.workspace.settings import CrawlSettings
 
 _T = TypeVar("_T")
 _REDIRECTS: Final = 5
-_ATTEMPTS: Final = 3
-_RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+_PATIENCE: Final = Patience(attempts=3, first_seconds=1.0)
 _NAT64: Final = ip_network("64:ff9b::/96")
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -104,15 +104,19 @@ class WebFiles:
 
     def find(self, uri: str) -> RemoteFile | None:
         """See `RemoteFiles`."""
-        for method in ("HEAD", "GET"):
-            with self._answer(method, uri) as (status, headers, _):
-                if status in (404, 410):
-                    return None
-                if status in (403, 405, 501) and method == "HEAD":
-                    continue  # servers that let nobody ask for a head alone
-                self._require_ok(uri, status)
-                return _described(uri, headers)
-        return None
+
+        def look() -> RemoteFile | None:
+            for method in ("HEAD", "GET"):
+                with self._answer(method, uri) as (status, headers, _):
+                    if status in (404, 410):
+                        return None
+                    if status in (403, 405, 501) and method == "HEAD":
+                        continue  # servers that let nobody ask for a head alone
+                    self._require_ok(uri, status)
+                    return _described(uri, headers)
+            return None
+
+        return self._tried(uri, look)
 
     def folder(self, uri: str) -> RemoteFolder:
         """The web has no folders."""
@@ -122,7 +126,7 @@ class WebFiles:
         """See `RemoteFiles`."""
 
         def whole() -> bytes:
-            with self._answer("GET", uri, attempts=1) as (status, headers, chunks):
+            with self._answer("GET", uri) as (status, headers, chunks):
                 self._require_ok(uri, status)
                 return b"".join(_bounded(uri, headers, chunks, max_bytes))
 
@@ -135,7 +139,7 @@ class WebFiles:
             asked["If-Match"] = file.version
 
         def part() -> bytes:
-            with self._answer("GET", file.uri, asked, attempts=1) as (status, headers, chunks):
+            with self._answer("GET", file.uri, asked) as (status, headers, chunks):
                 if status in (412, 416):
                     raise changed(file.uri)
                 self._require_ok(file.uri, status)
@@ -154,7 +158,7 @@ class WebFiles:
         def saved() -> None:
             target.seek(0)
             target.truncate()
-            with self._answer("GET", file.uri, attempts=1) as (status, headers, chunks):
+            with self._answer("GET", file.uri) as (status, headers, chunks):
                 self._require_ok(file.uri, status)
                 if file.version is not None and _described(file.uri, headers).version not in (
                     None,
@@ -168,27 +172,23 @@ class WebFiles:
 
     def _tried(self, uri: str, work: Callable[[], _T]) -> _T:
         """Do something again, with a growing pause, if it may go well the next time."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, _PATIENCE.attempts + 1):
             try:
                 return work()
             except _AgainError as error:
-                if attempt == _ATTEMPTS:
+                if attempt == _PATIENCE.attempts:
                     raise ItemError(
                         "unreachable", f"{uri!r}: {error}; try again later with --retry-failed"
                     ) from error
-                time.sleep(random.uniform(0.5, 1) * 0.4 * 2**attempt)  # noqa: S311
+                pause(attempt, _PATIENCE)
         raise AssertionError
 
     @contextmanager
     def _answer(
-        self, method: str, uri: str, headers: Mapping[str, str] | None = None, attempts: int = 0
+        self, method: str, uri: str, headers: Mapping[str, str] | None = None
     ) -> Iterator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
         """Status, headers in small letters and content of what an address leads to."""
-        if attempts == 0:
-            opened = self._tried(uri, lambda: self._open(method, uri, headers or {}))
-        else:
-            opened = self._open(method, uri, headers or {})
-        response, deadline = opened
+        response, deadline = self._open(method, uri, headers or {})
         try:
             yield response.status, _headers(response), _timed(response, deadline)
         finally:
@@ -202,7 +202,7 @@ class WebFiles:
         for _ in range(_REDIRECTS + 1):
             response = self._ask(method, target, uri, headers, deadline)
             if response.status not in _MOVED:
-                if response.status in _RETRIED:
+                if response.status in PASSING:
                     response.close()
                     raise _AgainError(f"its server is not able to answer now ({response.status})")
                 return response, deadline

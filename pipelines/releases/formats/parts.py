@@ -7,7 +7,7 @@ from pathlib import Path
 
 from db import Split
 from pipelines.releases.entry import Entry
-from pipelines.releases.kept import Part
+from pipelines.releases.kept import Part, order_of
 from pipelines.workspace.errors import PipelineError, WorkspaceError
 from pipelines.workspace.store import Store, storage_message
 from sinet import batching
@@ -19,7 +19,7 @@ _PIECE = 64
 
 def in_order(entries: Sequence[Entry]) -> Part:
     """Entries by name, whatever order they came in."""
-    return Part(entries, _sorted([entry.name for entry in entries]))
+    return Part(entries, order_of([entry.name for entry in entries]))
 
 
 def by_split(entries: Sequence[Entry]) -> dict[Split, Part]:
@@ -28,7 +28,7 @@ def by_split(entries: Sequence[Entry]) -> dict[Split, Part]:
     for entry in entries:
         names.append(entry.name)
         splits.append(entry.split)
-    order = _sorted(names)
+    order = order_of(names)
     parts = {
         split: Part(entries, (each for each in order if splits[each] is split)) for split in Split
     }
@@ -77,11 +77,6 @@ def writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise WorkspaceError(storage_message(Path(error.filename or folder), error)) from error
-
-
-def _sorted(names: Sequence[str]) -> list[int]:
-    """Where each comes that is next by name."""
-    return sorted(range(len(names)), key=names.__getitem__)
 
 
 @contextmanager
