@@ -1,4 +1,4 @@
-"""The weights that come with the package, and what the README says of them."""
+"""The weights that come with the package, and what docs/results.md and README say of them."""
 
 import re
 from pathlib import Path
@@ -19,10 +19,15 @@ ROOT = Path(__file__).parents[2]
 LARGEST_BYTES = {"sinet:bundled": 500_000, "bundled": 6_000_000}
 
 
-def readme_table() -> dict[str, dict[str, str]]:
-    """Column → row → cell of the README's table of results."""
-    lines = (ROOT / "README.md").read_text().splitlines()
-    start = next(number for number, line in enumerate(lines) if line.startswith("| | `sinet:b"))
+def results_table() -> dict[str, dict[str, str]]:
+    """Column → row → cell of the page's table of results."""
+    return table(ROOT / "docs/results.md", "| | `sinet:b")
+
+
+def table(page: Path, begin: str) -> dict[str, dict[str, str]]:
+    """Column → row → cell of the table whose first line begins so."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith(begin))
     rows = []
     for line in lines[start:]:
         if not line.startswith("|"):
@@ -55,8 +60,8 @@ def test_sinet_finds_the_astronaut(astronaut: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("column", ["sinet:bundled", "authors' checkpoint", "bundled"])
-def test_the_readme_tells_what_is_measured(shared: Path, column: str) -> None:
-    told = readme_table()[column]
+def test_the_page_tells_what_is_measured(shared: Path, column: str) -> None:
+    told = results_table()[column]
     name = {"authors' checkpoint": shared / "weights/sinet_official.pth"}.get(column, column)
     model = load_person_model(name)
     known = cost(model)
@@ -80,8 +85,25 @@ def leading_number(cell: str) -> float:
 
 
 @pytest.mark.parametrize(("row", "photos"), [("in the street", "street"), ("faces", "faces")])
-def test_the_readme_tells_how_it_does_on_other_photos(shared: Path, row: str, photos: str) -> None:
-    told = readme_table()["sinet:bundled"][f"{row}: mean / worst slice"]
+def test_the_page_tells_how_it_does_on_other_photos(shared: Path, row: str, photos: str) -> None:
+    told = results_table()["sinet:bundled"][f"{row}: mean / worst slice"]
     model = load_person_model("sinet:bundled")
     mean = evaluate(model, find_samples(shared / "data/webval" / photos)).mean
     assert leading_number(told) == pytest.approx(100 * mean.native_iou, abs=0.02)
+
+
+def test_the_readme_tells_the_same() -> None:
+    told, results = table(ROOT / "README.md", "| | parameters"), results_table()
+    rows = {
+        "parameters": "parameters",
+        "EG1800": "native IoU",
+        "street": "in the street: mean / worst slice",
+        "faces": "faces: mean / worst slice",
+    }
+    assert list(told) == list(rows)
+    for column, row in rows.items():
+        said = [cell.replace(",", "") for cell in told[column].values()]
+        expected = [results[network][row].replace(",", "") for network in results]
+        assert [leading_number(cell) for cell in said] == [
+            leading_number(cell) for cell in expected
+        ]
