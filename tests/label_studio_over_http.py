@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from pipelines.label_studio.connecting import KEY_VARIABLE, URL_VARIABLE
 from pipelines.label_studio.fake import FakeGateway, FakeTask
 from pipelines.label_studio.foreign import Moment
-from pipelines.label_studio.gateway import Annotation, Brush, NewTask, ServerProject
+from pipelines.label_studio.gateway import Annotation, Brush, NewTask, ServedFolder, ServerProject
 from pipelines.label_studio.screen import IMAGE, MASK, SAMPLE_ID
 from tests.pipelines.label_studio.odd_server import WHOAMI, Answer, Asked, odd_server
 
@@ -85,7 +85,7 @@ class _Api:
             case "GET", "api", "storages", "localfiles":
                 return Answer(body=[])
             case "POST", "api", "storages", "localfiles":
-                self._gateway.serve_folder(body["project"], body["path"])
+                self._gateway.serve(body["project"], ServedFolder(body["path"]))
                 return Answer(201, {"id": 1, **body})
             case "POST", "api", "projects", number, "import":
                 ids = self._gateway.import_tasks(int(number), list(map(_new_task, body)))

@@ -18,6 +18,8 @@ from pipelines.label_studio.gateway import (
     Brush,
     FoundTask,
     NewTask,
+    ServedBucket,
+    ServedFolder,
     ServerProject,
     UpdatedTask,
 )
@@ -77,7 +79,7 @@ class FakeGateway:
         self.projects: dict[int, ServerProject] = {}
         self.tasks: dict[int, FakeTask] = {}
         self.calls: dict[str, int] = defaultdict(int)
-        self.folders: set[tuple[int, str]] = set()
+        self.served: set[tuple[int, ServedFolder | ServedBucket]] = set()
         self.lookups_until_late = 2
         self.most_tasks_a_request: int | None = None
         self.shows_images = True
@@ -175,13 +177,14 @@ class FakeGateway:
             number: task for number, task in self.tasks.items() if task.project_id != project_id
         }
 
-    def serve_folder(self, project_id: int, path: str) -> None:
-        """See `Gateway.serve_folder`."""
-        self._call("serve_folder")
-        self.folders.add((project_id, path))
+    def serve(self, project_id: int, source: ServedFolder | ServedBucket) -> None:
+        """See `Gateway.serve`."""
+        self._call("serve")
+        self.served.add((project_id, source))
 
-    def serves(self, image_url: str) -> bool:
+    def serves(self, project_id: int, image_url: str) -> bool:
         """See `Gateway.serves`."""
+        del project_id
         self._call("serves")
         return self.shows_images and image_url.endswith(".jpg")
 

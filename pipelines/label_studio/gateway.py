@@ -30,7 +30,8 @@ class NewTask:
 
     Attributes:
         key: opaque id, in the task's data.
-        image_url: as the reviewer's browser asks the server for it.
+        image_url: as the reviewer's browser asks the server for it, or ``s3://…`` of a bucket
+            that the project serves.
         mask: the prediction that is shown.
     """
 
@@ -123,6 +124,36 @@ class ServerProject:
     description: str = ""
 
 
+TO_READ_BUCKETS = (
+    "start it with AWS_ACCESS_KEY_ID and its kin of a user who may read the bucket, and with "
+    "S3_ENDPOINT if it is not Amazon's"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedFolder:
+    """A folder on the server, whose files a project's members may see.
+
+    Attributes:
+        path: there.
+    """
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedBucket:
+    """A part of an S3 bucket, whose objects a project's members may see.
+
+    Attributes:
+        bucket: its name.
+        prefix: of the keys; ends with a slash.
+    """
+
+    bucket: str
+    prefix: str
+
+
 class Gateway(Protocol):
     """A Label Studio server, as one user.
 
@@ -158,11 +189,11 @@ class Gateway(Protocol):
         """Remove a project with everything in it."""
         ...
 
-    def serve_folder(self, project_id: int, path: str) -> None:
-        """Let the project's members see the files of a folder on the server; never copies them."""
+    def serve(self, project_id: int, source: ServedFolder | ServedBucket) -> None:
+        """Let the project's members see files where they are; never copies them, nor any key."""
         ...
 
-    def serves(self, image_url: str) -> bool:
+    def serves(self, project_id: int, image_url: str) -> bool:
         """Whether the server hands out this image to its users."""
         ...
 

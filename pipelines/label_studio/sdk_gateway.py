@@ -6,6 +6,7 @@ Writing requests are never repeated by the SDK, which cannot know whether the fi
 out.
 """
 
+import base64
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -21,9 +22,18 @@ from pipelines.label_studio.errors import (
     ReviewError,
     TooLongAnswerError,
 )
-from pipelines.label_studio.gateway import FoundTask, NewTask, ServerProject, UpdatedTask
+from pipelines.label_studio.gateway import (
+    TO_READ_BUCKETS,
+    FoundTask,
+    NewTask,
+    ServedBucket,
+    ServedFolder,
+    ServerProject,
+    UpdatedTask,
+)
 from pipelines.label_studio.refusals import Refusals
 from pipelines.label_studio.screen import SAMPLE_ID
+from pipelines.workspace.object_places import is_url
 from sinet.json_text import to_json
 
 _ONCE: Any = {"max_retries": 0}
@@ -113,28 +123,46 @@ class LabelStudioGateway:
         with self._errors():
             self._client.projects.delete(project_id, request_options=_ONCE)
 
-    def serve_folder(self, project_id: int, path: str) -> None:
-        """See `Gateway.serve_folder`."""
-        local = self._client.import_storage.local
+    def serve(self, project_id: int, source: ServedFolder | ServedBucket) -> None:
+        """See `Gateway.serve`."""
+        match source:
+            case ServedFolder(path):
+                records, names = self._client.import_storage.local, {"path": path}
+                how: dict[str, Any] = {"use_blob_urls": True}
+            case ServedBucket(bucket, prefix):
+                records = self._client.import_storage.s3
+                names = {"bucket": bucket, "prefix": prefix}
+                # Through the server, so that the bucket needs to know no browser; and its button
+                # "sync" makes no tasks, since no key matches.
+                how = {"presign": False, "use_blob_urls": True, "regex_filter": "^$"}
         with self._errors():
-            if any(each.path == path for each in local.list(project=project_id)):
-                return
-            local.create(
-                project=project_id,
-                title="portraits",
-                path=path,
-                use_blob_urls=True,
-                request_options=_ONCE,
-            )
+            for each in records.list(project=project_id):
+                if all(getattr(each, name) == value for name, value in names.items()):
+                    return
+        try:
+            with self._errors():
+                records.create(
+                    project=project_id, title="portraits", **names, **how, request_options=_ONCE
+                )
+        except ReviewError as error:
+            # It tries whether it can read there.
+            if isinstance(source, ServedBucket) and type(error) is ReviewError:
+                where = f"s3://{source.bucket}/{source.prefix}"
+                raise ReviewError(f"{error}; it cannot read {where}: {TO_READ_BUCKETS}") from error
+            raise
 
-    def serves(self, image_url: str) -> bool:
+    def serves(self, project_id: int, image_url: str) -> bool:
         """See `Gateway.serves`."""
         # No method of the SDK's asks for a file, but it knows how to sign a request. A browser asks
         # the server's host, whatever path the server itself is under.
         scheme, host, *_ = urlsplit(self.url)
+        asked = urlunsplit((scheme, host, "", "", "")) + image_url
+        if is_url(image_url):
+            # What the server makes of such an address when it shows a task.
+            named = base64.urlsafe_b64encode(image_url.encode()).decode()
+            asked = f"{self.url}/projects/{project_id}/resolve/?fileuri={named}"
         with self._errors():
             headers = self._client._client_wrapper.get_headers()
-            asked = urlunsplit((scheme, host, "", "", "")) + image_url
             return self._http.status_of(asked, headers) == 200
 
     def import_tasks(self, project_id: int, tasks: Sequence[NewTask]) -> list[int]:

@@ -88,12 +88,15 @@ def _data_home() -> Path:
 
 
 @contextmanager
-def local_server(data_dir: Path, store: Path, port: int | None = None) -> Iterator[LocalServer]:
+def local_server(
+    data_dir: Path, store: Path | None, port: int | None = None
+) -> Iterator[LocalServer]:
     """Start a server, wait until it answers, and stop it at the end of the block.
 
     Args:
         data_dir: its data; made and filled when it is new.
-        store: the only folder whose files it may serve.
+        store: the only folder whose files it may serve; None: none. What it may read of buckets
+            the environment says, which is its own, too.
         port: on the loopback interface; default the first free one from 8080.
 
     Raises:
@@ -117,7 +120,7 @@ def _started(
     port: int,
     url: str,
     login: Login,
-    folders: tuple[Path, Path],
+    folders: tuple[Path, Path | None],
     claims: Sequence[IO[bytes]],
     log: IO[bytes],
 ) -> "subprocess.Popen[bytes]":
@@ -170,14 +173,14 @@ def _locked(data_dir: Path) -> IO[bytes]:
     return file
 
 
-def _environment(data_dir: Path, store: Path, url: str, login: Login) -> dict[str, str]:
+def _environment(data_dir: Path, store: Path | None, url: str, login: Login) -> dict[str, str]:
     """All of Label Studio's settings; what the caller's environment says about it is left out."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("LABEL_STUDIO_", "DJANGO_", "PYTHON", "VIRTUAL_ENV"))
     }
-    return inherited | {
+    settings = {
         "UV_COMPILE_BYTECODE": "1",
         "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir.absolute()),
         "LABEL_STUDIO_HOST": url,
@@ -186,13 +189,15 @@ def _environment(data_dir: Path, store: Path, url: str, login: Login) -> dict[st
         "LABEL_STUDIO_USER_TOKEN": login.token,
         "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
         "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
-        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(store.absolute()),
         "COLLECT_ANALYTICS": "false",
         "LATEST_VERSION_CHECK": "false",
         "SENTRY_DSN": "",
         "FRONTEND_SENTRY_DSN": "",
     }
+    if store is not None:
+        settings["LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"] = "true"
+        settings["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"] = str(store.absolute())
+    return inherited | settings
 
 
 def _wait_until_it_answers(

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from db import Portrait, reader
+from pipelines.label_studio.crops import image_url, served
 from pipelines.label_studio.errors import ProjectChangedError, ReviewError
-from pipelines.label_studio.gateway import Gateway, ServerProject
+from pipelines.label_studio.gateway import TO_READ_BUCKETS, Gateway, ServerProject
 from pipelines.label_studio.screen import GUIDELINE, MODEL_VERSION, labeling_config, missing_from
-from pipelines.label_studio.server_paths import image_url, portraits_on_server
 from pipelines.review import ledger
 from pipelines.review.ledger import Project
+from pipelines.workspace.object_places import is_url
 from pipelines.workspace.workspace import Workspace
 
 _MARK = "dataengine:"
@@ -85,7 +86,7 @@ def open_project(
     for known in on_server.ours:
         if known.project.title == title:
             check_project(gateway, known.on_server)
-            gateway.serve_folder(known.on_server.id, portraits_on_server(workspace))
+            gateway.serve(known.on_server.id, served(workspace))
             return known.project
     for project in on_server.taken:
         if project.title == title:
@@ -177,8 +178,8 @@ def _made(workspace: Workspace, gateway: Gateway, reserved: Project) -> ServerPr
     made = gateway.create_project(reserved.title, labeling_config(), GUIDELINE, description)
     try:
         check_project(gateway, made)
-        gateway.serve_folder(made.id, portraits_on_server(workspace))
-        _require_an_image(workspace, gateway)
+        gateway.serve(made.id, served(workspace))
+        _require_an_image(workspace, gateway, made.id)
     except ReviewError:
         with suppress(ReviewError):
             gateway.delete_project(made.id)
@@ -186,30 +187,34 @@ def _made(workspace: Workspace, gateway: Gateway, reserved: Project) -> ServerPr
     return made
 
 
-def _require_an_image(workspace: Workspace, gateway: Gateway) -> None:
+def _require_an_image(workspace: Workspace, gateway: Gateway, project_id: int) -> None:
     with reader(workspace.engine).begin() as connection:
         blob = connection.scalar(sa.select(Portrait.blob).order_by(Portrait.id).limit(1))
     if blob is not None:
-        require_image(gateway, image_url(workspace, gateway.url, blob))
+        require_image(gateway, project_id, image_url(workspace, gateway.url, blob))
 
 
-def require_image(gateway: Gateway, url: str) -> None:
+def require_image(gateway: Gateway, project_id: int, url: str) -> None:
     """A task whose image cannot be seen is worse than none.
 
     Args:
         gateway: to the server.
+        project_id: the server's, of the project that is to show it.
         url: of an image, as `image_url` makes it.
 
     Raises:
         ReviewError: the server does not hand it out.
     """
-    if not gateway.serves(url):
-        raise ReviewError(
-            f"{gateway.url} does not hand out {url}: start it with "
-            "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
-            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the workspace's store, or set "
-            "store_on_server and document_root in [review]"
-        )
+    if gateway.serves(project_id, url):
+        return
+    if is_url(url):
+        raise ReviewError(f"{gateway.url} does not hand out {url}: {TO_READ_BUCKETS}")
+    raise ReviewError(
+        f"{gateway.url} does not hand out {url}: start it with "
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the workspace's store, or set "
+        "store_on_server and document_root in [review]"
+    )
 
 
 def _mark(project: Project) -> str:

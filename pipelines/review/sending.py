@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from db import chunks, reader
+from pipelines.label_studio.crops import image_url
 from pipelines.label_studio.errors import AnswerLostError, TooLargeError
 from pipelines.label_studio.gateway import Brush, FoundTask, Gateway, NewTask
 from pipelines.label_studio.rle import encode_mask
-from pipelines.label_studio.server_paths import image_url
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.review import ledger
 from pipelines.review.ledger import Project, Question
@@ -127,7 +127,7 @@ class Sender:
     def _require_images(self, task: NewTask) -> None:
         """Try one image a push."""
         if not self._is_served:
-            require_image(self._gateway, task.image_url)
+            require_image(self._gateway, self._project.server_id, task.image_url)
             self._is_served = True
 
 

@@ -5,24 +5,16 @@ from pathlib import Path
 from dataengine.console.shared.signals import ended_by_signals
 from dataengine.console.shared.text import say
 from pipelines.label_studio.connecting import KEY_VARIABLE, URL_VARIABLE
-from pipelines.label_studio.errors import ReviewError
 from pipelines.label_studio.server import default_data_dir, local_server
 from pipelines.workspace.store import Store
 from sinet.escaping import printable
 
 
 def run_server(root: Path, store: Store, port: int | None, data_dir: Path | None) -> None:
-    """Start a server, say where and for whom, and stop it on Ctrl-C or SIGTERM.
-
-    Raises:
-        ReviewError: the blobs are in no folder of this machine.
-    """
-    crops = store.local_root
-    if crops is None:
-        raise ReviewError("the crops are in no folder of this machine, which a server could read")
+    """Start a server, say where and for whom, and stop it on Ctrl-C or SIGTERM."""
     folder = data_dir or default_data_dir(root)
     say("Starting Label Studio (the first time takes a minute or two) …", err=True)
-    with ended_by_signals(), local_server(folder, crops, port) as server:
+    with ended_by_signals(), local_server(folder, store.local_root, port) as server:
         login = server.login
         # To the terminal only: nothing of this may be in a log or in the workspace.
         say(f"Label Studio   {server.url}")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipelines.label_studio.crops import image_url
 from pipelines.label_studio.errors import ReviewError
-from pipelines.label_studio.server_paths import image_url
 from pipelines.lineage.collecting import CollectRequest, collect_garbage
 from pipelines.lineage.repairing import repair_workspace
 from pipelines.lineage.verifying import VerifyRequest, verify_workspace

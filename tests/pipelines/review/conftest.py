@@ -23,6 +23,7 @@ from pipelines.review.push import PushRequest, PushResult, push_questions
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
+from tests import object_storage
 from tests.conftest import Crawl
 from tests.label_studio import RealServer, start_server
 
@@ -121,7 +122,11 @@ def stroke(width: int, height: int) -> Brush:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """A real Label Studio, one for all tests of a session."""
-    started = start_server(tmp_path_factory.mktemp("label-studio"))
+    with pytest.MonkeyPatch.context() as patch:
+        # Of a role that may read buckets.
+        for name, value in object_storage.server().environment().items():
+            patch.setenv(name, value)
+        started = start_server(tmp_path_factory.mktemp("label-studio"))
     yield started
     started.stop()
 

@@ -14,6 +14,7 @@ from pipelines.label_studio.errors import (
     UnreachableError,
 )
 from pipelines.label_studio.fake import FakeGateway, Fault
+from pipelines.label_studio.gateway import ServedFolder
 from pipelines.review.asking import NewQuestion, add
 from pipelines.review.pull import pull_answers
 from pipelines.review.push import PushRequest, push_questions
@@ -40,8 +41,8 @@ def test_every_mask_becomes_a_task(workspace: Workspace, gateway: FakeGateway, a
     assert (result.new, result.sent, result.left) == (3, 3, 0)
     assert exactly_once(workspace, gateway)
     assert gateway.calls["find_tasks"] == 0, "what was just made up cannot be there"
-    ((project_id, folder),) = gateway.folders
-    assert folder == str(workspace.paths.store / "portraits")
+    ((project_id, source),) = gateway.served
+    assert source == ServedFolder(str(workspace.paths.store / "portraits"))
     for request in requests(workspace):
         assert request.project_id == result.project.id
         assert (request.purpose, request.replicate) == (Purpose.REVIEW, 0)
@@ -300,7 +301,7 @@ def test_a_project_that_shows_other_predictions_is_refused(gateway: FakeGateway,
 def test_images_that_nobody_could_see_are_not_pushed(
     workspace: Workspace, gateway: FakeGateway, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway, "serves", lambda _url: False)
+    monkeypatch.setattr(gateway, "serves", lambda _project, _url: False)
     with pytest.raises(ReviewError, match="LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"):
         ask()
     assert not gateway.tasks

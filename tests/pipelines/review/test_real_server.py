@@ -115,13 +115,13 @@ def test_a_honeypot_looks_like_any_task_and_is_judged(
 def test_a_pushed_mask_is_on_the_server_pixel_by_pixel_and_says_no_more(
     served: Workspace, real: LabelStudioGateway, client: Any
 ) -> None:
-    push_real(served, real)
+    pushed = push_real(served, real)
     for request in requests(served):
         task = client.tasks.get(str(request.task_id))
         assert set(task.data) == {"image", "sample_id"}
         assert task.data["sample_id"] == request.key
         assert not task.meta
-        assert real.serves(task.data["image"])
+        assert real.serves(pushed.project.server_id, task.data["image"])
         (prediction,) = client.predictions.list(task=request.task_id)
         assert (prediction.model_version, prediction.score) == ("proposal", None)
         (region,) = prediction.result
