@@ -88,6 +88,8 @@ from .review.push import PushResult as PushResult
 from .review.push import push_questions as push_questions
 from .review.status import review_status as review_status
 from .review.status import workspace_status as workspace_status
+from .rounds.ablations import AblationRequest as AblationRequest
+from .rounds.ablations import bench_ablations as bench_ablations
 from .rounds.bench import BenchRequest as BenchRequest
 from .rounds.bench import bench_networks as bench_networks
 from .rounds.demo import demonstrate as demonstrate

@@ -7,11 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,12 @@ import torch
 from sinet.checkpoint import Model, load_checkpoint, load_model
 from sinet.convert.converting import to_export
 from sinet.convert.writing import onnx_model
-from sinet.data import Sample, evaluation_samples, training_samples
-from sinet.evaluate import evaluate
+from sinet.data import evaluation_samples, training_samples
+from sinet.evaluate import Evaluation, evaluate
 from sinet.models import ListedNetwork, cost
 from sinet.network_ref import NetworkKind, NetworkRef
 from sinet.networks import build_network
+from sinet.networks.options import Option
 from sinet.normalisation import InputSpec
 from sinet.onnx.model import OnnxModel
 from sinet.predict import PersonModel
@@ -36,6 +37,8 @@ from sinet.training.run import Progress
 THREADS: Final = (1, 2)
 LARGE_MACS: Final = 2_000_000_000
 """Networks of more multiply-accumulates are trained on a GPU only."""
+
+T = TypeVar("T")
 
 _WARM_UP: Final = 3
 _STATUS: Final = Path("/proc/self/status")
@@ -72,6 +75,56 @@ class Trained:
     native_iou: float
     iou: float
     boundary_f1: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A training that a network is scored by.
+
+    Attributes:
+        network: its name.
+        options: of the network.
+        losses: weights that differ from those of the network's portrait recipe.
+        seed: of everything that chance decides; None: the recipe's.
+        data: folder of the data set.
+        epochs: early smaller images included.
+        side: of the square images.
+        out: folder of the run; one that was begun there goes on.
+        device: `cpu`, `cuda` or `auto`.
+    """
+
+    network: str
+    options: Mapping[str, Option]
+    losses: Mapping[str, float] = field(default_factory=dict)
+    seed: int | None = None
+    data: Path
+    epochs: int
+    side: int
+    out: Path
+    device: str = "auto"
+
+    def configuration(self) -> TrainingConfig:
+        """Return the portrait recipe with these changes.
+
+        Raises:
+            ConfigError: they contradict each other.
+            NetworkError: no such network or option.
+        """
+        recipe = default_recipe(self.network)
+        losses = load_config(recipe, {"model": self.network}).losses if self.losses else None
+        return load_config(
+            recipe,
+            {
+                "model": self.network,
+                "options": dict(self.options),
+                "losses": losses and {**losses.model_dump(), **self.losses},
+                "epochs": self.epochs,
+                "encoder_epochs": 0,
+                "input": {"height": self.side, "width": self.side},
+                "early_side_px": min(160, self.side),
+                "seed": self.seed,
+            },
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,63 +193,82 @@ def measure_given(
     split, trained = None, None
     if data is not None:
         split, samples = evaluation_samples(data, None)
-        trained = _scores(model, samples)
+        trained = mean_scores(evaluate(model, samples))
     return Row(listed, (model.input.height, model.input.width), speed, trained), split
 
 
-def _in_a_process(measure: Callable[..., Speed], *arguments: object) -> Speed:
+def _in_a_process(measure: Callable[..., T], *arguments: object) -> T:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         return process.submit(measure, *arguments).result()
 
 
-def _scores(model: PersonModel, samples: Sequence[Sample]) -> Trained:
-    mean = evaluate(model, samples).mean
-    return Trained(mean.native_iou, mean.iou, mean.boundary_f1)
+def mean_scores(found: Evaluation) -> Trained:
+    """Return of an evaluation what a table shows."""
+    return Trained(found.mean.native_iou, found.mean.iou, found.mean.boundary_f1)
 
 
 def measure_scores(
-    network: ListedNetwork,
-    data: Path,
-    epochs: int,
-    side: int,
-    out: Path,
-    device: str,
-    progress: Progress | None = None,
-) -> Trained | None:
-    """Train a network by its portrait recipe for so many epochs, and score it on `val`.
+    trial: Trial, macs: int | None, progress: Progress | None = None
+) -> Evaluation | None:
+    """Train a network by its portrait recipe, and score it on `val`.
 
     Args:
-        network: to train; None is returned for a large one without a GPU.
-        data: folder of the data set.
-        epochs: of its training, early smaller images included.
-        side: of the square images.
-        out: folder of the run; one that was begun there goes on.
-        device: `cpu`, `cuda` or `auto`.
+        trial: what to train; None is returned for a large network without a GPU.
+        macs: of the network.
         progress: told of every epoch.
 
     Raises:
         DataError: the data set cannot be read.
+        ConfigError: the folder holds another run.
     """
-    has_gpu = device != "cpu" and torch.cuda.is_available()
-    if not has_gpu and (network.macs or 0) > LARGE_MACS:
+    if too_large(macs, trial.device):
         return None
-    config = load_config(
-        default_recipe(network.name),
-        {
-            "model": network.name,
-            "options": options_of(network),
-            "epochs": epochs,
-            "encoder_epochs": 0,
-            "input": {"height": side, "width": side},
-            "early_side_px": min(160, side),
-        },
-    )
-    samples = training_samples(data)
+    config, out = trial.configuration(), trial.out
+    samples = training_samples(trial.data)
     resume = (out / RESUME_FILE).is_file()
-    config = _as_begun(config, out) if resume else settled(config, len(samples), device)
-    weights = train(config, samples, out, resume=resume, device=device, progress=progress)
-    _, held_out = evaluation_samples(data, None)
-    return _scores(load_checkpoint(weights), held_out)
+    config = _as_begun(config, out) if resume else settled(config, len(samples), trial.device)
+    weights = train(config, samples, out, resume=resume, device=trial.device, progress=progress)
+    _, held_out = evaluation_samples(trial.data, None)
+    return evaluate(load_checkpoint(weights), held_out)
+
+
+def too_large(macs: int | None, device: str) -> bool:
+    """Whether a network would take too long to train where there is no GPU."""
+    has_gpu = device != "cpu" and torch.cuda.is_available()
+    return not has_gpu and (macs or 0) > LARGE_MACS
+
+
+def interleaved_ms(
+    networks: Sequence[tuple[str, Mapping[str, Option]]], side: int, rounds: int
+) -> list[tuple[float, float]]:
+    """Time networks of random weights in turn, so that whatever else runs slows all alike.
+
+    Exported as they are: a SINet is not rewritten, since only the published one can be.
+
+    Args:
+        networks: name and options of each.
+        side: of the square image.
+        rounds: in each of which every network runs once.
+
+    Returns:
+        Of each the median milliseconds of an image on one thread, in PyTorch and exported.
+    """
+    return _in_a_process(_interleaved_here, networks, side, rounds)
+
+
+def _interleaved_here(
+    networks: Sequence[tuple[str, Mapping[str, Option]]], side: int, rounds: int
+) -> list[tuple[float, float]]:
+    torch.set_num_threads(1)
+    image = torch.rand(1, 3, side, side)
+    runs: list[Callable[[], object]] = []
+    for name, options in networks:
+        model = _random_model(name, options, side)
+        exported = onnx_model(*to_export(model, fold=False)).SerializeToString()
+        runs += [partial(model.network, image), _exported_run(exported, image.numpy(), 1)]
+    with torch.inference_mode():
+        found = _medians_ms(runs, rounds)
+    return list(zip(found[::2], found[1::2], strict=True))
 
 
 def _as_begun(config: TrainingConfig, out: Path) -> TrainingConfig:
@@ -235,27 +307,35 @@ def _speed_of_file_here(path: Path, image: npt.NDArray[Any], rounds: int) -> Spe
 
 
 def _exported_ms(network: bytes | str, image: npt.NDArray[Any], rounds: int) -> dict[int, float]:
+    runs = {threads: _exported_run(network, image, threads) for threads in THREADS}
+    return {threads: _median_ms(run, rounds) for threads, run in runs.items()}
+
+
+def _exported_run(
+    network: bytes | str, image: npt.NDArray[Any], threads: int
+) -> Callable[[], object]:
     import onnxruntime
 
-    found = {}
-    for threads in THREADS:
-        settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = threads
-        session = onnxruntime.InferenceSession(network, settings, ["CPUExecutionProvider"])
-        feed = {session.get_inputs()[0].name: image}
-        found[threads] = _median_ms(partial(session.run, None, feed), rounds)
-    return found
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(network, settings, ["CPUExecutionProvider"])
+    return partial(session.run, None, {session.get_inputs()[0].name: image})
 
 
 def _median_ms(run: Callable[[], object], rounds: int) -> float:
-    for _ in range(_WARM_UP):
-        run()
-    seconds = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - began)
-    return 1e3 * statistics.median(seconds)
+    return _medians_ms([run], rounds)[0]
+
+
+def _medians_ms(runs: Sequence[Callable[[], object]], rounds: int) -> list[float]:
+    """Time each once a round, one after the other."""
+    seconds: list[list[float]] = [[] for _ in runs]
+    for number in range(_WARM_UP + rounds):
+        for run, taken in zip(runs, seconds, strict=True):
+            began = time.perf_counter()
+            run()
+            if number >= _WARM_UP:
+                taken.append(time.perf_counter() - began)
+    return [1e3 * statistics.median(taken) for taken in seconds]
 
 
 def _peak_mb() -> float:

@@ -1,7 +1,7 @@
 """Any file with weights: ours, the authors', or an exported network; and what it costs to run."""
 
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from sinet.checkpoint import Model, load_model
 from sinet.errors import NetworkError
 from sinet.network_ref import NetworkKind, NetworkRef, as_ref
 from sinet.networks import NETWORKS, SegmentationNetwork, outline_network
+from sinet.networks.options import Option
 from sinet.onnx.model import OnnxModel
 from sinet.predict import PersonModel
 
@@ -89,11 +90,20 @@ def list_networks(side: int = 224, names: Collection[str] = ()) -> list[ListedNe
             parameters = macs = None
             with contextlib.suppress(NetworkError):  # an optional package is missing
                 options = {} if backbone is None else {"backbone": backbone}
-                found = _network_cost(outline_network(name, 2, options).eval(), side, side)
+                found = outlined_cost(name, options, side)
                 parameters, macs = found.parameters, found.macs
             shown = None if backbone is None else str(backbone)
             listed.append(ListedNetwork(name, shown, parameters, macs, kind.source, kind.licence))
     return listed
+
+
+def outlined_cost(name: str, options: Mapping[str, Option], side: int) -> Cost:
+    """Count a network of two classes without any weights in memory.
+
+    Raises:
+        NetworkError: no such network, option or value, or a package that it needs is missing.
+    """
+    return _network_cost(outline_network(name, 2, options).eval(), side, side)
 
 
 def _network_cost(network: SegmentationNetwork, height: int, width: int) -> Cost:

@@ -13,7 +13,15 @@ from pipelines.networks.names import CURRENT, MEDIAPIPE
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.settings import TeacherSettings
-from sinet.benchmark import Row, measure_given, measure_scores, measure_speed
+from sinet.benchmark import (
+    Row,
+    Trial,
+    mean_scores,
+    measure_given,
+    measure_scores,
+    measure_speed,
+    options_of,
+)
 from sinet.errors import ConfigError, SINetError
 from sinet.json_text import to_json
 from sinet.models import ListedNetwork, list_networks
@@ -158,9 +166,17 @@ def _measure(network: ListedNetwork, request: BenchRequest, progress: Progress) 
         def told(record: EpochRecord, _total: int) -> None:
             progress.advance(1, f"loss {record.loss:.4f}")
 
-        trained = measure_scores(
-            network, request.data, request.epochs, request.side, run, request.device, told
+        trial = Trial(
+            network=network.name,
+            options=options_of(network),
+            data=request.data,
+            epochs=request.epochs,
+            side=request.side,
+            out=run,
+            device=request.device,
         )
+        found = measure_scores(trial, network.macs, told)
+        trained = None if found is None else mean_scores(found)
     speed = measure_speed(network, request.side, request.runs)
     return Row(network, (request.side, request.side), speed, trained)
 

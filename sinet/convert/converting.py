@@ -129,7 +129,8 @@ def to_export(model: Model, *, fold: bool) -> tuple[nn.Module, Description]:
     network, spec = model.network.eval(), model.input
     # A FoldedSINet's channels are of very different sizes, which 8 bits cannot hold together.
     fits = spec.height % SIDE_MULTIPLE == spec.width % SIDE_MULTIPLE == 0
-    if fold and isinstance(network, SINet) and network.classes == 2 and fits:
+    fits = fits and network.classes == 2 and network.is_published
+    if fold and isinstance(network, SINet) and fits:
         folded = FoldedSINet(network, spec.height, spec.width)
         return folded, Description(
             network=network.name, input=spec, activation="sigmoid", person_index=0

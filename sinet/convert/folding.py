@@ -39,27 +39,33 @@ class FoldedSINet(nn.Module):
         width: likewise.
 
     Raises:
-        ValueError: another number of classes, or sides that are no multiples of 32.
+        ValueError: another number of classes, another option than the defaults, or sides that are
+            no multiples of 32.
     """
 
     def __init__(self, network: SINet, height: int, width: int) -> None:
         super().__init__()
         if network.classes != 2:
             raise ValueError(f"the network has {network.classes} classes; 2 can be folded.")
+        if not network.is_published:
+            raise ValueError("only the published SINet can be folded, with no option changed.")
         if height % SIDE_MULTIPLE or width % SIDE_MULTIPLE:
             raise ValueError(f"{height} × {width}: sides must be multiples of {SIDE_MULTIPLE}.")
         encoder = network.encoder
+        to_quarter, to_eighth = encoder.to_quarter, encoder.to_eighth
+        assert isinstance(to_quarter, GatedDownsampling)
+        assert isinstance(to_eighth, GatedDownsampling)
         stem = affine_of(encoder.stem.post.norm)
         self.stem = convolution(
             scaled(weights_of(encoder.stem.convolution), stem.scale), stem.shift, stride=2
         )
         self.stem_activation = activation(encoder.stem.post.activation.weight)
-        self.to_quarter = _FoldedDownsampling(encoder.to_quarter)
-        quarter = fold_modules(encoder.quarter, encoder.to_quarter.pointwise.out_channels)
+        self.to_quarter = _FoldedDownsampling(to_quarter)
+        quarter = fold_modules(encoder.quarter, to_quarter.pointwise.out_channels)
         self.quarter = quarter.modules
         self.join_quarter = _FoldedJoin(encoder.join_quarter, quarter.units)
-        self.to_eighth = _FoldedDownsampling(encoder.to_eighth)
-        eighth = fold_modules(encoder.eighth, encoder.to_eighth.pointwise.out_channels)
+        self.to_eighth = _FoldedDownsampling(to_eighth)
+        eighth = fold_modules(encoder.eighth, to_eighth.pointwise.out_channels)
         self.eighth = eighth.modules
         self.join_eighth = _FoldedJoin(encoder.join_eighth, eighth.units)
         self.decoder = FoldedDecoder(network, quarter.units, height, width)
@@ -87,6 +93,7 @@ class _FoldedDownsampling(nn.Module):
         self.depthwise = convolution(
             weights_of(original.depthwise), stride=2, groups=original.depthwise.groups
         )
+        assert isinstance(original.gate, ChannelGate)
         self.gate = _FoldedGate(original.gate)
         norm = affine_of(original.post.norm)
         self.pointwise = convolution(scaled(weights_of(original.pointwise), norm.scale), norm.shift)

@@ -46,6 +46,11 @@ class SegmentationNetwork(nn.Module):
         self.classes = classes
         self.options = resolve_options(self.name, self.known_options, options or {})
 
+    @property
+    def is_published(self) -> bool:
+        """Whether every option has its default."""
+        return self.options == resolve_options(self.name, self.known_options, {})
+
     def forward(self, images: Tensor) -> Tensor:
         """Map float (N, 3, H, W), normalised, any size, to logits (N, classes, H, W)."""
         raise NotImplementedError
@@ -72,6 +77,17 @@ class SegmentationNetwork(nn.Module):
         if wanted:
             raise NotImplementedError(f"{self.name} has no loss of its own.")
         return self.training_logits(images), {}
+
+    def attention_maps(self, images: Tensor) -> dict[str, Tensor]:
+        """Return what the network attends to, by name: float (N, H, W), 0..1, as large as images.
+
+        Args:
+            images: float (N, 3, H, W), normalised.
+
+        Raises:
+            NetworkError: it has no such maps.
+        """
+        raise NetworkError(f"{self.name} has no attention maps; sinet and sanet have.")
 
     def load_pretrained(self) -> None:
         """Give the backbone weights that were trained on ImageNet; downloads them once.

@@ -31,54 +31,72 @@ class CGNet(SegmentationNetwork):
 
     Args:
         classes: number of output channels; 0 is the background, 1 the person.
-        options: `residual`, `global` (the input is added after the gate: GRL, the paper's choice)
-            or `local` (before it: LRL); `blocks`, N, 21 or 15.
+        options: what the paper's tables vary, the published network first.
+
+            `context`, views of a block: `both`, `local` or `surrounding`, then twice the one.
+            `gate`: whether a summary of the whole image (global context) gates the channels.
+            `residual`: `global` (the input is added after the gate: GRL) or `local` (before it:
+            LRL).
+            `injection`: whether the shrunk image is joined to the features.
+            `early_blocks`, M, and `blocks`, N: how many blocks there are at 1/4 and at 1/8.
+            `activation`: `prelu` or `relu`.
     """
 
     name: ClassVar[str] = "cgnet"
     known_options: ClassVar[Mapping[str, tuple[Option, ...]]] = {
+        "context": ("both", "local", "surrounding"),
+        "gate": (True, False),
         "residual": ("global", "local"),
-        "blocks": (21, 15),
+        "injection": (True, False),
+        "early_blocks": (3, 1, 6),
+        "blocks": (21, 9, 12, 15, 18),
+        "activation": ("prelu", "relu"),
     }
     source: ClassVar[str] = "CGNet, TIP 2020, arXiv 1811.08201"
     licence: ClassVar[str] = "authors' code MIT"
 
     def __init__(self, classes: int = 2, options: Mapping[str, Option] | None = None) -> None:
         super().__init__(classes, options)
-        after_gate = self.options["residual"] == "global"
+        self.injected = 3 if self.options["injection"] else 0
+        early, late = int(self.options["early_blocks"]), int(self.options["blocks"])
         self.stem = nn.Sequential(
             ConvolutionUnit(3, 32, 3, stride=2),
             ConvolutionUnit(32, 32, 3),
             ConvolutionUnit(32, 32, 3),
         )
-        self.join_half = NormalisedActivation(32 + 3)
-        self.to_quarter = GuidedDownsampling(32 + 3, 64, rate=2, reduction=8)
+        half = 32 + self.injected
+        self.join_half = NormalisedActivation(half)
+        self.to_quarter = GuidedDownsampling(half, 64, self.options, rate=2, reduction=8)
         self.quarter = nn.Sequential(
-            *(GuidedBlock(64, rate=2, reduction=8, after_gate=after_gate) for _ in range(2))
+            *(GuidedBlock(64, self.options, rate=2, reduction=8) for _ in range(early - 1))
         )
-        self.join_quarter = NormalisedActivation(2 * 64 + 3)
-        self.to_eighth = GuidedDownsampling(2 * 64 + 3, 128, rate=4, reduction=16)
+        quarter = 2 * 64 + self.injected
+        self.join_quarter = NormalisedActivation(quarter)
+        self.to_eighth = GuidedDownsampling(quarter, 128, self.options, rate=4, reduction=16)
         self.eighth = nn.Sequential(
-            *(
-                GuidedBlock(128, rate=4, reduction=16, after_gate=after_gate)
-                for _ in range(int(self.options["blocks"]) - 1)
-            )
+            *(GuidedBlock(128, self.options, rate=4, reduction=16) for _ in range(late - 1))
         )
         self.join_eighth = NormalisedActivation(2 * 128)
         self.classifier = nn.Conv2d(2 * 128, classes, 1, bias=False)
+        if self.options["activation"] == "relu":
+            _rectify(self)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map float (N, 3, H, W), normalised, any size, to logits (N, classes, H, W)."""
         self.check_images(images)
         half_image = _halve(images)
-        half = self.join_half(torch.cat((self.stem(images), half_image), dim=1))
+        half = self.join_half(self._injected(half_image, self.stem(images)))
         first = self.to_quarter(half)  # (N, 64, H / 4, W / 4)
         last = self.quarter(first)
-        joined = self.join_quarter(torch.cat((last, first, _halve(half_image)), dim=1))
+        joined = self.join_quarter(self._injected(_halve(half_image), last, first))
         first = self.to_eighth(joined)  # (N, 128, H / 8, W / 8)
         last = self.eighth(first)
         logits = self.classifier(self.join_eighth(torch.cat((first, last), dim=1)))
         return resize(logits, like=images)
+
+    def _injected(self, image: Tensor, *features: Tensor) -> Tensor:
+        """Join features to each other and, with injection, to the shrunk image."""
+        return torch.cat((*features, image) if self.injected else features, dim=1)
 
 
 class ContextGuide(nn.Module):
@@ -101,12 +119,15 @@ class ContextGuide(nn.Module):
 
 
 class LocalAndSurrounding(nn.Module):
-    """See every channel close up and spread, both depthwise: (N, C, H, W) to (N, 2·C, H, W)."""
+    """See every channel close up and spread, both depthwise: (N, C, H, W) to (N, 2·C, H, W).
 
-    def __init__(self, channels: int, rate: int) -> None:
+    With one kind of context there are two views of that kind, so that as much is computed.
+    """
+
+    def __init__(self, channels: int, rate: int, context: Option) -> None:
         super().__init__()
-        self.local = depthwise(channels)
-        self.surrounding = depthwise(channels, rate=rate)
+        self.local = depthwise(channels, rate=rate if context == "surrounding" else 1)
+        self.surrounding = depthwise(channels, rate=1 if context == "local" else rate)
         self.post = NormalisedActivation(2 * channels)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -123,17 +144,19 @@ class GuidedBlock(nn.Module):
 
     Args:
         channels: in and out.
+        options: CGNet's, every one of them.
         rate: dilation of the surrounding's kernel.
         reduction: of the gate's hidden layer.
-        after_gate: add the input after the gate (GRL) or before it (LRL).
     """
 
-    def __init__(self, channels: int, *, rate: int, reduction: int, after_gate: bool) -> None:
+    def __init__(
+        self, channels: int, options: Mapping[str, Option], *, rate: int, reduction: int
+    ) -> None:
         super().__init__()
-        self.after_gate = after_gate
+        self.after_gate = options["residual"] == "global"
         self.reduce = ConvolutionUnit(channels, channels // 2, 1)
-        self.views = LocalAndSurrounding(channels // 2, rate)
-        self.guide = ContextGuide(channels, reduction)
+        self.views = LocalAndSurrounding(channels // 2, rate, options["context"])
+        self.guide = _guide(channels, reduction, options)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, C, H, W) to the same shape."""
@@ -148,17 +171,31 @@ class GuidedBlock(nn.Module):
 class GuidedDownsampling(nn.Module):
     """CG block that halves the size and changes the number of channels; not residual."""
 
-    def __init__(self, inputs: int, outputs: int, *, rate: int, reduction: int) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, options: Mapping[str, Option], *, rate: int, reduction: int
+    ) -> None:
         super().__init__()
         self.shrink = ConvolutionUnit(inputs, outputs, 3, stride=2)
-        self.views = LocalAndSurrounding(outputs, rate)
+        self.views = LocalAndSurrounding(outputs, rate, options["context"])
         self.reduce = convolution(2 * outputs, outputs, 1)
-        self.guide = ContextGuide(outputs, reduction)
+        self.guide = _guide(outputs, reduction, options)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, ⌈H / 2⌉, ⌈W / 2⌉)."""
         guided: Tensor = self.guide(self.reduce(self.views(self.shrink(features))))
         return guided
+
+
+def _guide(channels: int, reduction: int, options: Mapping[str, Option]) -> nn.Module:
+    return ContextGuide(channels, reduction) if options["gate"] else nn.Identity()
+
+
+def _rectify(network: nn.Module) -> None:
+    """Put a ReLU in the place of every PReLU."""
+    for module in list(network.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.PReLU):
+                setattr(module, name, nn.ReLU(inplace=True))
 
 
 def _halve(images: Tensor) -> Tensor:

@@ -132,12 +132,20 @@ class GatedDownsampling(nn.Module):
     """Halve the size: depthwise 3×3 of stride 2, channel gate, 1×1, normalisation, PReLU.
 
     There is no normalisation between the depthwise convolution and the gate.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        gate_hidden: of the gate, see `ChannelGate`.
+        gated: False leaves the gate out.
     """
 
-    def __init__(self, inputs: int, outputs: int, gate_hidden: int | None) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, gate_hidden: int | None, *, gated: bool = True
+    ) -> None:
         super().__init__()
         self.depthwise = depthwise(inputs, stride=2)
-        self.gate = ChannelGate(inputs, gate_hidden)
+        self.gate = ChannelGate(inputs, gate_hidden) if gated else nn.Identity()
         self.pointwise = nn.Conv2d(inputs, outputs, 1, bias=False)
         self.post = NormalisedActivation(outputs)
 
@@ -152,18 +160,28 @@ class SpatialSqueezeBlock(nn.Module):
 
     A larger `pool` widens the view at no cost; the block ends in a normalisation without
     activation.
+
+    Args:
+        channels: in and out.
+        kernel: odd side of the depthwise kernel.
+        pool: by which the features are shrunk first and enlarged last.
+        dilated: widen the view by as much with a spread kernel instead, at full size.
+        stride: 2 halves the size; without pooling only.
     """
 
-    def __init__(self, channels: int, kernel: int, pool: int) -> None:
+    def __init__(
+        self, channels: int, kernel: int, pool: int, *, dilated: bool = False, stride: int = 1
+    ) -> None:
         super().__init__()
-        self.pool = pool
-        self.depthwise = depthwise(channels, kernel)
+        self.pool = 1 if dilated else pool
+        rate = pool if dilated else 1
+        self.depthwise = depthwise(channels, kernel, stride=stride, rate=rate)
         self.inner = NormalisedActivation(channels)
         self.pointwise = nn.Conv2d(channels, channels, 1, bias=False)
         self.norm = batch_norm(channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (N, C, H, W), sides multiples of `pool`, to the same shape."""
+        """Map (N, C, H, W), sides multiples of `pool`, to (N, C, ⌈H / stride⌉, ⌈W / stride⌉)."""
         if self.pool > 1:
             features = functional.avg_pool2d(features, self.pool)
         features = self.pointwise(self.inner(self.depthwise(features)))
@@ -181,6 +199,8 @@ class SpatialSqueezeModule(nn.Module):
         outputs: channels out; half of them from either block.
         views: (kernel, pool) of the two blocks, which see the same tensor.
         residual: add the input before the last activation; needs inputs == outputs.
+        dilated: of the blocks.
+        stride: of the blocks; 2 halves the size.
     """
 
     GROUPS = 2
@@ -192,17 +212,19 @@ class SpatialSqueezeModule(nn.Module):
         views: tuple[tuple[int, int], tuple[int, int]],
         *,
         residual: bool,
+        dilated: bool = False,
+        stride: int = 1,
     ) -> None:
         super().__init__()
         half = outputs // 2
         self.residual = residual
         self.reduce = nn.Conv2d(inputs, half, 1, groups=self.GROUPS, bias=False)
-        self.first = SpatialSqueezeBlock(half, *views[0])
-        self.second = SpatialSqueezeBlock(half, *views[1])
+        self.first = SpatialSqueezeBlock(half, *views[0], dilated=dilated, stride=stride)
+        self.second = SpatialSqueezeBlock(half, *views[1], dilated=dilated, stride=stride)
         self.post = NormalisedActivation(outputs)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Map (N, inputs, H, W) to (N, outputs, H, W)."""
+        """Map (N, inputs, H, W) to (N, outputs, ⌈H / stride⌉, ⌈W / stride⌉)."""
         reduced = shuffle_channels(self.reduce(features), self.GROUPS)
         joined = torch.cat((self.first(reduced), self.second(reduced)), dim=1)
         if self.residual:

@@ -38,6 +38,9 @@ class LiteSeg(SegmentationNetwork):
         classes: number of output channels; 0 is the background, 1 the person.
         options: `backbone`; `output_stride` of the backbone: `published` (1/32, with Darknet-19
             1/16), or 8, 16 or 32. Kernels spread where the backbone would shrink further.
+            `pyramid`: `daspp`, or `aspp` without the dense kernels after the spread ones. `short`,
+            `long`: whether there is that connection; without the long one the head works at the
+            size of the backbone's output.
     """
 
     name: ClassVar[str] = "liteseg"
@@ -45,6 +48,9 @@ class LiteSeg(SegmentationNetwork):
     known_options: ClassVar[Mapping[str, tuple[Option, ...]]] = {
         "backbone": tuple(_BACKBONES),
         "output_stride": ("published", 8, 16, 32),
+        "pyramid": ("daspp", "aspp"),
+        "short": (True, False),
+        "long": (True, False),
     }
     source: ClassVar[str] = "LiteSeg, DICTA 2019, arXiv 1912.06683"
     licence: ClassVar[str] = (
@@ -56,11 +62,12 @@ class LiteSeg(SegmentationNetwork):
         kind = _BACKBONES[str(self.options["backbone"])]
         stride = self.options["output_stride"]
         self.backbone = kind(kind.published_stride if stride == "published" else int(stride))
-        deep, low = kind.channels, kind.low_channels
-        self.pyramid = DeeperPyramid(deep)
-        self.short = nn.Sequential(*separable(deep + 5 * WIDTH, WIDTH, 1), nn.ReLU(inplace=True))
+        deep, low = kind.channels, kind.low_channels if self.options["long"] else 0
+        self.pyramid = DeeperPyramid(deep, is_deep=self.options["pyramid"] == "daspp")
+        mixed = 5 * WIDTH + (deep if self.options["short"] else 0)
+        self.short = nn.Sequential(*separable(mixed, WIDTH, 1), nn.ReLU(inplace=True))
         self.reduce: nn.Module = nn.Identity()
-        if kind.reduced_low_channels is not None:
+        if low and kind.reduced_low_channels is not None:
             reduced = separable(low, kind.reduced_low_channels, 1)
             self.reduce = nn.Sequential(*reduced, nn.ReLU(inplace=True))
             low = kind.reduced_low_channels
@@ -81,10 +88,12 @@ class LiteSeg(SegmentationNetwork):
         """
         self.check_images(images)
         low, deep = self.backbone(images)
-        mixed = self.short(torch.cat((self.pyramid(deep), deep), dim=1))
-        low = self.reduce(low)
-        joined = torch.cat((resize(mixed, like=low, align_corners=True), low), dim=1)
-        return resize(self.long(joined), like=images, align_corners=True)
+        views = self.pyramid(deep)
+        mixed = self.short(torch.cat((views, deep), dim=1) if self.options["short"] else views)
+        if self.options["long"]:
+            low = self.reduce(low)
+            mixed = torch.cat((resize(mixed, like=low, align_corners=True), low), dim=1)
+        return resize(self.long(mixed), like=images, align_corners=True)
 
     def load_pretrained(self) -> None:
         """Give MobileNetV2 torchvision's weights; there are none for the other backbones."""
@@ -98,16 +107,16 @@ class DeeperPyramid(nn.Module):
     """DASPP: (N, inputs, H, W) seen in five ways, (N, 480, H, W).
 
     Of the single pixel, with three spread kernels each followed by a dense one (the "deeper"), and
-    as a mean over the image.
+    as a mean over the image. Without `is_deep` it is an ordinary ASPP.
     """
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, *, is_deep: bool) -> None:
         super().__init__()
         self.single = nn.Sequential(*separable(inputs, WIDTH, 1))
         self.spread = nn.ModuleList(
             nn.Sequential(
                 *separable(inputs, WIDTH, 3, rate=rate),
-                *separable(WIDTH, WIDTH, 3),
+                *(separable(WIDTH, WIDTH, 3) if is_deep else ()),
                 nn.ReLU(inplace=True),
             )
             for rate in _RATES

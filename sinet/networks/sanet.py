@@ -41,7 +41,8 @@ class SANet(SegmentationNetwork):
 
     Args:
         classes: number of output channels; 0 is the background, 1 the person.
-        options: `backbone`; `categorical`, true for the head that says which classes an image
+        options: `backbone`; `heads`: `attention`, or `excitation` to compare with, whose summary is
+            of the whole image; `categorical`, true for the head that says which classes an image
             holds (of little use for portraits: the person always is).
     """
 
@@ -50,6 +51,7 @@ class SANet(SegmentationNetwork):
     minimum_side: ClassVar[int] = 16
     known_options: ClassVar[Mapping[str, tuple[Option, ...]]] = {
         "backbone": ("resnet50", "resnet101", "efficientnet_b7"),
+        "heads": ("attention", "excitation"),
         "categorical": (False, True),
     }
     source: ClassVar[str] = "SANet, CVPR 2020, arXiv 1909.03402"
@@ -59,7 +61,8 @@ class SANet(SegmentationNetwork):
         super().__init__(classes, options)
         backbone = str(self.options["backbone"])
         self.stages, channels = _stages(backbone)
-        self.heads = nn.ModuleList(SqueezeAttention(width, HEAD_WIDTH) for width in channels)
+        head = SqueezeAttention if self.options["heads"] == "attention" else SqueezeExcitation
+        self.heads = nn.ModuleList(head(width, HEAD_WIDTH) for width in channels)
         self.classifier = nn.Conv2d(HEAD_WIDTH, classes, 1)
         self.dense_classifier = nn.Conv2d(channels[-1], classes, 1)
         self.presence_classifier: nn.Module | None = None
@@ -105,6 +108,28 @@ class SANet(SegmentationNetwork):
             losses["categorical"] = presence_loss(self.presence_classifier(summary), labels)
         return self._classify(images, stages), losses
 
+    def attention_maps(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the four heads' attention, mean over the channels: `stage1` … `stage4`.
+
+        Raises:
+            NetworkError: heads of `excitation` attend to no place.
+        """
+        self.check_images(images)
+        if self.options["heads"] != "attention":
+            raise NetworkError(
+                "sanet with `heads` excitation has no attention maps: it attends to "
+                "channels, to no place."
+            )
+        height, width = images.shape[-2:]
+        padded = pad_to_multiple(images, STRIDE)
+        stages = self._encode(padded)
+        found = {}
+        for number, (head, stage) in enumerate(zip(self.heads, stages, strict=True), 1):
+            assert isinstance(head, SqueezeAttention)
+            means = head.attend(stage).mean(dim=1, keepdim=True)
+            found[f"stage{number}"] = resize(means, like=padded)[:, 0, :height, :width]
+        return found
+
     def load_pretrained(self) -> None:
         """Give the backbone torchvision's weights."""
         backbone = str(self.options["backbone"])
@@ -146,9 +171,36 @@ class SqueezeAttention(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, inputs, H, W), sides from 2, to (N, outputs, H, W)."""
-        attention = resize(self.attention(functional.avg_pool2d(features, 2)), like=features)
+        attention = self.attend(features)
         attended: Tensor = attention * self.main(features) + attention
         return attended
+
+    def attend(self, features: Tensor) -> Tensor:
+        """Return the attention, (N, outputs, H, W), 0..1."""
+        return resize(self.attention(functional.avg_pool2d(features, 2)), like=features)
+
+
+class SqueezeExcitation(nn.Module):
+    """Squeeze-and-excitation head (arXiv 1709.01507): features weighed by the whole image's means.
+
+    What the paper compares its heads with; reduced 16 times between.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(*_pair(inputs, outputs), nn.ReLU(inplace=True))
+        self.gate = nn.Sequential(
+            nn.Linear(inputs, inputs // 16),
+            nn.ReLU(inplace=True),
+            nn.Linear(inputs // 16, outputs),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, H, W)."""
+        gates = self.gate(features.mean(dim=(2, 3)))  # (N, outputs)
+        weighed: Tensor = self.main(features) * gates[:, :, None, None]
+        return weighed
 
 
 def _pair(inputs: int, outputs: int) -> list[nn.Module]:

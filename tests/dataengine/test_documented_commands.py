@@ -32,6 +32,7 @@ ELSEWHERE = {
     "demo": "tests/dataengine/test_demo.py",
     "review server": "tests/pipelines/review/test_real_server.py",
     "bench models": "tests/dataengine/test_bench.py",
+    "bench ablations": "tests/dataengine/test_ablations.py",
     "init portraits": "tests/dataengine/test_cli.py",
     "init team --database postgresql://anna@db.example.org/portraits --store": (
         "tests/dataengine/test_team.py"

@@ -30,6 +30,7 @@ DOCUMENTED = {
     "show": ["ID", "--out"],
     "report": ["OUT.html", "--pictures", "default: 1200", "--open", "--json", "every portrait"],
     "diff": ["A", "B", "--html", "--json", "only a workspace knows"],
+    "bench ablations": ["--network", "--rows", "--data", "--epochs", "--seeds", "--json", "GPU"],
     "bench models": ["[NAME]...", "--data", "--epochs", "--out", "--device"],
     "models": ["--json", "224"],
     "train": [

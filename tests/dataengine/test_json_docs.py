@@ -53,6 +53,7 @@ from pipelines.releases.negative_audit import JudgedAudit
 from pipelines.review.pull import PullResult
 from pipelines.review.push import PushResult
 from pipelines.review.status import ReviewCounts, ReviewerCounts
+from pipelines.rounds.ablation_table import AblationRow
 from pipelines.rounds.gate import Gate
 from pipelines.rounds.history import RoundLine
 from sinet.benchmark import Row
@@ -111,6 +112,7 @@ LINES = (
     "predict run/last.safetensors raw/001.png raw/broken.png --out predicted",
     "convert run/last.safetensors --out run.onnx --check more",
     "bench models sinet --data release --epochs 1 --side 32 --runs 1 --out bench",
+    "bench ablations --rows sinet-lambda-0 --data release --epochs 1 --side 32 --runs 1",
     "explain raw/001.png:75,100",
     "explain asked.jpg",
     "explain paired/350.png",
@@ -158,6 +160,7 @@ SAME = {
     "worst slice": WorstSlice,
     "network": ListedNetwork,
     "measured network": Row,
+    "ablation": AblationRow,
     "history": PortraitHistory,
     "photo": PhotoHistory,
     "origin": Origin,

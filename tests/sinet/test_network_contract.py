@@ -19,17 +19,38 @@ VARIANTS = {
     "sinet": ("sinet", {}),
     "extremec3net": ("extremec3net", {}),
     "extremec3net, coarse head": ("extremec3net", {"coarse_head": True}),
+    "sinet, other modules": (
+        "sinet",
+        {"blocking": "off", "views": "dilation", "downsampling": "s2", "kernels": 3},
+    ),
+    "sinet, nothing pooled": (
+        "sinet",
+        {"blocking": "reverse", "downsampling": "dsconv", "kernels": 5, "pools": 1},
+    ),
     "cgnet": ("cgnet", {}),
+    "cgnet, bare": (
+        "cgnet",
+        {
+            "context": "local",
+            "gate": False,
+            "injection": False,
+            "early_blocks": 1,
+            "blocks": 9,
+            "activation": "relu",
+        },
+    ),
     "cgnet, local residual": ("cgnet", {"residual": "local", "blocks": 15}),
     "portraitnet": ("portraitnet", {"edge_head": True}),
     "liteseg": ("liteseg", {}),
     "liteseg, stride 8": ("liteseg", {"output_stride": 8}),
+    "liteseg, bare": ("liteseg", {"pyramid": "aspp", "short": False, "long": False}),
     "liteseg, shufflenet": ("liteseg", {"backbone": "shufflenet"}),
     "deeplab": ("deeplab", {}),
 }
 LARGE = {
     "liteseg, darknet19": ("liteseg", {"backbone": "darknet19"}),
     "sanet": ("sanet", {"categorical": True}),
+    "sanet, excitation": ("sanet", {"heads": "excitation"}),
     "sanet, resnet101": ("sanet", {"backbone": "resnet101"}),
     "sanet, efficientnet": ("sanet", {"backbone": "efficientnet_b7"}),
     "deeplabv3plus": ("deeplabv3plus", {}),
@@ -170,7 +191,19 @@ def eight_pictures():
     return images, labels.long()
 
 
-SLOW_LEARNERS = {"liteseg", "liteseg, stride 8", "cgnet, local residual", "deeplab", *LARGE}
+SLOW_LEARNERS = {
+    "liteseg",
+    "liteseg, stride 8",
+    "liteseg, bare",
+    "liteseg, shufflenet",
+    "portraitnet",
+    "cgnet, local residual",
+    "sinet, other modules",
+    "sinet, nothing pooled",
+    "cgnet, bare",
+    "deeplab",
+    *LARGE,
+}
 STEPS, STEPS_OF_SLOW_LEARNERS = 200, 600
 
 
@@ -219,7 +252,9 @@ def test_a_model_of_one_class_finds_a_person():
         ("liteseg", {"backbone": "mobilenet"}, r"not 'mobilenet'; did you mean mobilenet_v2"),
         ("liteseg", {"output_stride": 4}, "`output_stride` is published, 8, 16, 32, not 4"),
         ("portraitnet", {"edge_head": 1}, "`edge_head` is False, True, not 1"),
-        ("sinet", {"backbone": "resnet50"}, "sinet has no option `backbone`; it has none"),
+        ("deeplab", {"backbone": "resnet50"}, "deeplab has no option `backbone`; it has none"),
+        ("sinet", {"blocks": 3}, "sinet has no option `blocks`; it has blocking, views"),
+        ("sinet", {"views": "dilation", "pools": 1}, "dilation spreads kernels by `pools`"),
     ],
 )
 def test_what_is_mistyped_is_told_in_one_line(name, options, problem):

@@ -2,7 +2,7 @@
 
 import typer
 
-from dataengine.commands.bench import models
+from dataengine.commands.bench import ablations, models
 
 app = typer.Typer(
     help="Measure what there is to choose from.",
@@ -11,9 +11,5 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def _bench() -> None:
-    """Keep `models` a command of its own: typer makes a single command the whole app."""
-
-
 app.command("models", epilog=models.EPILOG)(models.models)
+app.command("ablations", epilog=ablations.EPILOG)(ablations.ablations)
