@@ -13,7 +13,7 @@ EPILOG = """
     dataengine bench ablations
     dataengine bench ablations --network sinet --data ./eg1800 --epochs 20 --seeds 3
     dataengine bench ablations --rows sinet-blocking-off,sinet-dilation --data ./eg1800
-    dataengine bench ablations --network sinet --data ./eg1800 --report --csv > sinet.csv
+    dataengine bench ablations --network sinet --data ./eg1800 --report --csv
 """
 
 
