@@ -1,15 +1,22 @@
 """The page for teams, word for word: machines with a database and a bucket in common, no folder."""
 
 import json
+import os
+import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import sqlalchemy as sa
+import yaml
 
 from db import Mask, MaskSource, open_engine
+from pipelines.label_studio.server import VERSION
 from tests.conftest import CHECKOUT, FAST_INGEST
 from tests.dataengine.conftest import Run
 from tests.dataengine.test_documented_commands import PAGES
@@ -66,6 +73,56 @@ def test_a_team_works_as_its_page_says(
             type_on(TRAINING, line)
     assert list((tmp_path / "portraits-1/images").iterdir())
     assert len(list((tmp_path / "saved").rglob("*.jpg"))) == 6
+
+
+COMPOSE = CHECKOUT / "examples/team/compose.yaml"
+PASSWORDS = dict.fromkeys(
+    ["POSTGRES_PASSWORD", "STORE_PASSWORD", "LABEL_STUDIO_USERNAME", "LABEL_STUDIO_PASSWORD"],
+    "correct-horse",
+)
+
+
+def test_the_containers_are_described() -> None:
+    text = COMPOSE.read_text(encoding="utf-8")
+    services = yaml.safe_load(text)["services"]
+    for name, service in services.items():
+        image, _, version = service["image"].partition(":")
+        assert re.search(r"\d", version), f"{name}: {image} has no version"
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), f"{name} answers strangers"
+        secrets = {
+            value for key, value in service.get("environment", {}).items()
+            if re.search("PASSWORD|SECRET|API_KEY", key)
+        }  # fmt: skip
+        assert all(re.fullmatch(r"\$\{\w+:(\?.+|-)\}", each) for each in secrets), name
+    assert services["label-studio"]["image"] == f"heartexlabs/label-studio:{VERSION}"
+    assert "docker compose up" in text
+    tool = shutil.which("docker-compose")
+    if tool is None:
+        return
+    config = [tool, "--file", str(COMPOSE), "config"]
+    nothing_said = {key: value for key, value in os.environ.items() if key not in PASSWORDS}
+    refused = subprocess.run(config, env=nothing_said, capture_output=True, text=True)
+    assert refused.returncode != 0
+    assert "a password for the database" in refused.stderr
+    told = subprocess.run(config, env=nothing_said | PASSWORDS, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert set(yaml.safe_load(told.stdout)["services"]) >= {"database", "store", "label-studio"}
+
+
+def test_a_container_joins_once(tmp_path: Path, s3_folder: str) -> None:
+    with postgres().database(empty=True) as name:
+        environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "WORKSPACE": str(tmp_path / "team"),
+            "DATABASE": postgres().url(name),
+            "STORE": s3_folder,
+        }
+        for _ in range(2):
+            line = ["sh", str(CHECKOUT / "examples/team/join"), "status", "--json"]
+            told = subprocess.run(line, env=environment, capture_output=True, text=True)
+            assert told.returncode == 0, told.stderr
+            assert json.loads(told.stdout[told.stdout.index("{") :])["portraits"] == 0
 
 
 def test_the_page_is_linked() -> None:
