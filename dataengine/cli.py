@@ -28,6 +28,7 @@ from dataengine.commands import (
     migrate_database,
     models,
     predict,
+    publish,
     relabel,
     report,
     restore,
@@ -96,6 +97,7 @@ app.command("diff", epilog=diff.EPILOG)(diff.diff)
 app.command("report", epilog=report.EPILOG)(report.report)
 app.command("confirm", epilog=confirm.EPILOG)(confirm.confirm)
 app.command("export", epilog=export.EPILOG)(export.export)
+app.command("publish", epilog=publish.EPILOG)(publish.publish)
 app.command("models", epilog=models.EPILOG)(models.models)
 app.command("train", epilog=train.EPILOG)(train.train)
 app.command("relabel", epilog=relabel.EPILOG)(relabel.relabel)

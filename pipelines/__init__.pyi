@@ -37,6 +37,9 @@ from .lineage.forget import forget_photos as forget_photos
 from .lineage.forget import lift_refusals as lift_refusals
 from .lineage.forget import list_refused as list_refused
 from .lineage.forget import plan_forget as plan_forget
+from .lineage.publishing import Published as Published
+from .lineage.publishing import PublishRequest as PublishRequest
+from .lineage.publishing import publish_release as publish_release
 from .lineage.repairing import repair_workspace as repair_workspace
 from .lineage.report import Report as Report
 from .lineage.verifying import VerifyRequest as VerifyRequest

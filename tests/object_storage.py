@@ -91,7 +91,7 @@ class Fault:
         part: of their path.
         status: answered instead of asking the server; 0: the server is asked.
         code: in the answer's body, as S3 has it.
-        body: likewise, as it is.
+        body: of the answer, as it is.
         late: the answer is lost after the server did what was asked.
         cut: bytes of the body that are sent, of those that were promised.
         wrong: the body's first byte is another.
@@ -104,6 +104,7 @@ class Fault:
     status: int = 0
     code: str = ""
     message: str = ""
+    body: str = ""
     late: bool = False
     cut: int | None = None
     wrong: bool = False
@@ -148,6 +149,7 @@ class Road:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     road: Road
     port: int
 
@@ -160,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(fault.silence)
         if fault.status:
             text = f"<Error><Code>{fault.code}</Code><Message>{fault.message}</Message></Error>"
-            data = text.encode() if fault.code else b""
+            data = (text if fault.code else fault.body).encode()
             self._send(fault.status, dict(fault.headers), data, fault)
             return
         connection = http.client.HTTPConnection("127.0.0.1", self.port)

@@ -30,6 +30,19 @@ def checksum_of(folder: Path) -> str:
     return hashlib.sha256(_read(folder)).hexdigest()
 
 
+def released_files(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a release by its path, that of checksums.txt among them.
+
+    Raises:
+        PipelineError: the folder has no checksums.txt, or one that is damaged.
+    """
+    report, data = Report(), _read(folder)
+    listed = _listed(folder, data, report)
+    if report.problems:
+        raise PipelineError(report.problems[0].message)
+    return {**listed, CHECKSUMS_FILE: hashlib.sha256(data).hexdigest()}
+
+
 def check_release(folder: Path, report: Report, progress: Progress) -> None:
     """Compare every file of a release with its checksum, and look for what does not belong.
 

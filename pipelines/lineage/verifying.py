@@ -115,7 +115,7 @@ def verify_folder(
             if row.sealed_at is not None and row.checksum == found:
                 report.never_sealed = False
                 report.notes.append(f"{folder}: is the release {row.name}")
-                _note_forgotten(row.name, _forgotten_items(connection, row.id), report)
+                _note_forgotten(row.name, forgotten_items(connection, row.id), report)
             elif _is_same(here, folder):
                 _add_another(folder, row.name, report)
     return report
@@ -133,7 +133,7 @@ def _verify_all(workspace: Workspace, progress: Progress) -> Report:
         releases = _releases(connection)
         query = sa.select(Run.folder, Run.checkpoint_sha256).order_by(Run.id)
         runs = [(row.folder, row.checkpoint_sha256) for row in connection.execute(query)]
-        tombstones = {row.id: _forgotten_items(connection, row.id) for row in releases}
+        tombstones = {row.id: forgotten_items(connection, row.id) for row in releases}
     for row in releases:
         if row.sealed_at is None:
             report.notes.append(f"{row.name}: was never finished; nothing was checked")
@@ -152,7 +152,7 @@ def _verify_release(workspace: Workspace, name: str, progress: Progress) -> Repo
         if row is None:
             known = ", ".join(releases) or "there are none"
             raise PipelineError(f"{name}: no such release, and no such folder; releases: {known}")
-        forgotten = _forgotten_items(connection, row.id)
+        forgotten = forgotten_items(connection, row.id)
     if row.sealed_at is None:
         raise PipelineError(f"{name}: was never finished; run the command that makes it again")
     _check_sealed(workspace, row, report, progress, must_exist=True)
@@ -274,7 +274,8 @@ def _add_another(folder: Path, name: str, report: Report) -> None:
     report.add(Fault.CHECKSUMS, path, message)
 
 
-def _forgotten_items(connection: Connection, release_id: int) -> list[str]:
+def forgotten_items(connection: Connection, release_id: int) -> list[str]:
+    """Names of a release's members whose photos were forgotten since."""
     query = sa.select(ReleaseItem.name).where(
         ReleaseItem.release_id == release_id, ReleaseItem.forgotten_id.is_not(None)
     )

@@ -149,7 +149,7 @@ def _export_round(workspace: Workspace, target: Path, form: Format, number: int)
             )
         folder = release_path(workspace, frozen)
         gone = _forgotten_names(workspace, frozen.id)
-        refused, left_out = _refused_photos(workspace), 0
+        refused, left_out = refused_photos(workspace), 0
         entries = KeptEntries(workspace.paths.root)
         for each in read_manifest(folder):
             if each.name in gone:
@@ -240,8 +240,8 @@ def _current(
     return selection, CardFacts(selection, reviewers, settings.licence, command)
 
 
-def _refused_photos(workspace: Workspace) -> set[str]:
-    """SHA-256 of photos that may not be used."""
+def refused_photos(workspace: Workspace) -> set[str]:
+    """SHA-256 of photos that may not be used, as the policy is now."""
     with reader(workspace.engine).begin() as connection:
         refused = refused_images(connection, workspace.settings.policy)
         found: set[str] = set()

@@ -31,6 +31,7 @@ _HUB = {
     "BSD-3-Clause": "bsd-3-clause", "GPL-2.0-only": "gpl-2.0", "GPL-3.0-only": "gpl-3.0",
     "Unlicense": "unlicense", "ODbL-1.0": "odbl", "PDDL-1.0": "pddl", "ODC-By-1.0": "odc-by",
 }  # fmt: skip
+_NO_DERIVATIVES = re.compile(r"(-|\b)nd(-|\b)", re.IGNORECASE)
 _RESEARCH = re.compile(r"\bbundled@sha256:")
 
 
@@ -56,6 +57,23 @@ class Rights:
         if len(self.licences) == 1 and not self.research:
             return _HUB.get(next(iter(self.licences)), "other")
         return "other"
+
+    @property
+    def why_not_public(self) -> str | None:
+        """What forbids to give the portraits to everybody; None: nothing known."""
+        if self.unclear:
+            return (
+                f"nobody has said under which licence {self.unclear:,} of its photos are; say it "
+                "in their tables of origins or as `licence` in [release], and export again"
+            )
+        closed = sorted(each for each in self.licences if _NO_DERIVATIVES.search(each))
+        if closed:
+            number = sum(self.licences[each] for each in closed)
+            return (
+                f"{number:,} of its photos are under {closed[0]}, which allows no changed copies, "
+                "and a portrait is one; leave them out by `licences` in [policy], and export again"
+            )
+        return None
 
 
 def rights_of(entries: Iterable[Entry], stated: str | None) -> Rights:

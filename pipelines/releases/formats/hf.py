@@ -4,18 +4,21 @@ Tables in `data/`, as in the format `parquet`; `README.md`, whose head tells the
 `datasets.load_dataset(FOLDER)` what is in them; and `croissant.json`, which tells everybody else.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from db import Split
+from pipelines.releases.attribution import ATTRIBUTION_FILE
 from pipelines.releases.card import CARD_FILE
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import croissant, parquet
 from pipelines.releases.formats.columns import COLUMNS, Kind
 from pipelines.releases.formats.parts import needing, writing
 from pipelines.releases.rights import Rights, rights_of
+from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.store import Store
 from sinet.json_text import to_json
 
@@ -25,6 +28,7 @@ _DATA: Final = "data"
 _NAME: Final = "Portraits with masks"
 _SPLITS: Final = {Split.TRAIN: "train", Split.VAL: "validation", Split.TEST: "test"}
 """What readers of the Hub call them."""
+_OF_SOME: Final = re.compile(rf"{_DATA}/(train|val|test)-\d+-of-\d+\.parquet|{ATTRIBUTION_FILE}")
 _TYPES: Final = {
     Kind.TEXT: {"dtype": "string"},
     Kind.JSON: {"dtype": "string"},
@@ -95,6 +99,28 @@ def describe(folder: Path, entries: Sequence[Entry], licence: str | None) -> Non
         (folder / README_FILE).write_text(text, encoding="utf-8")
         described = croissant.described(_NAME, f"{_DATA}/*.parquet", _facts(entries, rights))
         (folder / CROISSANT_FILE).write_text(to_json(described, indent=2) + "\n", encoding="utf-8")
+
+
+def stated_licence(folder: Path) -> str:
+    """The licence that the head of a release's README.md states.
+
+    Raises:
+        PipelineError: PyYAML is not installed, or the release has no such head.
+    """
+    check()
+    import yaml
+
+    file = folder / README_FILE
+    try:
+        with file.open(encoding="utf-8") as text:
+            return str(next(yaml.safe_load_all(text))["license"])
+    except (OSError, ValueError, TypeError, KeyError, StopIteration, yaml.YAMLError) as error:
+        raise PipelineError(f"{file}: has no head that states a licence ({error})") from error
+
+
+def is_of_release(name: str) -> bool:
+    """Whether a file of a repository that holds a release is one that only some releases have."""
+    return _OF_SOME.fullmatch(name) is not None
 
 
 def _head(splits: Counter[Split], rights: Rights) -> dict[str, Any]:
