@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 TOKEN = "hf_correcthorsebatterystaple"
 LARGE_BYTES = 8192
 """From here on, and every table, a file is kept apart."""
@@ -102,6 +104,16 @@ class FakeHub:
         names = {"gitattributes": ".gitattributes"}
         made.commit({names.get(name, name): Held(data, False) for name, data in held.items()})
         return made
+
+
+def lead_to(url: str, patch: pytest.MonkeyPatch) -> None:
+    """This process's `huggingface_hub`, which looks at the environment once, asks there."""
+    from huggingface_hub import constants
+
+    patch.setenv("HF_TOKEN", TOKEN)
+    patch.setattr(constants, "ENDPOINT", url)
+    patch.setattr(constants, "HF_TOKEN_PATH", "/nowhere")
+    patch.setattr(constants, "HF_HUB_DISABLE_XET", True)
 
 
 class _Answer(Exception):  # noqa: N818

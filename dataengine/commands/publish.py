@@ -9,7 +9,7 @@ EPILOG = """
 
     dataengine publish anna/portraits --dry-run
     dataengine publish anna/portraits
-    dataengine publish anna/portraits export-4 --public
+    dataengine publish anna/faces export-1 --public
 """
 
 

@@ -30,6 +30,7 @@ from tests.turned import Turned, surroundings
 
 ELSEWHERE = {
     "demo": "tests/dataengine/test_demo.py",
+    "publish": "tests/pipelines/lineage/test_publishing_in_trouble.py",
     "review server": "tests/pipelines/review/test_real_server.py",
     "bench models": "tests/dataengine/test_bench.py",
     "bench ablations": "tests/dataengine/test_ablations.py",

@@ -46,6 +46,7 @@ DOCUMENTED = {
         "<folder|coco|webdataset|parquet|hf|yolo>", "--min-source",
         "<human|certified|any>", "--round", "--json", "checksums.txt",
     ],
+    "publish": ["REPO", "[RELEASE]", "--public", "--dry-run", "--json", "HF_TOKEN", "private"],
     "rounds": ["--json", "95 %"],
     "relabel": [
         "--network", "--round", "--method", "--device", "<student|mean>", "--json", "never touched",

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -66,6 +66,7 @@ from sinet.networks import build_network
 from sinet.normalisation import InputSpec
 from tests.dataengine.conftest import COMMANDS, Run
 from tests.dataengine.json_page import PAGE, Page, Reading, alternatives, read_page
+from tests.hub import FakeHub, lead_to
 from tests.turned import Turned, photos, surroundings
 
 # In this order: what is typed after `dataengine -w portraits`, up to `--json`.
@@ -118,6 +119,8 @@ LINES = (
     "explain paired/350.png",
     "verify",
     "verify release",
+    "export --out hub --format hf",
+    "publish anna/portraits",
     "backup saved",
     "restore saved restored",
     "gc --dry-run",
@@ -237,14 +240,26 @@ def page() -> Page:
 
 
 @pytest.fixture
+def hub() -> Iterator[FakeHub]:
+    with closing(FakeHub()) as made:
+        yield made
+
+
+@pytest.fixture
 def reading(
-    page: Page, turned: Turned, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+    page: Page,
+    turned: Turned,
+    tmp_path: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    hub: FakeHub,
 ) -> Reading:
     """What all lines printed."""
     folder = Path(shutil.copytree(turned.folder, tmp_path / "turned"))
     server = turned.server
     prepare(folder, server)
     surroundings(monkeypatch, folder, server)
+    lead_to(hub.url, monkeypatch)
     found = Reading(page=page)
     for line in LINES:
         if line == "review pull":

@@ -1,131 +1,29 @@
-"""Publishing: what gets to the Hub, what never does, and what a Hub in trouble makes of it."""
+"""Publishing: what gets to the Hub, and what never does."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import huggingface_hub
-import numpy as np
 import pytest
 import sqlalchemy as sa
-from huggingface_hub import constants
-from PIL import Image
 
 from db import Image as ImageRow
 from db import OriginRow, reader
-from pipelines.ingest.request import IngestRequest
-from pipelines.ingest.run import ingest_photos
 from pipelines.lineage.forgetting import remove_photos
-from pipelines.lineage.publishing import Published, PublishRequest, publish_release
+from pipelines.lineage.publishing import PublishRequest, publish_release
 from pipelines.releases import hub as hub_module
-from pipelines.releases.exporting import ExportRequest, export_release
 from pipelines.releases.formats import Format
 from pipelines.workspace.errors import PipelineError
-from pipelines.workspace.opening import init_workspace
-from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
-from tests.conftest import FAST_INGEST
-from tests.hub import TOKEN, FakeHub, Repository
-from tests.object_storage import Fault, Road
-
-REPO = "anna/portraits"
-COUNT = 5
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace of five portraits whose masks came with them, all CC0, and a release of them."""
-    root = tmp_path_factory.mktemp("publishing")
-    for name in ("raw", "masks"):
-        (root / name).mkdir()
-    person = Image.new("L", (150, 200))
-    person.paste(255, (30, 40, 120, 200))
-    for number in range(COUNT):
-        noise = np.random.default_rng(number).integers(0, 256, (200, 150, 3), dtype=np.uint8)
-        Image.fromarray(noise).save(root / f"raw/{number}.png")
-        person.save(root / f"masks/{number}.png")
-    (root / "origins.csv").write_text(
-        "file,license\n" + "".join(f"{number}.png,CC0-1.0\n" for number in range(COUNT))
-    )
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in FAST_INGEST.items():
-            patch.setenv(name, value)
-        init_workspace(root / "workspace")
-        with closing(opened(root / "workspace")) as workspace:
-            request = IngestRequest(
-                paths=[root / "raw"], masks=root / "masks", origin=root / "origins.csv"
-            )
-            ingest_photos(workspace, request)
-            export(workspace, "releases/first")
-    return root / "workspace"
-
-
-def opened(root: Path) -> Workspace:
-    return Workspace(root, load_settings(root))
-
-
-def export(workspace: Workspace, path: str, form: Format = Format.HF) -> Path:
-    return export_release(
-        workspace, ExportRequest(out=workspace.paths.root / path, format=form)
-    ).path
-
-
-@pytest.fixture
-def workspace(template: Path, tmp_path: Path) -> Iterator[Workspace]:
-    shutil.copytree(template, tmp_path / "workspace")
-    with closing(opened(tmp_path / "workspace")) as workspace:
-        yield workspace
-
-
-@pytest.fixture
-def hub() -> Iterator[FakeHub]:
-    made = FakeHub()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def road(hub: FakeHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Road]:
-    """The way to the Hub, which this process takes; nobody waits on it."""
-    made = Road(hub.port)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setattr(constants, "ENDPOINT", made.url)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no token"))
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr("huggingface_hub.utils._http.time", SimpleNamespace(sleep=lambda _: None))
-    yield made
-    made.close()
-
-
-def publish(workspace: Workspace, release: str | None = None, **more: bool) -> Published:
-    return publish_release(workspace, PublishRequest(repo=REPO, release=release, **more))
-
-
-def refusal(workspace: Workspace, release: str | None = None, **more: bool) -> str:
-    """The line that publishing ends with; the token is never in it."""
-    with pytest.raises(PipelineError) as caught:
-        publish(workspace, release, **more)
-    line = str(caught.value)
-    assert TOKEN not in line
-    assert "\n" not in line
-    return line
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
-
-
-def assert_holds(repository: Repository, folder: Path) -> None:
-    held = repository.files
-    assert held.pop(".gitattributes")
-    assert held == files(folder)
+from tests.hub import FakeHub
+from tests.object_storage import Road
+from tests.publishing import COUNT, REPO, assert_holds, export, files, opened, publish, refusal
+from tests.publishing import hub as hub
+from tests.publishing import road as road
+from tests.publishing import template as template
+from tests.publishing import workspace as workspace
 
 
 def test_a_release_is_there_whole_with_one_commit_and_a_tag(
@@ -203,41 +101,6 @@ def test_a_release_that_was_moved(workspace: Workspace, hub: FakeHub, road: Road
     assert "not there" in refusal(workspace, "export-1")
     assert publish(workspace, str(moved)).release == "export-1"
     assert_holds(hub.repositories[REPO], moved)
-
-
-# What is cut off goes on.
-
-
-@pytest.mark.parametrize("part", ["/create", "/preupload/", "/batch", "/put/", "/commit/", "/tag/"])
-def test_what_was_cut_off_goes_on(
-    part: str, workspace: Workspace, hub: FakeHub, road: Road
-) -> None:
-    """The server did what was asked, but nobody heard of it: once, or as often as it is asked."""
-    road.faults = [Fault(part=part, late=True) for _ in range(60)]
-    with pytest.raises(PipelineError, match="broke off the connection; check"):
-        publish(workspace)
-    sent = len(hub.large)
-    assert REPO not in hub.repositories or len(hub.repositories[REPO].commits) in (1, 2)
-    road.faults.clear()
-    road.asked.clear()
-    publish(workspace)
-    assert_holds(hub.repositories[REPO], workspace.paths.root / "releases/first")
-    assert hub.repositories[REPO].tags == {"export-1": hub.repositories[REPO].head}
-    assert len(hub.repositories[REPO].commits) == 2
-    puts = [path for method, path in road.asked if method == "PUT"]
-    assert len(puts) == len(hub.large) - sent, "nothing is sent a second time"
-
-
-def test_what_passes_is_tried_again(workspace: Workspace, hub: FakeHub, road: Road) -> None:
-    busy = Fault(status=429, headers=(("Retry-After", "7"),))
-    road.faults = [
-        Fault(part="/preupload/", status=503), Fault(part="/batch", status=500),
-        Fault(part="/put/", late=True),
-        Fault(part="/batch", status=busy.status, headers=busy.headers),
-    ]  # fmt: skip
-    publish(workspace)
-    assert road.faults == []
-    assert_holds(hub.repositories[REPO], workspace.paths.root / "releases/first")
 
 
 # What never gets there.
@@ -421,173 +284,3 @@ def test_what_is_no_name(name: str, workspace: Workspace, road: Road) -> None:
     with pytest.raises(PipelineError, match="is no name of a repository on the Hub"):
         publish_release(workspace, PublishRequest(repo=name))
     assert road.asked == []
-
-
-# Tokens and rights.
-
-
-def test_no_token(workspace: Workspace, road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HF_TOKEN")
-    line = refusal(workspace)
-    assert line == "no token for the Hugging Face Hub: set HF_TOKEN, or run `hf auth login`"
-    assert road.asked == []
-
-
-def test_a_token_that_cannot_be_one(
-    workspace: Workspace, road: Road, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", f"{TOKEN} and more")
-    assert "holds characters that no token has" in refusal(workspace)
-    assert road.asked == []
-
-
-def test_the_token_of_a_login(
-    workspace: Workspace, hub: FakeHub, road: Road, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("HF_TOKEN")
-    (tmp_path / "token").write_text(f"{TOKEN}\n")
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-    publish(workspace)
-    assert REPO in hub.repositories
-
-
-def test_a_token_that_is_not_accepted(
-    workspace: Workspace, road: Road, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_anotherone")
-    assert refusal(workspace).startswith(f"{road.url}: does not accept the token: make a new one")
-
-
-@pytest.mark.parametrize("there", [False, True])
-def test_no_right_to_write(there: bool, workspace: Workspace, hub: FakeHub, road: Road) -> None:
-    hub.writable.clear()
-    if there:
-        hub.make(REPO)
-    line = refusal(workspace)
-    assert line.startswith(f"{REPO}: the token has no right to write there (403: You don't have")
-
-
-def test_the_package_is_not_installed(
-    workspace: Workspace, road: Road, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    assert "pip install 'portrait-dataengine[hub]'" in refusal(workspace)
-
-
-# A Hub in trouble, and one that lies.
-
-
-def test_nobody_answers(workspace: Workspace, hub: FakeHub, road: Road) -> None:
-    road.close()
-    assert refusal(workspace).startswith(f"{road.url}: cannot be reached; check the network")
-
-
-def test_silence(workspace: Workspace, road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "_SILENCE_SECONDS", 0.2)
-    road.always = Fault(silence=1.0)
-    assert "does not answer in time" in refusal(workspace)
-
-
-def test_offline(workspace: Workspace, road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    assert "HF_HUB_OFFLINE forbids to ask it" in refusal(workspace)
-
-
-ASKED = ("datasets/", "preupload", "batch", "commit/")
-"""Parts of the paths that are asked for, in this order."""
-TROUBLE = [
-    (Fault(status=500), "the server fails (500); run the same command again later"),
-    (Fault(status=502, body="<html>bad gateway"), "the server fails (502"),
-    (Fault(status=429), "asks for fewer requests (429); run the same command again later"),
-    (
-        Fault(status=429, headers=(("Retry-After", "99999999"),)),
-        "to come back in 99,999,999 seconds",
-    ),
-    (Fault(status=418, body='{"error": "I am a teapot"}'), "refused (418: I am a teapot)"),
-    (Fault(status=418, body=f'{{"error": "{TOKEN}"}}'), "refused (418: …)"),
-    (Fault(status=418, body='{"error": "\\u001b[2Jgone\\nfor good"}'), "refused (418: \\x1b"),
-    (Fault(status=200, body="no JSON"), "answers as the Hub does not"),
-    (Fault(status=200, body="[]"), "answers as the Hub does not"),
-    (Fault(status=200, body='{"sha": "../x"}'), ""),
-    (Fault(status=200, body="null"), "answers as the Hub does not"),
-    (Fault(cut=3), "broke off the connection"),
-    (
-        Fault(status=307, headers=(("Location", "http://127.0.0.1:9/else"),)),
-        "sends on to http://127.0.0.1:9; nothing was sent there",
-    ),
-    (Fault(status=302, headers=(("Location", "/loop"),)), ""),
-]
-TOGETHER = [
-    pytest.param(
-        part, *trouble, marks=() if (number - index) % len(ASKED) == 0 else pytest.mark.campaign
-    )
-    for index, part in enumerate(ASKED)
-    for number, trouble in enumerate(TROUBLE)
-]
-"""By default each trouble once, wherever it may happen."""
-
-
-@pytest.mark.parametrize(("part", "fault", "says"), TOGETHER)
-def test_trouble_of_every_kind_is_one_line(
-    part: str, fault: Fault, says: str, workspace: Workspace, hub: FakeHub, road: Road
-) -> None:
-    hub.make(REPO)
-    values = {name: value for name, value in vars(fault).items() if name != "part"}
-    road.always = Fault(**values, part=part)
-    assert says in refusal(workspace)
-    assert len(hub.repositories[REPO].commits) in (1, 2)
-    assert hub.repositories[REPO].tags == {}
-    road.always = None
-    publish(workspace)
-    assert_holds(hub.repositories[REPO], workspace.paths.root / "releases/first")
-
-
-def test_a_hub_that_keeps_less_than_it_says(workspace: Workspace, hub: FakeHub, road: Road) -> None:
-    hub.is_honest = False
-    line = refusal(workspace)
-    assert "says that it has taken the release, but card.md is not what was sent" in line
-    assert hub.repositories[REPO].tags == {}
-
-
-@pytest.mark.parametrize("kind", ["redirect", "address of a large file"])
-def test_the_token_goes_to_nobody_else(
-    kind: str, workspace: Workspace, hub: FakeHub, road: Road
-) -> None:
-    with closing(Road(hub.port)) as elsewhere:
-        if kind == "redirect":
-            location = ("Location", f"{elsewhere.url}/api/whoami-v2")
-            road.faults = [Fault(part="whoami", status=302, headers=(location,))]
-        else:
-            hub.verify_at = f"{elsewhere.url}/verify/x"
-        assert "nothing was sent there" in refusal(workspace)
-        assert elsewhere.asked == []
-
-
-# As it is typed.
-
-
-def test_the_command(template: Path, hub: FakeHub, tmp_path: Path) -> None:
-    """In a process of its own: nothing but the environment says where the Hub is."""
-    shutil.copytree(template, tmp_path / "workspace")
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": hub.url,
-        "HF_TOKEN": TOKEN,
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HOME": str(tmp_path / "home"),
-    }
-    code = f"""
-import sys
-from dataengine.cli import app
-for more in (["--dry-run"], [], ["--json"]):
-    app(["-w", {str(tmp_path / "workspace")!r}, "publish", {REPO!r}, *more], standalone_mode=False)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert TOKEN not in done.stdout + done.stderr
-    lines = done.stdout.splitlines()
-    would = next(line for line in lines if line.startswith("Would send"))
-    assert would.endswith(f"to a new repository {REPO} (private), tag export-1")
-    assert f"Published export-1 at {hub.url}/datasets/{REPO} (private): " in done.stdout
-    assert json.loads(done.stdout[done.stdout.index("\n{\n") :])["tagged"] is False
