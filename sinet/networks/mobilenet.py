@@ -39,6 +39,7 @@ class _Row(NamedTuple):
     hard_swish: bool
     stride: int = 1
     rate: int = 1
+    residual: bool = True  # where size and channels stay
 
 
 _BLOCKS: Final = (
@@ -57,7 +58,7 @@ _BLOCKS: Final = (
 )
 _REDUCED_BLOCKS: Final = (
     *_BLOCKS[:-3],
-    _Row(5, 288, 48, gated=True, hard_swish=True, rate=2),
+    _Row(5, 288, 48, gated=True, hard_swish=True, rate=2, residual=False),
     _Row(5, 288, 48, gated=True, hard_swish=True, rate=2),
     _Row(5, 288, 48, gated=True, hard_swish=True, rate=2),
 )
@@ -90,7 +91,7 @@ class _Block(nn.Module):
 
     def __init__(self, inputs: int, row: _Row) -> None:
         super().__init__()
-        self.is_residual = row.stride == 1 and inputs == row.outputs
+        self.is_residual = row.residual and row.stride == 1 and inputs == row.outputs
         activation = nn.Hardswish if row.hard_swish else nn.ReLU
         layers: list[nn.Module] = []
         if row.expanded != inputs:
