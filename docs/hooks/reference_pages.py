@@ -5,6 +5,7 @@ renders their docstrings. The settings are those that `init` writes.
 """
 
 import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -31,10 +32,21 @@ option on the command line beats the environment, which beats the file, which be
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Write the pages."""
-    settings = f"{SETTINGS}```toml\n{settings_template()}```\n"
-    files.append(File.generated(config, "reference/settings.md", content=settings))
+    files.append(File.generated(config, "reference/settings.md", content=settings_page()))
     files.append(File.generated(config, "reference/python.md", content=names_page()))
     return files
+
+
+def settings_page() -> str:
+    """The settings that a new workspace gets, section by section."""
+    first, *sections = re.split(r"\n(?=\[)", settings_template())
+    parts = [SETTINGS, _toml(first)]
+    parts += [f"## {text.partition(chr(10))[0]}\n\n{_toml(text)}" for text in sections]
+    return "\n".join(parts)
+
+
+def _toml(text: str) -> str:
+    return f"```toml\n{text.strip()}\n```\n"
 
 
 def names_page() -> str:

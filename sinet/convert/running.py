@@ -40,15 +40,11 @@ class ConvertedModel:
         Returns:
             float32 (height, width) of the input, 0..1.
         """
-        output: Planes = self.infer(self.description.input.planes(image))[0]
+        output = self.infer(self.description.input.planes(image))[0]
         person = self.description.person_index
-        match self.description.activation:
-            case "sigmoid":
-                return sigmoid(output[person])
-            case "softmax":
-                return softmax_channel(output, person)
-            case "none":
-                return np.asarray(output[person], np.float32)
+        if self.description.activation == "sigmoid":
+            return sigmoid(output[person])
+        return softmax_channel(output, person)
 
 
 def open_converted(path: Path | str, *, threads: int = 1) -> ConvertedModel:

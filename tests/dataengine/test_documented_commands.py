@@ -214,6 +214,7 @@ def here(line: str, root: Path, shared: Path) -> list[str]:
         (r"(?<=relabel --round )2", "1"),
         (r"(?<=diff round-1 )round-2|(?<=diff 1 )2", "export-1"),
         (r"011901a3f908-0|1f0c9a", item),
+        (r"05679d1e55b0122a-0", min((root / "dataset/images").iterdir()).stem),
         (r":120,200", ":120,100"),
         (r"3f0c9a…", _checksum(root)),
         (r"\s--device cuda|\s--pretrained|\s--watch 30|\s--open", ""),

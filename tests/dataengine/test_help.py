@@ -61,12 +61,8 @@ DOCUMENTED = {
         "NAME.masks",
     ],
     "convert": [
-        "NETWORK", "--out", "--to", "<onnx|onnx-web|openvino|torch-export>", "--int8",
-        "--calibrate", "--check", "--json",
-    ],
-    "web": [
-        "OUT", "--network", "[default: sinet:bundled]", "--resolution", "--json", "no request",
-        "http.server",
+        "NETWORK", "--out", "--to", "<onnx|openvino|torch-export>", "--int8", "--calibrate",
+        "--check", "--json",
     ],
     "explain": ["FILE[:x,y]", "--json", "a copy of one"],
     "verify": ["--repair", "[RELEASE]", "--json", "exit code is 1", "the whole workspace"],
