@@ -52,6 +52,9 @@ from .networks.current import resolve as resolve
 from .networks.evaluating import Evaluated as Evaluated
 from .networks.evaluating import EvaluateRequest as EvaluateRequest
 from .networks.evaluating import evaluate_network as evaluate_network
+from .networks.matting import MatteEvaluated as MatteEvaluated
+from .networks.matting import MatteRequest as MatteRequest
+from .networks.matting import evaluate_mattes as evaluate_mattes
 from .networks.names import parse_network as parse_network
 from .networks.predicting import Predicted as Predicted
 from .networks.predicting import PredictRequest as PredictRequest

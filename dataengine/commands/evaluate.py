@@ -23,6 +23,7 @@ EPILOG = """
     dataengine evaluate mine.safetensors --data ./eg1800 --compare sinet:bundled
     dataengine evaluate bundled,sinet:bundled --data ./eg1800 --compare bundled
     dataengine evaluate sinet:bundled --resolution 320 --data ./eg1800 --compare sinet:bundled
+    dataengine evaluate sinet:bundled --data ./mattes --matte
     dataengine evaluate sinet:bundled --data ./cutouts --mask-channel alpha
     dataengine evaluate sinet:bundled --data ./eg1800 --slices
     dataengine evaluate sinet:bundled --data ./eg1800 --slices --attributes glasses.csv
@@ -78,6 +79,12 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    matte: Annotated[
+        bool,
+        typer.Option(
+            "--matte", help="Score the soft matte instead, on images/ and alphas/: SAD, MSE, …"
+        ),
+    ] = False,
     limit: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Only the first N images.", show_default=False),
@@ -101,11 +108,15 @@ def evaluate(
     the size of the image. An interval holds the mean in 95 of 100 draws of as many images
     (bootstrap). With --resolution the network of --compare keeps its own.
 
+    --matte compares the probability with alpha mattes (images/, alphas/, and trimaps/ if there are
+    any, as `export --alpha` writes them), in the trimaps' unknown band and whole: SAD, Grad and
+    Conn in thousands and MSE, as Rhemann et al. (2009) and Composition-1k have them.
+
     --slices cuts the images by size, turn, tilt, place and sharpness of the face, by brightness, by
     how light the skin looks in the photo, and by a table of your own; docs/quality.md says how.
     """
     import pipelines
-    from dataengine.console.evaluate import print_evaluated
+    from dataengine.console.evaluate import print_evaluated, print_matte
     from dataengine.console.shared.progress import shown_progress
     from dataengine.context import network, root_of
 
@@ -114,6 +125,20 @@ def evaluate(
     if attributes is not None and not slices:
         raise typer.BadParameter("goes with --slices", param_hint="--attributes")
     settings = pipelines.load_settings(root_of(context))
+    if matte:
+        if compare or worst or slices or mask_class or mask_channel or mask_invert:
+            raise typer.BadParameter("goes with --split and --limit alone", param_hint="--matte")
+        of_mattes = pipelines.MatteRequest(
+            network=network(context, network_).at(resolution),
+            data=data,
+            split=split,
+            limit=limit,
+            device=device.value,
+            teacher=settings.teacher,
+        )
+        with shown_progress() as progress:
+            print_matte(pipelines.evaluate_mattes(of_mattes, progress), as_json=json)
+        return
     request = pipelines.EvaluateRequest(
         network=network(context, network_).at(resolution),
         data=data,

@@ -13,6 +13,7 @@ EPILOG = """
     dataengine export --out ./portraits
     dataengine export --out ./coco --format coco --min-source human
     dataengine export --out ./portraits --negatives
+    dataengine export --out ./mattes --alpha
     dataengine export --out ./shards --round 3 --format webdataset
     dataengine export --out ./hub --format hf
 """
@@ -54,6 +55,13 @@ def export(
             help="Also the photos that nobody is in, as `confirm` noted, with an empty mask each.",
         ),
     ] = False,
+    alpha: Annotated[
+        bool,
+        typer.Option(
+            "--alpha",
+            help="Also alphas/ and trimaps/: soft edges, and where nobody knows; format folder.",
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Write the trusted portraits as a dataset.
@@ -63,6 +71,8 @@ def export(
     The folder appears when it is complete, with card.md, manifest.jsonl and checksums.txt; nothing
     is ever overwritten, and the same state of the workspace makes the same bytes.
     """
+    if alpha and format_ is not FormatChoice.FOLDER:
+        raise typer.BadParameter("is for the format folder", param_hint="--alpha")
     if negatives and round_ is not None:
         raise typer.BadParameter("a frozen round has what it has", param_hint="--negatives")
     import pipelines
@@ -76,6 +86,7 @@ def export(
         min_source=pipelines.MinSource(min_source.value),
         round=round_,
         negatives=negatives,
+        alpha=alpha,
     )
     with opened(context) as workspace, shown_progress() as progress:
         found = pipelines.export_release(workspace, request, progress)

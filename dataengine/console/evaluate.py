@@ -10,6 +10,7 @@ from rich.table import Table
 from dataengine.console.shared.text import cell, print_json, say
 from pipelines.networks import NetworkRef
 from pipelines.networks.evaluating import MEASURES, Evaluated, Scored
+from pipelines.networks.matting import MatteEvaluated
 from pipelines.networks.slicing import LEAST, SliceScore, WorstSlice
 from pipelines.pictures.traits import SKIN_TONE, interval, skin_range, trait_title
 from sinet.metrics import Interval
@@ -44,6 +45,43 @@ def print_evaluated(found: Evaluated, *, as_json: bool) -> None:
     _print_slices(found.scored)
     if found.drawn is not None:
         say(f"Wrote {found.drawn}")
+
+
+_MATTE_ROWS = {
+    "sad": "SAD, thousands",
+    "mse": "MSE, thousandths",
+    "grad": "Grad, thousands",
+    "conn": "Conn, thousands",
+}
+
+
+def print_matte(found: MatteEvaluated, *, as_json: bool) -> None:
+    """Errors of a soft matte, as a table."""
+    evaluation = found.evaluation
+    if as_json:
+        print_json(
+            {
+                "network": found.network.label,
+                "data": str(found.data),
+                "split": found.split,
+                "mean": {"whole": evaluation.whole, "unknown": evaluation.unknown},
+                "images": evaluation.images,
+            }
+        )
+        return
+    say(f"{len(evaluation.images):,} images, {found.data}, split {found.split}; lower is better")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for title in ("unknown band", "whole image"):
+        table.add_column(title, justify="right")
+    for name, text in _MATTE_ROWS.items():
+        times = 1000 if name == "mse" else 1
+        values = [
+            "–" if errors is None else f"{getattr(errors, name) * times:,.2f}"
+            for errors in (evaluation.unknown, evaluation.whole)
+        ]
+        table.add_row(text, *values)
+    Console(highlight=False).print(table)
 
 
 def _print_table(scored: Sequence[Scored]) -> None:

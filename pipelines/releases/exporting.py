@@ -28,6 +28,7 @@ from pipelines.releases.card import CARD_FILE, PICTURE_FOLDER, CardFacts, write_
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import Format, check
 from pipelines.releases.kept import KeptEntries
+from pipelines.releases.mattes import write_mattes
 from pipelines.releases.selection import Selection, require_entries, select
 from pipelines.review.status import review_counts
 from pipelines.workspace.errors import PipelineError
@@ -45,6 +46,7 @@ class ExportRequest:
         min_source: what a mask needs.
         round: the frozen set of this round, whatever its masks need; None: what is trusted now.
         negatives: also photos that somebody has confirmed nobody is in, with an empty mask.
+        alpha: also soft edges and trimaps, see `mattes`; only of the format `folder`.
     """
 
     out: Path
@@ -52,6 +54,7 @@ class ExportRequest:
     min_source: MinSource = MinSource.ANY
     round: int | None = None
     negatives: bool = False
+    alpha: bool = False
 
 
 class ExportedCounts:
@@ -120,12 +123,15 @@ def export_release(
         WorkspaceError: a blob is missing or damaged, or the disk is full.
     """
     check(request.format)
+    if request.alpha and request.format is not Format.FOLDER:
+        raise PipelineError(f"mattes go with the format {Format.FOLDER}, not {request.format}")
     progress.begin("exporting", None, "releases")
     if request.round is not None:
-        return _export_round(workspace, request.out, request.format, request.round)
+        return _export_round(workspace, request, request.round)
     form, min_source = request.format, request.min_source
     command = ["dataengine", "export", "--out", "DIR", "--format", form, "--min-source", min_source]
     command += ["--negatives"] if request.negatives else []
+    command += ["--alpha"] if request.alpha else []
     with alone(workspace):
         check_target(workspace, request.out)
         selection, facts = _current(
@@ -134,12 +140,15 @@ def export_release(
 
         def card(folder: Path) -> None:
             write_card(folder, facts)
+            if request.alpha:
+                write_mattes(workspace, folder, selection.entries)
 
         row = build(workspace, request.out, selection.entries, form, card)
     return Exported(row, request.out, selection.entries)
 
 
-def _export_round(workspace: Workspace, target: Path, form: Format, number: int) -> Exported:
+def _export_round(workspace: Workspace, request: ExportRequest, number: int) -> Exported:
+    target = request.out
     with alone(workspace):
         check_target(workspace, target)
         frozen = frozen_round(workspace, number)
@@ -162,8 +171,10 @@ def _export_round(workspace: Workspace, target: Path, form: Format, number: int)
         def copy_card(out: Path) -> None:
             shutil.copyfile(folder / CARD_FILE, out / CARD_FILE)
             shutil.copytree(folder / PICTURE_FOLDER, out / PICTURE_FOLDER)
+            if request.alpha:
+                write_mattes(workspace, out, entries)
 
-        row = build(workspace, target, entries, form, copy_card)
+        row = build(workspace, target, entries, request.format, copy_card)
     return Exported(row, target, entries, len(gone), left_out)
 
 

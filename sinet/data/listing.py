@@ -20,7 +20,7 @@ from sinet.files.pairing import pair, stem
 from sinet.files.releases import CHECKSUMS_FILE, MANIFEST_FILE
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
-_FOLDER_NAMES = (("images", "masks"), ("input", "target"))
+FOLDERS = (("images", "masks"), ("input", "target"))
 
 _NAMED = 3
 
@@ -43,7 +43,10 @@ class Sample:
 
 
 def find_samples(
-    folder: Path | str, split: str | None = None, masks: MaskOptions = SELF_EXPLAINING
+    folder: Path | str,
+    split: str | None = None,
+    masks: MaskOptions = SELF_EXPLAINING,
+    folders: Sequence[tuple[str, str]] = FOLDERS,
 ) -> list[Sample]:
     """List a data set, or one of its splits, in the order of the list or of the names.
 
@@ -51,6 +54,7 @@ def find_samples(
         folder: of a layout above.
         split: `train`, `val`, …; None for everything there is.
         masks: what their maker says of the masks.
+        folders: how those of the images and of the masks may be called.
 
     Raises:
         DataError: no such folder or split, an empty one, an image without mask, two that might
@@ -65,8 +69,8 @@ def find_samples(
     if split is not None and not list_file.is_file():
         if not (root / split).is_dir():
             raise DataError(f"{root}: has neither {split}.txt nor a folder {split}.")
-        return find_samples(root / split, None, masks)
-    images, files = _folders(root)
+        return find_samples(root / split, None, masks, folders)
+    images, files = _folders(root, folders)
     names = sorted(images)
     if split is not None:
         lines = list_file.read_text().splitlines()
@@ -129,14 +133,17 @@ def _position(name: str) -> float:
     return int.from_bytes(digest[:8]) / 2**64
 
 
-def _folders(root: Path) -> tuple[dict[str, Path], dict[str, Path]]:
+def _folders(
+    root: Path, names: Sequence[tuple[str, str]]
+) -> tuple[dict[str, Path], dict[str, Path]]:
     """Return the images of a folder by name, and its masks by file name."""
-    for image_name, mask_name in _FOLDER_NAMES:
+    for image_name, mask_name in names:
         image_folder, mask_folder = root / image_name, root / mask_name
         if image_folder.is_dir() and mask_folder.is_dir():
             masks = {file.name: file for file in _pictures(mask_folder)}
             return _by_name(_pictures(image_folder)), masks
-    raise DataError(f"{root}: no folders `images` and `masks` in it.")
+    wanted, beside = names[0]
+    raise DataError(f"{root}: no folders `{wanted}` and `{beside}` in it.")
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from sinet.data.listing import Sample, find_samples, hold_out
+from sinet.data.listing import FOLDERS, Sample, find_samples, hold_out
 from sinet.errors import DataError
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
@@ -65,7 +65,10 @@ def samples_to_learn(
 
 
 def evaluation_samples(
-    folder: Path | str, split: str | None = None, masks: MaskOptions = SELF_EXPLAINING
+    folder: Path | str,
+    split: str | None = None,
+    masks: MaskOptions = SELF_EXPLAINING,
+    folders: Sequence[tuple[str, str]] = FOLDERS,
 ) -> tuple[str, list[Sample]]:
     """List a split to score.
 
@@ -73,6 +76,7 @@ def evaluation_samples(
         folder: of the data set.
         split: its name; `all` is everything; None is `val` if there is one, else everything.
         masks: what their maker says of the masks.
+        folders: how those of the images and of the masks may be called.
 
     Returns:
         The name of the split (or `all`) and its samples.
@@ -83,5 +87,5 @@ def evaluation_samples(
     if split is None:
         split = "val" if has_split(folder, "val") else "all"
     if split == "all" and not has_split(folder, "all"):
-        return split, find_samples(folder, None, masks)
-    return split, find_samples(folder, split, masks)
+        return split, find_samples(folder, None, masks, folders)
+    return split, find_samples(folder, split, masks, folders)

@@ -180,6 +180,8 @@ def make_files(root: Path) -> None:
     collected = (f"collected/{name}" for name in ("trusted", "wide", "nobody", "held_back"))
     for name in ("eg1800", "mine", "dataset", "cutouts", "voc", "portraits", *collected):
         make_data(root / name, 12)
+    shutil.copytree(root / "eg1800", root / "mattes")
+    (root / "mattes/masks").rename(root / "mattes/alphas")
     (root / "glasses.csv").write_text("file,glasses\np08.png,1\np09.png,-1\n")
     for mask in (root / "dataset/masks").iterdir():
         Image.open(mask).convert("L").point(lambda value: 255 - value).save(mask)

@@ -44,7 +44,7 @@ DOCUMENTED = {
     "export": [
         "--out", "--negatives", "--format",
         "<folder|coco|webdataset|parquet|hf|yolo>", "--min-source",
-        "<human|certified|any>", "--round", "--json", "checksums.txt",
+        "<human|certified|any>", "--round", "--alpha", "--json", "checksums.txt",
     ],
     "publish": ["REPO", "[RELEASE]", "--public", "--dry-run", "--json", "HF_TOKEN", "private"],
     "rounds": ["--json", "95 %"],
@@ -52,7 +52,7 @@ DOCUMENTED = {
         "--network", "--round", "--method", "--device", "<student|mean>", "--json", "never touched",
     ],
     "evaluate": [
-        "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "--out", "--limit",
+        "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "--matte", "Composition-1k", "--out", "--limit",
         "--json", ".safetensors", ".pth", ".onnx", "boundary_iou",
     ],
     "predict": [

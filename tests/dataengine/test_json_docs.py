@@ -60,7 +60,9 @@ from sinet.benchmark import Row
 from sinet.checkpoint import Model, save_checkpoint
 from sinet.evaluate import Scores
 from sinet.files.releases import CHECKSUMS_FILE
+from sinet.matting import MatteScore
 from sinet.metrics import Interval
+from sinet.metrics.matte import MatteErrors
 from sinet.models import ListedNetwork
 from sinet.networks import build_network
 from sinet.normalisation import InputSpec
@@ -119,6 +121,8 @@ LINES = (
     "explain paired/350.png",
     "verify",
     "verify release",
+    "export --out mattes --alpha",
+    "evaluate run/last.safetensors --data mattes --split all --limit 2 --matte",
     "export --out hub --format hf",
     "publish anna/portraits",
     "backup saved",
@@ -159,6 +163,8 @@ SAME = {
     "interval": Interval,
     "audited photos": AuditedPhotos,
     "measures": Scores,
+    "matte score": MatteScore,
+    "matte errors": MatteErrors,
     "slice": SliceScore,
     "worst slice": WorstSlice,
     "network": ListedNetwork,
