@@ -40,6 +40,7 @@ from dataengine.commands import (
     train,
     upgrade,
     verify,
+    web,
 )
 from dataengine.context import GlobalOptions
 from sinet.escaping import printable
@@ -105,6 +106,7 @@ app.command("rounds", epilog=rounds.EPILOG)(rounds.rounds)
 app.command("evaluate", epilog=evaluate.EPILOG)(evaluate.evaluate)
 app.command("predict", epilog=predict.EPILOG)(predict.predict)
 app.command("convert", epilog=convert.EPILOG)(convert.convert)
+app.command("web", epilog=web.EPILOG)(web.web)
 app.command("explain", epilog=explain.EPILOG)(explain.explain)
 app.command("upgrade", epilog=upgrade.EPILOG)(upgrade.upgrade)
 app.command("migrate-database", epilog=migrate_database.EPILOG)(migrate_database.migrate_database)

@@ -65,6 +65,9 @@ from .pages.difference import Difference as Difference
 from .pages.report import Reported as Reported
 from .pages.report import ReportRequest as ReportRequest
 from .pages.report import write_report as write_report
+from .pages.web import WebPage as WebPage
+from .pages.web import WebRequest as WebRequest
+from .pages.web import write_web_page as write_web_page
 from .portraits.failures import Stage as Stage
 from .portraits.failures import list_failures as list_failures
 from .portraits.forgotten import Refused as Refused

@@ -100,6 +100,18 @@ _SINET: Final = (
         "IoU 94.98, 0.038 M, 0.128 G (EG1800 with extra data, the authors' README)",
     ),
     _rival("portraitnet", "the best before", "30 frames a second on an iPhone 7 (abstract)"),
+    _rival("mobilenetv3", "small, with LR-ASPP", ""),
+    _rival("espnetv2", "scale 2.0", "0.79 M, 2.7 G (19 classes, 1024 × 512; README of DSRL)"),
+    Ablation(
+        name="espnetv2-1.5",
+        network="espnetv2",
+        options={"scale": "1.5"},
+        asks="scale 1.5",
+    ),
+    _rival("enet", "one of the first small ones", "0.37 M (19 classes); others 0.35 and 0.36 M"),
+    _rival("contextnet", "ContextNet12", "0.85 M (19 classes, ContextNet14); others 1.01 M"),
+    _rival("fastscnn", "the two branches begin as one", "1.11 M (19 classes); others 1.02 M"),
+    _rival("bisenet", "ResNet-18", "49.0 M (19 classes); others 14 M"),
 )
 
 _CGNET: Final = (

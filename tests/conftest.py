@@ -16,6 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.browser import browser as browser
+from tests.browser import camera as camera
 
 if TYPE_CHECKING:
     from tests.turned import Turned

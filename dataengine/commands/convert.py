@@ -22,6 +22,7 @@ class Format(StrEnum):
     """What can be written; a test holds it equal to sinet's."""
 
     ONNX = "onnx"
+    ONNX_WEB = "onnx-web"
     OPENVINO = "openvino"
     TORCH_EXPORT = "torch-export"
 

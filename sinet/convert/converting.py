@@ -12,6 +12,7 @@ from torch import nn
 from sinet.checkpoint import Model, load_model
 from sinet.convert.description import Description
 from sinet.convert.folding import FoldedSINet
+from sinet.convert.for_web import for_web
 from sinet.convert.problems import ConversionError, first_line
 from sinet.convert.quantising import quantised
 from sinet.convert.running import open_converted
@@ -38,12 +39,14 @@ class Conversion:
         path: of it; for OpenVINO of the `.xml`, beside which lies a `.bin`.
         size_bytes: of all that was written.
         folded: whether it is a SINet rewritten for speed.
+        parameters: of the network it was made of.
         agreement: with the PyTorch network, on the check images.
     """
 
     path: Path
     size_bytes: int
     folded: bool
+    parameters: int
     agreement: Agreement
 
 
@@ -89,7 +92,9 @@ def convert(
     try:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
             draft = Path(folder) / out.name
-            network, description = to_export(model, fold=fold and not int8)
+            network, description = (
+                for_web(model) if to == "onnx-web" else to_export(model, fold=fold and not int8)
+            )
             _write(network, description, draft, to, ranges)
             agreement = compare(model, open_converted(draft), samples)
             demand(agreement, str(out), int8=int8)
@@ -103,7 +108,7 @@ def convert(
         raise ConversionError(f"{out}: cannot be written ({error.strerror}).") from error
     except Exception as error:  # the runtimes' exceptions share no public base class
         raise ConversionError(f"{checkpoint}: not converted ({first_line(error)}).") from error
-    return Conversion(out, size, isinstance(network, FoldedSINet), agreement)
+    return Conversion(out, size, isinstance(network, FoldedSINet), model.parameters, agreement)
 
 
 def _check_options(out: Path, to: str, int8: bool, calibration: Path | str | None) -> None:
@@ -116,7 +121,7 @@ def _check_options(out: Path, to: str, int8: bool, calibration: Path | str | Non
             raise ConversionError(f"{file}: exists already; choose another name or remove it.")
     if not out.parent.is_dir():
         raise ConversionError(f"{out.parent}: no such folder.")
-    if int8 and to == "torch-export":
+    if int8 and to not in ("onnx", "openvino"):
         raise ConversionError("INT8 is for the formats onnx and openvino.")
     if int8 != (calibration is not None):
         raise ConversionError("INT8 and a folder of calibration images go together: give both.")
@@ -157,7 +162,7 @@ def _write(
     model = onnx_model(network, description)
     if ranges:
         model = quantised(model, description, ranges)
-    if to == "onnx":
-        write_onnx(model, path)
-    else:
+    if to == "openvino":
         write_openvino(model, path)
+    else:
+        write_onnx(model, path)

@@ -21,7 +21,7 @@ class Description(BaseModel):
     Attributes:
         network: name of the network it was made of.
         input: how pixels become its input; H and W are fixed.
-        activation: what turns the output into probabilities.
+        activation: what turns the output into probabilities; `none`: it has them.
         person_index: channel of the output that is the person.
     """
 
@@ -29,7 +29,7 @@ class Description(BaseModel):
 
     network: str
     input: InputSpec
-    activation: Literal["sigmoid", "softmax"]
+    activation: Literal["sigmoid", "softmax", "none"]
     person_index: int
 
     def entries(self) -> dict[str, str]:

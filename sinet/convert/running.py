@@ -40,11 +40,15 @@ class ConvertedModel:
         Returns:
             float32 (height, width) of the input, 0..1.
         """
-        output = self.infer(self.description.input.planes(image))[0]
+        output: Planes = self.infer(self.description.input.planes(image))[0]
         person = self.description.person_index
-        if self.description.activation == "sigmoid":
-            return sigmoid(output[person])
-        return softmax_channel(output, person)
+        match self.description.activation:
+            case "sigmoid":
+                return sigmoid(output[person])
+            case "softmax":
+                return softmax_channel(output, person)
+            case "none":
+                return np.asarray(output[person], np.float32)
 
 
 def open_converted(path: Path | str, *, threads: int = 1) -> ConvertedModel:

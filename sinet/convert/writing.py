@@ -14,9 +14,14 @@ from torch import nn
 from sinet.convert.description import INPUT_NAME, OUTPUT_NAME, Description
 from sinet.convert.problems import ConversionError
 
-Format = Literal["onnx", "openvino", "torch-export"]
+Format = Literal["onnx", "onnx-web", "openvino", "torch-export"]
 
-SUFFIXES: Final[dict[Format, str]] = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}
+SUFFIXES: Final[dict[Format, str]] = {
+    "onnx": ".onnx",
+    "onnx-web": ".onnx",
+    "openvino": ".xml",
+    "torch-export": ".pt2",
+}
 EXTRA_FILE: Final = "sinet.json"
 """Name of the description inside a `torch.export` file."""
 

@@ -7,15 +7,20 @@ import torch
 
 from sinet.errors import NetworkError
 from sinet.networks.base import SegmentationNetwork
+from sinet.networks.bisenet import BiSeNet
 from sinet.networks.cgnet import CGNet
 from sinet.networks.deeplab import DeepLab
 from sinet.networks.deeplab_plus import DeepLabPlus
+from sinet.networks.enet import ENet
+from sinet.networks.espnetv2 import ESPNetV2
 from sinet.networks.extremec3net import ExtremeC3Net
 from sinet.networks.liteseg import LiteSeg
+from sinet.networks.mobilenet_lraspp import MobileNetV3
 from sinet.networks.options import Option
 from sinet.networks.portraitnet import PortraitNet
 from sinet.networks.sanet import SANet
 from sinet.networks.sinet import SINet
+from sinet.networks.two_branches import ContextNet, FastSCNN
 from sinet.suggestion import suggestion
 
 NETWORKS: Final[dict[str, type[SegmentationNetwork]]] = {
@@ -29,6 +34,12 @@ NETWORKS: Final[dict[str, type[SegmentationNetwork]]] = {
         DeepLab,
         SANet,
         DeepLabPlus,
+        ESPNetV2,
+        BiSeNet,
+        ENet,
+        MobileNetV3,
+        ContextNet,
+        FastSCNN,
     )
 }
 """By the name a checkpoint carries."""
@@ -76,11 +87,17 @@ def outline_network(
 
 __all__ = [
     "NETWORKS",
+    "BiSeNet",
     "CGNet",
+    "ContextNet",
     "DeepLab",
     "DeepLabPlus",
+    "ENet",
+    "ESPNetV2",
     "ExtremeC3Net",
+    "FastSCNN",
     "LiteSeg",
+    "MobileNetV3",
     "PortraitNet",
     "SANet",
     "SINet",

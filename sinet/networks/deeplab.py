@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sinet.networks.base import SegmentationNetwork
-from sinet.networks.layers import convolution, resize
+from sinet.networks.layers import rectified, resize
 from sinet.networks.mobilenet import CHANNELS, mobilenet_features
 from sinet.networks.options import Option
 
@@ -41,13 +41,13 @@ class AtrousPyramid(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, rates: tuple[int, ...]) -> None:
         super().__init__()
-        self.point = _unit(inputs, outputs, 1)
+        self.point = rectified(inputs, outputs, 1)
         self.spread = nn.ModuleList(_separable(inputs, outputs, rate) for rate in rates)
         # No normalisation: a batch of one has one value a channel here.
         self.overall = nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Conv2d(inputs, outputs, 1), nn.ReLU()
         )
-        self.mix = _unit(outputs * (2 + len(rates)), outputs, 1)
+        self.mix = rectified(outputs * (2 + len(rates)), outputs, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H, W)."""
@@ -57,16 +57,8 @@ class AtrousPyramid(nn.Module):
         return mixed
 
 
-def _unit(inputs: int, outputs: int, kernel: int, *, rate: int = 1, groups: int = 1) -> nn.Module:
-    return nn.Sequential(
-        convolution(inputs, outputs, kernel, rate=rate, groups=groups),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
-
-
 def _separable(inputs: int, outputs: int, rate: int) -> nn.Module:
     """Depthwise 3×3 spread to `rate`, then 1×1: a ninth of a dense 3×3's work."""
     return nn.Sequential(
-        _unit(inputs, inputs, 3, rate=rate, groups=inputs), _unit(inputs, outputs, 1)
+        rectified(inputs, inputs, 3, rate=rate, groups=inputs), rectified(inputs, outputs, 1)
     )

@@ -4,6 +4,8 @@ All convolutions are free of bias and every PReLU has one slope a channel. Shape
 N images, C channels, H × W pixels.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,6 +30,25 @@ def resize(features: Tensor, like: Tensor, *, align_corners: bool = False) -> Te
     return functional.interpolate(
         features, like.shape[-2:], mode="bilinear", align_corners=align_corners
     )
+
+
+def means_over(features: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return means over as many parts of the image, (N, C, *size), of (N, C, H, W) of any size.
+
+    As PyTorch's adaptive pooling, but by two products of matrices, which ONNX knows for every size.
+    """
+    height, width = (int(side) for side in features.shape[-2:])
+    rows, columns = _shares(height, size[0]).to(features), _shares(width, size[1]).to(features)
+    return rows @ features @ columns.T
+
+
+def _shares(side: int, parts: int) -> Tensor:
+    """Return how much each of `side` places counts in the mean of a part: (parts, side)."""
+    shares = torch.zeros(parts, side)
+    for number in range(parts):
+        begin, end = number * side // parts, -(-(number + 1) * side // parts)
+        shares[number, begin:end] = 1 / (end - begin)
+    return shares
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
@@ -86,6 +107,24 @@ def depthwise(channels: int, kernel: int = 3, *, stride: int = 1, rate: int = 1)
     return convolution(channels, channels, kernel, stride=stride, rate=rate, groups=channels)
 
 
+def rectified(
+    inputs: int, outputs: int, kernel: int, *, stride: int = 1, rate: int = 1, groups: int = 1
+) -> nn.Sequential:
+    """Return a convolution as `convolution`, batch normalisation and ReLU."""
+    return nn.Sequential(
+        convolution(inputs, outputs, kernel, stride=stride, rate=rate, groups=groups),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+def separable_rectified(inputs: int, outputs: int, *, stride: int = 1) -> nn.Sequential:
+    """Return a depthwise 3×3 and a 1×1 convolution, each normalised and rectified."""
+    return nn.Sequential(
+        rectified(inputs, inputs, 3, stride=stride, groups=inputs), rectified(inputs, outputs, 1)
+    )
+
+
 class ConvolutionUnit(nn.Module):
     """Dense convolution, batch normalisation, PReLU."""
 
@@ -98,6 +137,53 @@ class ConvolutionUnit(nn.Module):
         """Map (N, inputs, H, W) to (N, outputs, ⌈H / stride⌉, ⌈W / stride⌉)."""
         activated: Tensor = self.post(self.convolution(features))
         return activated
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block: widen, convolve each channel, narrow without activation.
+
+    The input is added where size and channels stay.
+
+    Args:
+        inputs: channels in.
+        outputs: channels out.
+        stride: 2 halves the size.
+        expansion: by which the channels are widened.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, stride: int, expansion: int) -> None:
+        super().__init__()
+        self.is_residual = stride == 1 and inputs == outputs
+        wide = expansion * inputs
+        self.path = nn.Sequential(
+            rectified(inputs, wide, 1),
+            rectified(wide, wide, 3, stride=stride, groups=wide),
+            convolution(wide, outputs, 1),
+            nn.BatchNorm2d(outputs),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, ⌈H / stride⌉, ⌈W / stride⌉)."""
+        found: Tensor = self.path(features)
+        return features + found if self.is_residual else found
+
+
+def inverted_residuals(
+    inputs: int, rows: Sequence[tuple[int, int, int, int]]
+) -> tuple[list[nn.Module], int]:
+    """Return blocks in a row and their channels out.
+
+    Args:
+        inputs: channels in.
+        rows: expansion, channels out, how many blocks, stride of the first.
+    """
+    blocks: list[nn.Module] = []
+    for expansion, outputs, number, stride in rows:
+        for place in range(number):
+            step = stride if place == 0 else 1
+            blocks.append(InvertedResidual(inputs, outputs, stride=step, expansion=expansion))
+            inputs = outputs
+    return blocks, inputs
 
 
 class ChannelGate(nn.Module):

@@ -16,6 +16,15 @@ from sinet.networks.layers import convolution
 CHANNELS: Final = 576
 """Of the last features."""
 
+REDUCED_CHANNELS: Final = 288
+"""Likewise, with half of the filters in the last blocks."""
+
+LOW_END: Final = 4
+"""The first layers, up to 1/8 of the size."""
+
+LOW_CHANNELS: Final = 24
+"""Of what comes out there."""
+
 _FIRST_CHANNELS: Final = 16
 _norm = partial(nn.BatchNorm2d, eps=0.001, momentum=0.01)
 
@@ -30,6 +39,7 @@ class _Row(NamedTuple):
     hard_swish: bool
     stride: int = 1
     rate: int = 1
+    residual: bool = True  # where size and channels stay
 
 
 _BLOCKS: Final = (
@@ -46,16 +56,27 @@ _BLOCKS: Final = (
     _Row(5, 576, 96, gated=True, hard_swish=True, rate=2),
     _Row(5, 576, 96, gated=True, hard_swish=True, rate=2),
 )
+_REDUCED_BLOCKS: Final = (
+    *_BLOCKS[:-3],
+    _Row(5, 288, 48, gated=True, hard_swish=True, rate=2, residual=False),
+    _Row(5, 288, 48, gated=True, hard_swish=True, rate=2),
+    _Row(5, 288, 48, gated=True, hard_swish=True, rate=2),
+)
 
 
-def mobilenet_features() -> nn.Sequential:
-    """Return the layers, with random weights: (N, 3, H, W) to (N, 576, H / 16, W / 16)."""
+def mobilenet_features(*, reduced: bool = False) -> nn.Sequential:
+    """Return the layers, with random weights: (N, 3, H, W) to (N, 576, H / 16, W / 16).
+
+    Args:
+        reduced: half of the filters in the last blocks (the article's segmentation): 288 channels.
+    """
     layers: list[nn.Module] = [_unit(3, _FIRST_CHANNELS, 3, nn.Hardswish, stride=2)]
     inputs = _FIRST_CHANNELS
-    for row in _BLOCKS:
+    for row in _REDUCED_BLOCKS if reduced else _BLOCKS:
         layers.append(_Block(inputs, row))
         inputs = row.outputs
-    layers.append(_unit(inputs, CHANNELS, 1, nn.Hardswish))
+    last = REDUCED_CHANNELS if reduced else CHANNELS
+    layers.append(_unit(inputs, last, 1, nn.Hardswish))
     features = nn.Sequential(*layers)
     for module in features.modules():
         if isinstance(module, nn.Conv2d):
@@ -70,7 +91,7 @@ class _Block(nn.Module):
 
     def __init__(self, inputs: int, row: _Row) -> None:
         super().__init__()
-        self.is_residual = row.stride == 1 and inputs == row.outputs
+        self.is_residual = row.residual and row.stride == 1 and inputs == row.outputs
         activation = nn.Hardswish if row.hard_swish else nn.ReLU
         layers: list[nn.Module] = []
         if row.expanded != inputs:

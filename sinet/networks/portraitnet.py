@@ -20,7 +20,7 @@ from sinet.losses.auxiliary import consistency_loss, edge_loss
 from sinet.losses.segmentation import IGNORED, mean_over, pixel_losses
 from sinet.networks.backbones import fill, imagenet_weights, torchvision_model
 from sinet.networks.base import SegmentationNetwork
-from sinet.networks.layers import convolution, depthwise, pad_to_multiple
+from sinet.networks.layers import convolution, depthwise, pad_to_multiple, rectified
 from sinet.networks.options import Option
 
 SIDE_MULTIPLE: Final = 32
@@ -51,7 +51,7 @@ class PortraitNet(SegmentationNetwork):
         super().__init__(classes, options)
         layers = torchvision_model("mobilenet_v2").features[: _DEEPEST + 1]
         # The authors' first block has the expansion to as many channels that torchvision's lacks.
-        layers[1] = nn.Sequential(_unit(32, 32, 1), layers[1])
+        layers[1] = nn.Sequential(rectified(32, 32, 1), layers[1])
         self.backbone = layers
         self.transitions = nn.ModuleList(Transition(*pair) for pair in itertools.pairwise(_DECODER))
         self.enlarge = nn.ModuleList(
@@ -129,7 +129,7 @@ class Transition(nn.Module):
             depthwise(inputs),
             nn.BatchNorm2d(inputs),
             nn.ReLU(inplace=True),
-            _unit(inputs, outputs, 1),
+            rectified(inputs, outputs, 1),
             depthwise(outputs),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
@@ -152,9 +152,3 @@ def perturb_colours(images: Tensor) -> Tensor:
     gain = 1 + _GAIN * (2 * torch.rand(shape, device=images.device) - 1)
     offset = _OFFSET * (2 * torch.rand(shape, device=images.device) - 1)
     return images * gain + offset + _NOISE * torch.randn_like(images)
-
-
-def _unit(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        convolution(inputs, outputs, kernel), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-    )

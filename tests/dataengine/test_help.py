@@ -61,8 +61,12 @@ DOCUMENTED = {
         "NAME.masks",
     ],
     "convert": [
-        "NETWORK", "--out", "--to", "<onnx|openvino|torch-export>", "--int8", "--calibrate",
-        "--check", "--json",
+        "NETWORK", "--out", "--to", "<onnx|onnx-web|openvino|torch-export>", "--int8",
+        "--calibrate", "--check", "--json",
+    ],
+    "web": [
+        "OUT", "--network", "[default: sinet:bundled]", "--resolution", "--json", "no request",
+        "http.server",
     ],
     "explain": ["FILE[:x,y]", "--json", "a copy of one"],
     "verify": ["--repair", "[RELEASE]", "--json", "exit code is 1", "the whole workspace"],

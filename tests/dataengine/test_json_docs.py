@@ -114,6 +114,7 @@ LINES = (
     "evaluate run/last.safetensors --data release --split all --slices --attributes hats.csv",
     "predict run/last.safetensors raw/001.png raw/broken.png --out predicted",
     "convert run/last.safetensors --out run.onnx --check more",
+    "web page --network run/last.safetensors",
     "bench models sinet --data release --epochs 1 --side 32 --runs 1 --out bench",
     "bench ablations --rows sinet-lambda-0 --data release --epochs 1 --side 32 --runs 1",
     "explain raw/001.png:75,100",

@@ -46,6 +46,12 @@ VARIANTS = {
     "liteseg, bare": ("liteseg", {"pyramid": "aspp", "short": False, "long": False}),
     "liteseg, shufflenet": ("liteseg", {"backbone": "shufflenet"}),
     "deeplab": ("deeplab", {}),
+    "espnetv2": ("espnetv2", {"scale": "0.5"}),
+    "bisenet": ("bisenet", {}),
+    "enet": ("enet", {}),
+    "mobilenetv3": ("mobilenetv3", {}),
+    "contextnet": ("contextnet", {"shrink": 4}),
+    "fastscnn": ("fastscnn", {}),
 }
 LARGE = {
     "liteseg, darknet19": ("liteseg", {"backbone": "darknet19"}),
@@ -202,6 +208,12 @@ SLOW_LEARNERS = {
     "sinet, nothing pooled",
     "cgnet, bare",
     "deeplab",
+    "espnetv2",
+    "bisenet",
+    "enet",
+    "mobilenetv3",
+    "contextnet",
+    "fastscnn",
     *LARGE,
 }
 STEPS, STEPS_OF_SLOW_LEARNERS = 200, 600

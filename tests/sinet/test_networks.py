@@ -108,6 +108,67 @@ def test_liteseg_of_two_classes():
 
 
 @pytest.mark.parametrize(
+    ("name", "options", "whole", "published"),
+    [
+        # What articles say, or others count, in millions with 19 classes; how far ours is off.
+        ("espnetv2", {}, 787_200, (0.79, 0.005)),
+        ("bisenet", {}, 13_392_384, (14, 0.7)),
+        ("enet", {}, 360_287, (0.36, 0.005)),
+        ("contextnet", {}, 840_211, (0.85, 0.01)),
+        ("contextnet", {"shrink": 4}, 840_211, (0.85, 0.01)),
+        ("fastscnn", {}, 1_137_795, (1.11, 0.03)),
+    ],
+)
+def test_rivals_have_the_published_size(name, options, whole, published):
+    assert parameters(outline_network(name, 19, options)) == whole
+    millions, off = published
+    assert whole / 1e6 == pytest.approx(millions, abs=off)
+
+
+def test_mobilenetv3_is_torchvisions():
+    from torchvision.models import mobilenet_v3_small
+    from torchvision.models.segmentation.lraspp import LRASPPHead
+
+    backbone = mobilenet_v3_small(weights=None, dilated=True, reduced_tail=True).features.eval()
+    head = LRASPPHead(24, 288, 19, 128).eval()
+    ours = outline_network("mobilenetv3", 19)
+    assert parameters(ours) == parameters(backbone) + parameters(head)
+    ours = mobilenet_features(reduced=True).eval()
+    ours.load_state_dict(backbone.state_dict())
+    images = torch.randn(2, 3, 64, 50)
+    with torch.inference_mode():
+        assert torch.equal(ours(images), backbone(images))
+
+
+def test_means_over_parts_are_adaptive_pooling():
+    from sinet.networks.layers import means_over
+
+    features = torch.randn(2, 3, 7, 10)
+    for size in ((1, 1), (3, 6), (7, 10), (9, 2)):
+        expected = torch.nn.functional.adaptive_avg_pool2d(features, size)
+        torch.testing.assert_close(means_over(features, size), expected)
+
+
+def test_values_go_back_to_where_the_maxima_were():
+    from sinet.networks.enet import Enlarging, Shrinking
+
+    torch.manual_seed(0)
+    features = torch.randn(1, 4, 6, 8)
+    _, where = Shrinking(4, 8, 0.0).eval()(features)
+    pooled, places = torch.nn.functional.max_pool2d(features, 2, return_indices=True)
+    unpooled = torch.nn.functional.max_unpool2d(pooled, places, 2)
+    enlarging = Enlarging(8, 4).eval()
+    enlarging.narrow = torch.nn.Conv2d(8, 4, 1, bias=False)
+    with torch.no_grad():
+        enlarging.narrow.weight[:] = torch.eye(4, 8)[:, :, None, None]
+        enlarging.activation.weight[:] = 1
+        given = torch.cat((pooled, torch.zeros_like(pooled)), dim=1)
+        enlarging.path = torch.nn.Sequential(enlarging.narrow, torch.nn.Upsample(scale_factor=2))
+        found = enlarging(given, where) - enlarging.path(given)
+    torch.testing.assert_close(found, unpooled)
+
+
+@pytest.mark.parametrize(
     ("backbone", "size"), [("resnet50", 23_508_032), ("resnet101", 42_500_160)]
 )
 def test_sanets_parts_have_their_size(backbone, size):

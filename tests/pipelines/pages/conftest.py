@@ -31,15 +31,17 @@ class Seen:
         return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in found]
 
 
-def seen(browser: Browser, file: Path, *, width: int = 1280, scheme: Any = "light") -> Seen:
-    """Open a page; what it says on the console and asks the network for is noted."""
-    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+def seen(
+    browser: Browser, where: Path | str, *, width: int = 1280, scheme: Any = "light", **more: Any
+) -> Seen:
+    """Open a page, a file or an address; what it says on the console and asks for is noted."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, **more)
     found = Seen(page=page)
     page.on("console", lambda message: found.complaints.append(message.text))
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
     page.on("dialog", lambda dialog: found.complaints.append(dialog.message))
     page.on("request", lambda request: found.requests.append(request.url))
-    page.goto(file.as_uri())
+    page.goto(where if isinstance(where, str) else where.as_uri())
     return found
 
 
