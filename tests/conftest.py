@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +27,11 @@ CHECKOUT = Path(__file__).parents[1]
 FAKES = {"DATAENGINE_DETECTOR__NAME": "fake", "DATAENGINE_TEACHER__NAME": "fake"}
 # No worker processes keep a run within a second.
 FAST_INGEST = {**FAKES, "DATAENGINE_ENGINE__WORKERS": "0"}
-ON_BOTH_BY_DEFAULT = {
+ON_ALL_BY_DEFAULT = {
     "test_pull", "test_projects", "test_forgetting", "test_collecting", "test_relabel",
     "test_ingested_workspace",
 }  # fmt: skip
-"""Modules whose tests run on both kinds of database each time; those of others in a campaign."""
+"""Modules whose tests run on both databases and both stores each time; others in a campaign."""
 IN_A_FILE = {
     "test_backup",
     "test_rows_that_name_nothing_are_named",
@@ -39,6 +39,18 @@ IN_A_FILE = {
     "test_a_workspace_made_anew_beside_old_tasks_says_so",
 }
 """Modules and tests that are about the file."""
+IN_A_FOLDER = {
+    "test_another_store",
+    "test_backup",
+    "test_collecting",
+    "test_ingested_workspace",
+    "test_a_kill_before_the_blobs_are_removed_leaves_them_to_gc",
+    "test_a_pipe_for_a_blob_or_weights_is_an_error_and_no_wait",
+    "test_blobs_without_a_row_are_only_counted",
+    "test_every_mask_becomes_a_task",
+    "test_images_that_nobody_could_see_are_not_pushed",
+}
+"""Likewise, about blobs in a folder; of a bucket, test_object_store and others tell the same."""
 ODD_NAME = os.fsdecode(b"odd name\n\xff.jpg")
 
 
@@ -115,14 +127,18 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crawl]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test whose workspace is on either database runs on both: some by default, all sometimes."""
+    """A test of a workspace runs on each database and store: some by default, all in campaigns."""
     if "on_either" in metafunc.fixturenames:
         name = metafunc.module.__name__.rpartition(".")[2]
-        is_of_a_file = not IN_A_FILE.isdisjoint((name, metafunc.function.__name__))
-        marks = () if name in ON_BOTH_BY_DEFAULT else pytest.mark.campaign
+        names = (name, metafunc.function.__name__)
+        marks = () if name in ON_ALL_BY_DEFAULT else pytest.mark.campaign
         kinds = ["sqlite"]
-        if not is_of_a_file:
+        if IN_A_FILE.isdisjoint(names):
             kinds.append(pytest.param("postgresql", marks=marks))
+        if IN_A_FOLDER.isdisjoint(names):
+            kinds.append(pytest.param("sqlite s3", marks=pytest.mark.campaign))
+            if IN_A_FILE.isdisjoint(names):
+                kinds.append(pytest.param("postgresql s3", marks=marks))
         metafunc.parametrize("on_either", kinds, indirect=True)
 
 
@@ -130,15 +146,37 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def on_either(
     request: pytest.FixtureRequest, ingested: Crawl, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """The rows of a copy of `ingested` are in its file, or on a server."""
-    if request.param == "sqlite":
-        yield
-        return
-    from tests.postgres import server
+    """Rows of `ingested` are in a file or on a server, its blobs in a folder or a bucket."""
+    database, _, store = request.param.partition(" ")
+    with ExitStack() as stack:
+        if database == "postgresql":
+            from tests.postgres import server
 
-    with server().copy_of(ingested.workspace / "dataengine.db") as name:
-        monkeypatch.setenv("DATAENGINE_DATABASE", server().url(name))
+            name = stack.enter_context(server().copy_of(ingested.workspace / "dataengine.db"))
+            monkeypatch.setenv("DATAENGINE_DATABASE", server().url(name))
+        if store:
+            url = request.getfixturevalue("s3_folder")
+            into_bucket(ingested.workspace / "store", url)
+            monkeypatch.setenv("DATAENGINE_STORE__URL", url)
+            monkeypatch.setenv("DATAENGINE_STORE__CACHE_BYTES", "0")
         yield
+
+
+def copy_of(crawl: Crawl, root: Path) -> None:
+    """Copy a workspace, for a test that changes it; without blobs where these are in a bucket."""
+    elsewhere = "DATAENGINE_STORE__URL" in os.environ
+    without = shutil.ignore_patterns("store") if elsewhere else None
+    shutil.copytree(crawl.workspace, root, ignore=without, dirs_exist_ok=True)
+
+
+def into_bucket(store: Path, url: str) -> None:
+    """Copy a folder of blobs, as docs/stores.md says."""
+    from tests.object_storage import server
+
+    bucket, _, prefix = url.removeprefix("s3://").partition("/")
+    for file in filter(Path.is_file, store.rglob("*")):
+        key = f"{prefix}/{file.relative_to(store)}"
+        server().client.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
 
 
 @pytest.fixture

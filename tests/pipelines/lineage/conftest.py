@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ from pipelines.releases.formats import Format, write
 from pipelines.workspace.progress import Silent
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
-from tests.conftest import Crawl
+from tests.conftest import Crawl, copy_of
 
 WEIGHTS = b"weights of a student"
 
@@ -44,7 +43,7 @@ def open_workspace(root: Path) -> Workspace:
 def workspace(ingested: Crawl, tmp_path: Path, on_either: None) -> Iterator[Workspace]:
     """Three portraits with a teacher's mask each, of three photos, one with a copy."""
     root = tmp_path / "workspace"
-    shutil.copytree(ingested.workspace, root)
+    copy_of(ingested, root)
     opened = open_workspace(root)
     yield opened
     opened.close()

@@ -35,6 +35,7 @@ from pipelines.workspace.errors import BusyError, PipelineError
 from pipelines.workspace.exclusive import PUSH, exclusive
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
+from tests.blobs import is_there
 from tests.conftest import Crawl
 from tests.dataengine.conftest import run as run
 from tests.pipelines.ingest.conftest import Ingest
@@ -76,8 +77,8 @@ def rows(workspace: Workspace) -> dict[str, int]:
         }
 
 
-def files(workspace: Workspace) -> set[Path]:
-    return {path for path in workspace.paths.store.rglob("*") if path.is_file()}
+def blobs(workspace: Workspace) -> set[str]:
+    return set(workspace.store.keys())
 
 
 def test_everything_of_a_photo_goes_and_nothing_else(
@@ -93,7 +94,7 @@ def test_everything_of_a_photo_goes_and_nothing_else(
         connection.execute(sa.update(Review).values(fixed_mask_id=fixed))
         connection.execute(sa.update(Image).values(group_id=image_id))
         others = set(connection.scalars(sa.select(Portrait.blob).where(Portrait.id != portrait_id)))
-    before, stored = rows(workspace), files(workspace)
+    before, stored = rows(workspace), blobs(workspace)
     with workspace.engine.begin() as connection:
         planned = plan(connection, [image_id])
     (photo,) = planned.photos
@@ -112,8 +113,8 @@ def test_everything_of_a_photo_goes_and_nothing_else(
         "image": 1, "source": 2, "portrait": 1, "mask": 2, "review_request": 1, "review": 1,
         "job": 4, "forgotten": -1, "task_removal": -1,
     }  # fmt: skip
-    assert len(stored) - len(files(workspace)) == 3
-    assert all(workspace.store.local_path(key).exists() for key in others)
+    assert len(stored) - len(blobs(workspace)) == 3
+    assert all(is_there(workspace, key) for key in others)
     with workspace.engine.begin() as connection:
         assert set(connection.scalars(sa.select(Image.group_id))) == {None}
         item = connection.execute(
@@ -212,7 +213,8 @@ def test_a_mask_of_several_photos_names_none(workspace: Workspace, tmp_path: Pat
     with workspace.engine.begin() as connection:
         blob = connection.scalar(sa.select(Mask.blob).where(Mask.id == 1))
         connection.execute(sa.update(Mask).values(blob=blob))
-    mask = shutil.copy(workspace.store.local_path(str(blob)), tmp_path / "mask.png")
+    mask = tmp_path / "mask.png"
+    workspace.store.copy(str(blob), mask)
     with pytest.raises(PipelineError, match="3 photos have a mask of just these bytes"):
         chosen(workspace, mask)
 
@@ -244,14 +246,13 @@ def test_blobs_that_somebody_at_work_may_name_are_left_to_gc(
     other = open_workspace(workspace.paths.root)
     with workspace.engine.begin() as connection:
         key = connection.scalar(sa.select(Portrait.blob).where(Portrait.id == portrait_id))
-    path = workspace.store.local_path(str(key))
-    other.store.put(BlobKind.PORTRAIT, path.read_bytes())  # of another photo's crop
+    other.store.put(BlobKind.PORTRAIT, workspace.store.get(str(key)))  # of another photo's crop
     done = remove_photos(workspace, [image_id])
     assert (done.blobs, done.spared_keys) == (1, [key])
-    assert path.exists()
+    assert is_there(workspace, str(key))
     other.close()
     assert collect_garbage(workspace, CollectRequest(yes=True)).blobs == 1
-    assert not path.exists()
+    assert not is_there(workspace, str(key))
 
 
 def test_a_kill_before_the_blobs_are_removed_leaves_them_to_gc(
@@ -265,13 +266,13 @@ def test_a_kill_before_the_blobs_are_removed_leaves_them_to_gc(
         from dataengine.cli import main
         main()
     """
-    stored = files(workspace)
+    stored = blobs(workspace)
     workspace.close()
     root = str(workspace.paths.root)
     command = [sys.executable, "-c", code, "-w", root, "forget", str(raw), "--yes"]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 9
     again = open_workspace(workspace.paths.root)
-    assert len(files(again) & stored) == len(stored), "nothing of the store is gone yet"
+    assert len(blobs(again) & stored) == len(stored), "nothing of the store is gone yet"
     report = verify_workspace(again, VerifyRequest())
     assert (report.ok, report.unnamed) == (True, 2)
     with again.engine.begin() as connection:

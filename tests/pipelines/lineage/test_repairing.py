@@ -12,6 +12,7 @@ from pipelines.lineage.repairing import make_again, repair_workspace
 from pipelines.portraits.rows import NewMask, save_mask
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
+from tests.blobs import lose
 from tests.conftest import FAST_INGEST, Crawl
 from tests.dataengine.conftest import Run
 from tests.dataengine.conftest import run as run
@@ -57,7 +58,7 @@ def test_a_photo_that_is_gone_or_changed_is_named(workspace: Workspace) -> None:
             moved = sa.update(Source).where(Source.id == number)
             connection.execute(moved.values(uri=uri + ".moved"))
     for key in keys:
-        workspace.store.local_path(key).unlink()
+        lose(workspace, key)
     report = repair_workspace(workspace)
     assert sorted({each.what for each in report.problems}) == keys
     why = "; cannot be made again: the photo is not where it was, or has changed since"
@@ -96,7 +97,7 @@ def test_what_people_and_chance_made_is_named(workspace: Workspace) -> None:
         pot = {"request_id": 1, "shown_blob": spoilt, "iou": 0.5}
         connection.execute(sa.insert(Honeypot).values(pot))
     for key in (drawn, mean, strange, spoilt):
-        workspace.store.local_path(key).unlink()
+        lose(workspace, key)
     assert make_again(workspace, [drawn, mean, strange, spoilt]) == {
         drawn: "ann drew it: only a backup has it",
         mean: "it is the mean of a and b: only a backup has it",
@@ -110,7 +111,7 @@ def test_what_comes_out_otherwise_is_not_put_in_its_place(workspace: Workspace) 
     key = workspace.store.put(BlobKind.MASK, b"of another version")
     with workspace.engine.begin() as connection:
         connection.execute(sa.update(Mask).where(Mask.id == 1).values(blob=key))
-    workspace.store.local_path(key).unlink()
+    lose(workspace, key)
     assert "gives other bytes here" in str(make_again(workspace, [key])[key])
     assert workspace.store.version(key) is None
 

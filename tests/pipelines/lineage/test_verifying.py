@@ -18,6 +18,7 @@ from pipelines.releases.formats import Format
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
+from tests.blobs import damage, lose
 from tests.dataengine.conftest import Run as Command
 from tests.dataengine.conftest import run as run
 from tests.pipelines.lineage.conftest import Counting, flip, release
@@ -63,14 +64,14 @@ def test_columns_of_blobs_are_all_known() -> None:
 def test_each_damaged_and_each_missing_blob_is_named(workspace: Workspace, which: int) -> None:
     key = blobs(workspace)[which]
     row = f"{'mask' if which else 'portrait'} 1"
-    flip(workspace.store.local_path(key))
+    damage(workspace, key)
     report = verify_workspace(workspace, VerifyRequest())
     # The fake teacher is equally sure of all three: they share this blob, and each row is named.
     rows = 3 if which == 2 else 1
     assert faults(report) == [(Fault.DAMAGED_BLOB, key)] * rows
-    assert f"{workspace.store.local_path(key)}: " in report.problems[0].message
+    assert f"{workspace.store.where(key)}: " in report.problems[0].message
     assert report.problems[0].message.endswith(f"{row} names it")
-    workspace.store.local_path(key).unlink()
+    lose(workspace, key)
     report = verify_workspace(workspace, VerifyRequest())
     assert faults(report) == [(Fault.MISSING_BLOB, key)] * rows
     assert f"is missing; {row} names it" in report.problems[0].message

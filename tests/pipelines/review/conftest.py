@@ -24,7 +24,7 @@ from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
 from tests import object_storage
-from tests.conftest import Crawl
+from tests.conftest import Crawl, copy_of
 from tests.label_studio import RealServer, start_server
 
 ALL = list(Verdict)
@@ -37,7 +37,7 @@ def workspace(
     """Three portraits with a teacher's mask each."""
     monkeypatch.setenv("DATAENGINE_REVIEW__SETTLE_SECONDS", "2")
     root = tmp_path / "workspace"
-    shutil.copytree(ingested.workspace, root)
+    copy_of(ingested, root)
     opened = Workspace(root, load_settings(root))
     yield opened
     opened.close()

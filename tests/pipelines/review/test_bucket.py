@@ -5,6 +5,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,7 @@ from pipelines.label_studio.sdk_gateway import LabelStudioGateway
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
-from tests import object_storage
-from tests.conftest import Crawl
+from tests.conftest import Crawl, copy_of, into_bucket
 from tests.label_studio import RealServer
 from tests.pipelines.review.conftest import push_real, requests
 from tests.pipelines.review.test_real_server import client as client
@@ -25,21 +25,14 @@ from tests.pipelines.review.test_real_server import client as client
 
 @pytest.fixture
 def in_a_bucket(
-    ingested: Crawl, workspace: Workspace, s3_folder: str, monkeypatch: pytest.MonkeyPatch
+    ingested: Crawl, tmp_path: Path, s3_folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Workspace]:
-    """A workspace whose blobs were copied into a bucket, as docs/stores.md says."""
-    bucket, _, prefix = s3_folder.removeprefix("s3://").partition("/")
-    client = object_storage.server().client
-    for file in (ingested.workspace / "store").rglob("*"):
-        if file.is_file():
-            key = f"{prefix}/{file.relative_to(ingested.workspace / 'store')}"
-            client.put_object(Bucket=bucket, Key=key, Body=file.read_bytes())
-            (workspace.paths.store / file.relative_to(ingested.workspace / "store")).unlink()
-    root = workspace.paths.root
-    workspace.close()
+    into_bucket(ingested.workspace / "store", s3_folder)
     monkeypatch.setenv("DATAENGINE_STORE__URL", s3_folder)
     monkeypatch.setenv("DATAENGINE_STORE__CACHE_BYTES", "0")
-    monkeypatch.setenv("DATAENGINE_REVIEW__PROJECT", f"in {bucket}")
+    monkeypatch.setenv("DATAENGINE_REVIEW__PROJECT", f"in {s3_folder}"[:40])
+    root = tmp_path / "workspace"
+    copy_of(ingested, root)
     opened = Workspace(root, load_settings(root))
     yield opened
     opened.close()

@@ -1,6 +1,5 @@
 """New masks by a student."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pipelines.rounds.relabel import relabel
 from pipelines.rounds.relabel_stage import Method, Relabelled
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
-from tests.conftest import Crawl
+from tests.conftest import Crawl, copy_of
 
 
 class LeftHalf:
@@ -36,7 +35,7 @@ class LeftHalf:
 @pytest.fixture
 def workspace(ingested: Crawl, tmp_path: Path, on_either: None) -> Iterator[Workspace]:
     root = tmp_path / "workspace"
-    shutil.copytree(ingested.workspace, root)
+    copy_of(ingested, root)
     opened = Workspace(root, load_settings(root))
     yield opened
     opened.close()
@@ -78,8 +77,9 @@ def test_relabelled_masks_are_new_revisions_of_the_mean(workspace: Workspace) ->
         assert (new.revision, new.source) == (2, MaskSource.STUDENT)
         assert new.producer == f"mean of {old.producer} and left@sha256:0"
         said, mean = (
-            cv2.imread(
-                str(workspace.store.local_path(str(each.probability_blob))), cv2.IMREAD_GRAYSCALE
+            cv2.imdecode(
+                np.frombuffer(workspace.store.get(str(each.probability_blob)), np.uint8),
+                cv2.IMREAD_GRAYSCALE,
             )
             for each in (old, new)
         )
