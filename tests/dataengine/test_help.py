@@ -52,8 +52,8 @@ DOCUMENTED = {
         "--network", "--round", "--method", "--device", "<student|mean>", "--json", "never touched",
     ],
     "evaluate": [
-        "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "--matte",
-        "Composition-1k", "--out", "--limit", "--json", ".safetensors", ".pth", ".onnx", "boundary_iou",
+        "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "--matte", "--out",
+        "Composition-1k", "--limit", "--json", ".safetensors", ".pth", ".onnx", "boundary_iou",
     ],
     "predict": [
         "NETWORK", "--device", "sinet:current",
