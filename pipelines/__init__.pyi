@@ -59,6 +59,7 @@ from .networks.names import parse_network as parse_network
 from .networks.predicting import Predicted as Predicted
 from .networks.predicting import PredictRequest as PredictRequest
 from .networks.predicting import predict_pictures as predict_pictures
+from .pages.demo import demonstrate as demonstrate
 from .pages.diff import DiffRequest as DiffRequest
 from .pages.diff import diff_releases as diff_releases
 from .pages.difference import Difference as Difference
@@ -101,7 +102,6 @@ from .rounds.ablations import AblationRequest as AblationRequest
 from .rounds.ablations import bench_ablations as bench_ablations
 from .rounds.bench import BenchRequest as BenchRequest
 from .rounds.bench import bench_networks as bench_networks
-from .rounds.demo import demonstrate as demonstrate
 from .rounds.history import list_rounds as list_rounds
 from .rounds.relabel import RelabelFailure as RelabelFailure
 from .rounds.relabel import RelabelRequest as RelabelRequest

@@ -20,9 +20,10 @@ def demo(
 ) -> None:
     """Try everything on a small crawl, without internet or photos of your own.
 
-    Makes a crawl of nine public-domain files that lie in the wheels of scikit-image and matplotlib
-    (portraits, a picture of two people, a copy, pictures without faces, a broken file), ingests it
-    with the bundled teacher, refines the masks with the bundled SINet, and draws them.
+    Makes a crawl of nineteen files that anybody may have (portraits, a picture of two people, a
+    copy, pictures without faces, a broken file; ten portraits are its own, CC0, the rest lies in
+    the wheels of scikit-image and matplotlib), ingests it with the bundled teacher, refines the
+    masks with the bundled SINet, draws them, writes the report page, and predicts a new photo.
     """
     import pipelines
     from dataengine.console.demo import print_demonstrated

@@ -2,7 +2,7 @@
 
 from dataengine.console.ingest import print_ingested
 from dataengine.console.shared.text import say
-from pipelines.rounds.demo import SECOND_OPINION, TEACHER, Demonstrated
+from pipelines.pages.demo import SECOND_OPINION, TEACHER, Demonstrated
 
 
 def print_demonstrated(done: Demonstrated) -> None:
@@ -16,5 +16,7 @@ def print_demonstrated(done: Demonstrated) -> None:
             f"{each.change:.1%} of the mask changed, now {each.verdict}"
         )
     say("")
-    say(f"Look at {', '.join(map(str, done.pictures))}")
+    say(f"{len(done.pictures)} portraits with their masks:  {done.root / 'pictures'}")
+    say(f"Everything on one page, to be opened:  {done.report}")
+    say(f"A new photo, and what SINet sees in it:  {done.prediction}")
     say(f"Go on with your own photos: dataengine -w {done.root} ingest ./raw --teacher {TEACHER}")

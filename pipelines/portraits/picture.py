@@ -55,7 +55,7 @@ def save_picture(line: PortraitLine, target: Path, settings: Settings) -> None:
     crop = _read(Path(line.portrait_path))
     panels = [_image_panel(line, settings), Image.fromarray(crop)]
     if line.mask_path:
-        panels.append(_mask_panel(crop, is_person(_read(Path(line.mask_path))[..., 0])))
+        panels.append(outlined(crop, is_person(_read(Path(line.mask_path))[..., 0])))
     sheet = _side_by_side([_fit(panel) for panel in panels])
     _caption(sheet, line)
     try:
@@ -85,10 +85,16 @@ def _image_panel(line: PortraitLine, settings: Settings) -> Image.Image:
     return panel
 
 
-def _mask_panel(crop: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Image.Image:
+def outlined(rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Image.Image:
+    """A picture with the outline of a mask, dimmed outside of it.
+
+    Args:
+        rgb: (H, W, 3).
+        mask: (H, W), true for the person.
+    """
     from skimage.segmentation import find_boundaries
 
-    shown = np.where(mask[..., None], crop, crop // 4)
+    shown = np.where(mask[..., None], rgb, rgb // 4)
     boundary = find_boundaries(mask, mode="thick")
     shown[boundary] = _OUTLINE
     return Image.fromarray(shown.astype(np.uint8))

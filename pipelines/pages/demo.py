@@ -1,4 +1,4 @@
-"""Everything in small: a crawl from the wheels of other packages, ingested, refined and drawn."""
+"""Everything in small: a crawl of photos that anybody may have, ingested, refined and shown."""
 
 import shutil
 from collections.abc import Sequence
@@ -10,21 +10,32 @@ from PIL import Image, ImageOps
 
 from pipelines.ingest.request import IngestRequest
 from pipelines.ingest.run import IngestResult, ingest_photos, open_for_ingest
-from pipelines.networks import parse_network
+from pipelines.networks import NetworkRef, parse_network
+from pipelines.networks.loading import load_person_model
+from pipelines.pages.report import ReportRequest, write_report
 from pipelines.portraits.funnel import Funnel
 from pipelines.portraits.listing import list_portraits
-from pipelines.portraits.picture import save_picture
+from pipelines.portraits.picture import outlined, save_picture
 from pipelines.review.status import workspace_status
 from pipelines.rounds.relabel import RelabelRequest, RelabelResult, relabel_portraits
 from pipelines.workspace.errors import WorkspaceError
 from pipelines.workspace.progress import SILENT, Progress
+from pipelines.workspace.settings import Settings
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.store import storage_message
 from pipelines.workspace.workspace import Workspace
+from sinet.data import read_image
+from sinet.predict import predict
 
 TEACHER: Final = "bundled"
 SECOND_OPINION: Final = "sinet:bundled"
-# In the public domain and inside the wheels: Eileen Collins and Grace Hopper, and no portraits.
+FACES: Final = Path(__file__).parent / "faces"
+"""Of CC0: `faces/ATTRIBUTION.md` says whose they are."""
+_ORIGINS: Final = "origins.csv"
+_NEW: Final = "face-11.jpg"
+"""Is not in the crawl: what the student makes of a photo that nobody has shown to it."""
+# In the public domain and inside the wheels of other packages: Eileen Collins, Grace Hopper, and no
+# portraits.
 _PORTRAIT, _OTHER_PORTRAIT = "astronaut.png", "grace_hopper.jpg"
 _NO_PORTRAITS = ("chelsea.png", "coffee.png", "hubble_deep_field.jpg", "rocket.jpg")
 _TOGETHER_HEIGHT_PX = 600
@@ -40,22 +51,27 @@ class Demonstrated:
         funnel: how the workspace stood after it.
         relabelled: masks refined by a second network.
         pictures: one of each portrait.
+        report: page of everything.
+        prediction: photo that was not in the crawl, with what SINet sees in it.
     """
 
     root: Path
     ingested: IngestResult
     funnel: Funnel
-    relabelled: RelabelResult | None
-    pictures: list[Path]
+    relabelled: RelabelResult | None = None
+    pictures: Sequence[Path] = ()
+    report: Path | None = None
+    prediction: Path | None = None
 
 
 def demonstrate(root: Path, progress: Progress = SILENT) -> Demonstrated:
-    """Make a crawl, ingest it, refine its masks and draw them.
+    """Make a crawl, ingest it, refine its masks, draw them, and show what became of it all.
 
     Run again it goes on where it was, and does nothing twice.
 
     Args:
-        root: folder of the workspace; the crawl is its `crawl`, the pictures its `pictures`.
+        root: folder of the workspace; the crawl is its `crawl`, the pictures its `pictures`, the
+            page its `report.html`, the prediction its `prediction.jpg`.
         progress: told of every part.
 
     Raises:
@@ -66,19 +82,39 @@ def demonstrate(root: Path, progress: Progress = SILENT) -> Demonstrated:
     _make_crawl(crawl)
     progress.say(f"Made a crawl of {len(list(crawl.iterdir()))} files in {crawl}")
     settings = load_settings(root, {"teacher": {"name": TEACHER}})
-    request = IngestRequest(paths=[crawl])
+    request = IngestRequest(paths=[crawl], origin=FACES / _ORIGINS)
     workspace = open_for_ingest(root, settings, request, progress)
     try:
         ingested = ingest_photos(workspace, request, progress)
         funnel = workspace_status(workspace).funnel
         if ingested.interrupted:
-            return Demonstrated(root, ingested, funnel, None, [])
-        second = RelabelRequest(network=parse_network(SECOND_OPINION), device="cpu")
+            return Demonstrated(root, ingested, funnel)
+        network = parse_network(SECOND_OPINION)
+        second = RelabelRequest(network=network, device="cpu")
         relabelled = relabel_portraits(workspace, second, progress)
         pictures = _draw(workspace, root / "pictures")
+        page = ReportRequest(out=root / "report.html")
+        write_report(workspace, page, progress)
+        prediction = _predict(network, root / "prediction.jpg", settings)
     finally:
         workspace.close()
-    return Demonstrated(root, ingested, funnel, relabelled, pictures)
+    return Demonstrated(root, ingested, funnel, relabelled, pictures, page.out, prediction)
+
+
+def _predict(network: NetworkRef, target: Path, settings: Settings) -> Path:
+    """Draw a photo that is not in the crawl, and beside it what a network sees."""
+    model = load_person_model(network, device="cpu", settings=settings.teacher)
+    photo = FACES / _NEW
+    rgb = read_image(photo)
+    seen = outlined(rgb, predict(model, rgb) > 0.5)
+    sheet = Image.new("RGB", (2 * seen.width, seen.height))
+    sheet.paste(Image.fromarray(rgb), (0, 0))
+    sheet.paste(seen, (seen.width, 0))
+    try:
+        sheet.save(target, quality=92)
+    except OSError as error:
+        raise WorkspaceError(storage_message(target, error)) from error
+    return target
 
 
 def _make_crawl(folder: Path) -> None:
@@ -93,7 +129,8 @@ def _make_crawl(folder: Path) -> None:
     partial = folder.with_name(f".{folder.name}.partial")
     try:
         partial.mkdir(parents=True, exist_ok=True)
-        for path in (other, *(found / name for name in (_PORTRAIT, *_NO_PORTRAITS))):
+        faces = [path for path in sorted(FACES.glob("*.jpg")) if path.name != _NEW]
+        for path in (other, *(found / name for name in (_PORTRAIT, *_NO_PORTRAITS)), *faces):
             shutil.copyfile(path, partial / path.name)
         shutil.copyfile(found / _PORTRAIT, partial / "a copy.png")
         _side_by_side([found / _PORTRAIT, other]).save(partial / "together.jpg", quality=92)
