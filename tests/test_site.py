@@ -6,12 +6,16 @@ import sys
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from markdown_it import MarkdownIt
+from playwright.sync_api import Browser
 
+import pipelines
 from tests.conftest import CHECKOUT
+from tests.dataengine.conftest import COMMANDS
 from tests.test_links import PAGES
 
 SHOWN = ("h2", "h3", "li", "ol", "pre", "table", "td")
@@ -54,12 +58,19 @@ class Built(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Built]:
-    """The pages by their paths; every warning of the build is an error."""
+def site_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the site was written; every warning of the build is an error."""
     folder = tmp_path_factory.mktemp("site")
     build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
     done = subprocess.run(build, cwd=CHECKOUT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(site_folder: Path) -> dict[str, Built]:
+    """The pages by their paths."""
+    folder = site_folder
     return {
         file.relative_to(folder).as_posix(): Built(file.read_text(encoding="utf-8"))
         for file in folder.rglob("*.html")
@@ -95,6 +106,34 @@ def test_nothing_is_fetched_from_elsewhere(site: dict[str, Built]) -> None:
     loads = [load for page in site.values() for load in page.loads]
     assert len(loads) > 200
     assert [load for load in loads if urlsplit(load).netloc] == []
+
+
+def test_every_command_and_public_name_is_in_the_reference(site: dict[str, Built]) -> None:
+    pages = {f"reference/commands/{name.replace(' ', '-')}.html" for name in COMMANDS}
+    assert pages <= {posixpath.normpath(link) for link in site["commands.html"].links}
+    for page in pages:
+        assert "options" in site[page].ids, page
+        assert {"example", "examples"} & site[page].ids, page
+    described = {each.rpartition(".")[2] for each in site["reference/python.html"].ids}
+    assert described >= set(pipelines.__all__)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_pages_fit_and_need_nothing_from_elsewhere(
+    site_folder: Path, browser: Browser, width: int, scheme: Literal["light", "dark"]
+) -> None:
+    asked: list[str] = []
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page.on("request", lambda request: asked.append(request.url))
+    for name in ("index", "tutorial", "results", "json", "reference/commands/ingest"):
+        page.goto((site_folder / f"{name}.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") == width, name
+        told = page.evaluate("document.body.getAttribute('data-md-color-scheme')")
+        assert told == {"light": "default", "dark": "slate"}[scheme]
+    page.close()
+    assert asked
+    assert {urlsplit(url).scheme for url in asked} <= {"file", "data", "blob"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(CHECKOUT)))

@@ -1,15 +1,19 @@
 """MkDocs: a page of the reference for every command, from what Typer itself says in `--help`."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import typer
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from dataengine.cli import app
 
 FOLDER = "reference/commands"
+OVERVIEW = "commands.md"
+"""The page with a row for each."""
 IN_NAV = "Commands"
 """The entry of the navigation that the commands go into."""
 
@@ -30,6 +34,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         text = page(name, command, context)
         files.append(File.generated(config, page_of(name), content=text))
     return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Let the rows of the overview lead to the pages."""
+    del config, files
+    if page.file.src_uri != OVERVIEW:
+        return markdown
+    names = sorted((name for name, _, _ in commands()), key=len, reverse=True)
+
+    def linked(found: re.Match[str]) -> str:
+        name = next(name for name in names if f"{found[2]} ".startswith(f"{name} "))
+        return f"| [{found[1]}]({page_of(name)})"
+
+    return re.sub(r"^\| (`dataengine ([^`]+)`)", linked, markdown, flags=re.MULTILINE)
 
 
 def page_of(name: str) -> str:
