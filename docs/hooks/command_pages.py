@@ -87,16 +87,15 @@ def page(name: str, command: Any, context: Any) -> str:
 
 def _row(record: tuple[str, str]) -> str:
     written, said = record
-    return f"| `{_in_cell(written)}` | {_in_cell(_plain(said))} |"
-
-
-def _in_cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    # Within code no `|` ends a cell; with blanks around it, a narrow page breaks lines there.
+    return f"| `{written.replace('|', ' | ')}` | {_plain(said)} |"
 
 
 def _plain(text: str) -> str:
-    """Help as text: angle brackets and stars in it are no markup."""
-    return text.replace("<", "&lt;").replace("*", "\\*").replace("(auto)", "auto")
+    """Help as text in a cell: nothing in it is markup but code, and no line in it ends the cell."""
+    for character, plain in (("<", "&lt;"), ("*", "\\*"), ("|", "&#124;"), ("(auto)", "auto")):
+        text = text.replace(character, plain)
+    return " ".join(text.split())
 
 
 def _examples(epilog: str) -> str:
