@@ -25,6 +25,8 @@ class Format(StrEnum):
     ONNX_WEB = "onnx-web"
     OPENVINO = "openvino"
     TORCH_EXPORT = "torch-export"
+    COREML = "coreml"
+    TFLITE = "tflite"
 
 
 def convert(
@@ -41,7 +43,8 @@ def convert(
         Path,
         typer.Option(
             metavar="FILE",
-            help="What to write: .onnx, .xml (OpenVINO, with a .bin beside it) or .pt2.",
+            help="What to write: .onnx, .xml (OpenVINO, with a .bin beside it), .pt2, .tflite, or "
+            "the folder .mlpackage (Core ML).",
             show_default=False,
         ),
     ],
@@ -72,8 +75,9 @@ def convert(
 
     A SINet is rewritten to run fast: normalisation and channel shuffles become part of the
     weights. The file carries how its input is prepared, so `evaluate`, `predict` and
-    `ingest --teacher onnx:FILE` understand the ONNX one as it is. Nothing is overwritten, and a
-    file that does not agree with the original is not written.
+    `ingest --teacher onnx:FILE` understand the ONNX one as it is. Those for web pages and
+    telephones (`onnx-web`, `coreml`, `tflite`) take pixels and answer a probability. Nothing is
+    overwritten, and a file that does not agree with the original is not written.
     """
     import pipelines
     from dataengine.console.convert import print_conversion

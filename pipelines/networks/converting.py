@@ -17,7 +17,7 @@ class ConvertRequest:
     Attributes:
         network: resolved.
         out: file to write.
-        to: format: `onnx`, `openvino` or `torch-export`.
+        to: the format.
         int8: compute in 8 bits.
         calibrate: images from which INT8 takes its ranges.
         check: images on which the file must agree with PyTorch; None: those of `calibrate`, or

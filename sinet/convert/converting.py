@@ -10,14 +10,17 @@ import numpy.typing as npt
 from torch import nn
 
 from sinet.checkpoint import Model, load_model
+from sinet.convert.core_ml import import_coremltools, write_core_ml
 from sinet.convert.description import Description
 from sinet.convert.folding import FoldedSINet
-from sinet.convert.for_web import for_web
+from sinet.convert.pixels import with_pixels
 from sinet.convert.problems import ConversionError, first_line
 from sinet.convert.quantising import quantised
 from sinet.convert.running import open_converted
+from sinet.convert.tensorflow_lite import check_converter, write_tflite
 from sinet.convert.verifying import Agreement, compare, demand, images_of
 from sinet.convert.writing import (
+    PIXELS_IN,
     SUFFIXES,
     Format,
     import_openvino,
@@ -36,7 +39,7 @@ class Conversion:
     """A written file.
 
     Attributes:
-        path: of it; for OpenVINO of the `.xml`, beside which lies a `.bin`.
+        path: of it; for OpenVINO of the `.xml`, beside which lies a `.bin`; Core ML's is a folder.
         size_bytes: of all that was written.
         folded: whether it is a SINet rewritten for speed.
         parameters: of the network it was made of.
@@ -64,11 +67,14 @@ def convert(
 
     The file is compared with PyTorch on real images before it is moved to `out`. A SINet of two
     classes becomes a `FoldedSINet`, whose single output channel takes a sigmoid; other networks
-    are exported as they are, and so is a SINet for INT8. A file's metadata holds the normalisation.
+    are exported as they are, and so is a SINet for INT8 and for `onnx-web`: in WebAssembly ONNX
+    Runtime has a kernel for depthwise 3×3 convolutions, and the folded form costs half as much
+    again. A file's metadata holds the normalisation; files of `PIXELS_IN` need none.
 
     Args:
         checkpoint: ours, or the SINet authors' `.pth`; as for `load_model`.
-        out: file to write, `.onnx`, `.xml` (OpenVINO, with a `.bin` beside it) or `.pt2`.
+        out: file to write, `.onnx`, `.xml` (OpenVINO, with a `.bin` beside it), `.pt2`, `.tflite`,
+            or folder, `.mlpackage`.
         to: the format.
         int8: compute in 8 bits; for ONNX and OpenVINO.
         calibration: folder of images, like those to come, that INT8 takes its ranges from.
@@ -92,13 +98,14 @@ def convert(
     try:
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as folder:
             draft = Path(folder) / out.name
-            network, description = (
-                for_web(model) if to == "onnx-web" else to_export(model, fold=fold and not int8)
-            )
+            network, description = to_export(model, fold=fold and not int8 and to != "onnx-web")
+            folded = isinstance(network, FoldedSINet)
+            if to in PIXELS_IN:
+                network, description = with_pixels(network, description)
             _write(network, description, draft, to, ranges)
             agreement = compare(model, open_converted(draft), samples)
             demand(agreement, str(out), int8=int8)
-            size = sum(file.stat().st_size for file in Path(folder).iterdir())
+            size = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
             # The file that is opened comes last: where it is, everything is.
             for file in sorted(Path(folder).iterdir(), key=lambda file: file == draft):
                 file.replace(out.parent / file.name)
@@ -108,7 +115,7 @@ def convert(
         raise ConversionError(f"{out}: cannot be written ({error.strerror}).") from error
     except Exception as error:  # the runtimes' exceptions share no public base class
         raise ConversionError(f"{checkpoint}: not converted ({first_line(error)}).") from error
-    return Conversion(out, size, isinstance(network, FoldedSINet), model.parameters, agreement)
+    return Conversion(out, size, folded, model.parameters, agreement)
 
 
 def _check_options(out: Path, to: str, int8: bool, calibration: Path | str | None) -> None:
@@ -127,6 +134,10 @@ def _check_options(out: Path, to: str, int8: bool, calibration: Path | str | Non
         raise ConversionError("INT8 and a folder of calibration images go together: give both.")
     if to == "openvino":
         import_openvino()
+    if to == "coreml":
+        import_coremltools()
+    if to == "tflite":
+        check_converter()
 
 
 def to_export(model: Model, *, fold: bool) -> tuple[nn.Module, Description]:
@@ -158,6 +169,12 @@ def _write(
 ) -> None:
     if to == "torch-export":
         write_torch_export(network, description, path)
+        return
+    if to == "coreml":
+        write_core_ml(network, description, path)
+        return
+    if to == "tflite":
+        write_tflite(network, description, path)
         return
     model = onnx_model(network, description)
     if ranges:

@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sinet.convert.core_ml import open_core_ml
 from sinet.convert.description import Description
 from sinet.convert.problems import ConversionError, first_line
+from sinet.convert.tensorflow_lite import open_tflite
 from sinet.convert.writing import EXTRA_FILE, RT_INFO_SECTION, import_openvino
 from sinet.onnx.graph import read_graph
 from sinet.onnx.model import OnnxModel
@@ -52,21 +54,27 @@ class ConvertedModel:
 
 
 def open_converted(path: Path | str, *, threads: int = 1) -> ConvertedModel:
-    """Open what `convert` wrote: `.onnx`, `.xml` (OpenVINO) or `.pt2` (`torch.export`).
+    """Open what `convert` wrote, told by its suffix.
 
     Args:
-        path: of the file.
-        threads: of ONNX Runtime and OpenVINO; PyTorch's are its own setting.
+        path: of the file, or of Core ML's folder.
+        threads: of ONNX Runtime, OpenVINO and LiteRT; PyTorch's are its own setting.
 
     Raises:
         ConversionError: no such file, damaged, of another kind, or its runtime is missing.
     """
     path = Path(path)
-    openers = {".onnx": _ConvertedOnnx, ".xml": _open_openvino, ".pt2": _open_torch_export}
+    openers = {
+        ".onnx": _ConvertedOnnx,
+        ".xml": _open_openvino,
+        ".pt2": _open_torch_export,
+        ".mlpackage": _open_core_ml,
+        ".tflite": _open_tflite,
+    }
     opener = openers.get(path.suffix.lower())
     if opener is None:
         raise ConversionError(f"{path}: of no known kind; known are {', '.join(openers)}.")
-    if not path.is_file():
+    if not path.exists():
         raise ConversionError(f"{path}: no such file.")
     try:
         return opener(path, threads)
@@ -131,3 +139,13 @@ def _open_torch_export(path: Path, _: int) -> ConvertedModel:
         return output
 
     return ConvertedModel(description, infer)
+
+
+def _open_core_ml(path: Path, _: int) -> ConvertedModel:
+    entries, infer = open_core_ml(path)
+    return ConvertedModel(Description.read(entries, path), infer)
+
+
+def _open_tflite(path: Path, threads: int) -> ConvertedModel:
+    entries, infer = open_tflite(path, threads)
+    return ConvertedModel(Description.read(entries, path), infer)

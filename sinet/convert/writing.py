@@ -14,14 +14,18 @@ from torch import nn
 from sinet.convert.description import INPUT_NAME, OUTPUT_NAME, Description
 from sinet.convert.problems import ConversionError
 
-Format = Literal["onnx", "onnx-web", "openvino", "torch-export"]
+Format = Literal["onnx", "onnx-web", "openvino", "torch-export", "coreml", "tflite"]
 
 SUFFIXES: Final[dict[Format, str]] = {
     "onnx": ".onnx",
     "onnx-web": ".onnx",
     "openvino": ".xml",
     "torch-export": ".pt2",
+    "coreml": ".mlpackage",
+    "tflite": ".tflite",
 }
+PIXELS_IN: Final[frozenset[Format]] = frozenset({"onnx-web", "coreml", "tflite"})
+"""Formats whose files take pixels and answer a probability, see `sinet.convert.pixels`."""
 EXTRA_FILE: Final = "sinet.json"
 """Name of the description inside a `torch.export` file."""
 

@@ -61,7 +61,7 @@ DOCUMENTED = {
         "NAME.masks",
     ],
     "convert": [
-        "NETWORK", "--out", "--to", "<onnx|onnx-web|openvino|torch-export>", "--int8",
+        "NETWORK", "--out", "--to", "<onnx|onnx-web|openvino|torch-export|coreml|tflite>", "--int8",
         "--calibrate", "--check", "--json",
     ],
     "web": [

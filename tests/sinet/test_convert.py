@@ -1,5 +1,7 @@
 import json
 import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,7 +12,17 @@ from safetensors.torch import save_file
 
 from sinet import SINet
 from sinet.checkpoint import Model, save_checkpoint
-from sinet.convert import ConversionError, convert, open_converted, verifying
+from sinet.convert import (
+    ConversionError,
+    convert,
+    core_ml,
+    open_converted,
+    tensorflow_lite,
+    verifying,
+)
+from sinet.convert.description import Description
+from sinet.convert.pixels import PixelNetwork
+from sinet.convert.writing import PIXELS_IN
 from sinet.errors import CheckpointError
 from sinet.networks import DeepLab
 from sinet.normalisation import InputSpec
@@ -45,7 +57,14 @@ def pictures(tmp_path, write_portrait):
 
 @pytest.mark.parametrize(
     ("to", "name"),
-    [("onnx", "m.onnx"), ("onnx-web", "m.onnx"), ("openvino", "m.xml"), ("torch-export", "m.pt2")],
+    [
+        ("onnx", "m.onnx"),
+        ("onnx-web", "m.onnx"),
+        ("openvino", "m.xml"),
+        ("torch-export", "m.pt2"),
+        ("coreml", "m.mlpackage"),
+        pytest.param("tflite", "m.tflite", marks=pytest.mark.campaign),
+    ],
 )
 def test_each_format_answers_as_pytorch(model, checkpoint, pictures, tmp_path, to, name):
     if to == "openvino":
@@ -59,9 +78,10 @@ def test_each_format_answers_as_pytorch(model, checkpoint, pictures, tmp_path, t
     assert done.agreement.max_difference < 1e-4
     files = {file.name for file in out.parent.iterdir()}
     assert files == ({"m.xml", "m.bin"} if to == "openvino" else {name})
-    assert done.size_bytes == sum(file.stat().st_size for file in out.parent.iterdir())
+    written = (file for file in out.parent.rglob("*") if file.is_file())
+    assert done.size_bytes == sum(file.stat().st_size for file in written)
     opened = open_converted(out)
-    assert opened.description.input == (PIXELS if to == "onnx-web" else SPEC)
+    assert opened.description.input == (PIXELS if to in PIXELS_IN else SPEC)
     image = np.random.default_rng(5).integers(0, 256, (70, 50, 3), np.uint8)
     found = opened.person_at_input(image)
     assert found.shape == (64, 96)
@@ -173,7 +193,8 @@ def test_nothing_is_overwritten(checkpoint, tmp_path, to, name, existing):
 @pytest.mark.parametrize(
     ("name", "to", "options", "problem"),
     [
-        ("m.onnx", "tflite", {}, "no format `tflite`"),
+        ("m.onnx", "caffe", {}, "no format `caffe`"),
+        ("m.tflite", "tflite", {"int8": True, "calibration": "."}, "INT8 is for"),
         ("m.bin", "onnx", {}, "must end in .onnx"),
         ("absent/m.onnx", "onnx", {}, "no such folder"),
         ("m.pt2", "torch-export", {"int8": True, "calibration": "."}, "INT8 is for"),
@@ -218,3 +239,53 @@ def test_opening_what_is_no_model_of_ours(tmp_path):
     onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=9), tmp_path / "a.onnx")
     with pytest.raises(ConversionError, match="not a file that"):
         open_converted(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize(
+    ("to", "name", "module", "says"),
+    [
+        ("coreml", "m.mlpackage", "coremltools", "pip install 'portrait-dataengine[coreml]'"),
+        ("tflite", "m.tflite", "ai_edge_litert", "pip install 'portrait-dataengine[tflite]'"),
+        ("openvino", "m.xml", "openvino", "pip install 'portrait-dataengine[convert]'"),
+    ],
+)
+def test_what_is_not_installed_is_one_line(
+    checkpoint, tmp_path, monkeypatch, to, name, module, says
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConversionError, match=re.escape(says)) as caught:
+        convert(checkpoint, tmp_path / name, to)
+    assert "\n" not in str(caught.value)
+    assert [file.name for file in tmp_path.iterdir()] == [checkpoint.name]
+
+
+def test_a_converter_that_was_never_fetched_is_one_line(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(tensorflow_lite, "converter", lambda: ["false"])
+    with pytest.raises(ConversionError, match=r"uv tool run --from litert-torch==.* fetches it"):
+        convert(checkpoint, tmp_path / "m.tflite", "tflite")
+
+
+def test_a_tflite_file_is_run_and_knows_what_it_is(tmp_path):
+    """A file that the converter wrote: the brighter, the likelier a person."""
+    content = (Path(__file__).parent / "brightness.tflite").read_bytes()
+    spec = PIXELS.model_copy(update={"height": 32, "width": 64})
+    said = Description(network="brightness", input=spec, activation="none", person_index=0)
+    (tmp_path / "m.tflite").write_bytes(tensorflow_lite.with_metadata(content, said.entries()))
+    opened = open_converted(tmp_path / "m.tflite")
+    assert opened.description == said
+    image = np.random.default_rng(7).integers(0, 256, (32, 64, 3), np.uint8)
+    expected = 1 / (1 + np.exp(4 - image.mean(2) / 32))
+    assert np.abs(opened.person_at_input(image) - expected).max() < 1e-5
+    (tmp_path / "m.tflite").write_bytes(content)
+    with pytest.raises(ConversionError, match="not a file that `dataengine convert` made"):
+        open_converted(tmp_path / "m.tflite")
+
+
+def test_a_step_of_core_ml_that_cannot_be_checked_is_refused(tmp_path, monkeypatch):
+    said = Description(network="one layer", input=PIXELS, activation="none", person_index=0)
+    network = PixelNetwork(torch.nn.Conv2d(3, 1, 1), SPEC).eval()
+    core_ml.write_core_ml(network, said, tmp_path / "m.mlpackage")
+    assert open_converted(tmp_path / "m.mlpackage").description == said
+    monkeypatch.delitem(core_ml._STEPS, "sigmoid")
+    with pytest.raises(ConversionError, match="its step `sigmoid` cannot be checked elsewhere"):
+        open_converted(tmp_path / "m.mlpackage")
