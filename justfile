@@ -15,6 +15,10 @@ fix:
     uv run ruff check --fix .
     uv run ruff format .
 
+# The documentation, as it is written
+docs:
+    uv run mkdocs serve
+
 # Everything continuous integration runs
 ci:
     .ci/run

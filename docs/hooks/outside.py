@@ -2,7 +2,8 @@
 
 Links are written as they lead in a checkout, and on the pages of a repository. Pages outside of
 `docs` become pages of the site, at the same path; single files are copied beside them; a folder,
-which is no page, keeps its name and loses its link.
+which is no page, keeps its name and loses its link. Where a link shows a page's file name, the site
+shows what its navigation calls the page.
 """
 
 import posixpath
@@ -45,7 +46,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Let links lead to where their targets are in the site."""
-    del config, files
+    del config
     if not _in_checkout(page.file):
         return markdown
     folder = posixpath.dirname(page.file.src_uri) or "."
@@ -57,6 +58,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return found[0]
         if (ROOT / target).is_dir():
             return text
+        linked = files.get_file_from_path(_in_site(target))
+        if target.endswith(text) and linked and linked.page and linked.page.title:
+            text = str(linked.page.title)
         return f"[{text}]({posixpath.relpath(_in_site(target), folder)}{anchor})"
 
     parts = _FENCED.split(markdown)
