@@ -21,6 +21,7 @@ from dataengine.commands import (
     export,
     failures,
     forget,
+    gallery,
     gc,
     ingest,
     init,
@@ -116,6 +117,7 @@ app.command("verify", epilog=verify.EPILOG)(verify.verify)
 app.command("gc", epilog=gc.EPILOG)(gc.gc)
 app.command("forget", epilog=forget.EPILOG)(forget.forget)
 app.command("certify", epilog=certify.EPILOG)(certify.certify)
+app.add_typer(gallery.app, name="gallery")
 app.add_typer(review.app, name="review")
 app.add_typer(scores.app, name="scores")
 app.add_typer(bench.app, name="bench")

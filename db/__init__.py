@@ -64,7 +64,15 @@ from db.release_models import (
     Trust,
 )
 from db.retrying import transact
-from db.review_models import Honeypot, Review, ReviewProject, ReviewRequest, TaskRemoval
+from db.review_models import (
+    GalleryTag,
+    Honeypot,
+    Review,
+    ReviewProject,
+    ReviewRequest,
+    Tag,
+    TaskRemoval,
+)
 from db.writing import chunks, insert_new, insert_or_replace, lock_rows
 
 __all__ = [
@@ -79,6 +87,7 @@ __all__ = [
     "Decision",
     "Face",
     "Forgotten",
+    "GalleryTag",
     "Holder",
     "Honeypot",
     "Image",
@@ -115,6 +124,7 @@ __all__ = [
     "Source",
     "Split",
     "Stage",
+    "Tag",
     "TaskRemoval",
     "Trust",
     "Verdict",

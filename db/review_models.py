@@ -1,6 +1,7 @@
 """The tables of human review: where it happens, what was asked, what was answered."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
@@ -107,10 +108,10 @@ class Review(Base):
     mask_id: Column[int] = column(ForeignKey("mask.id"))
     """The revision that was shown."""
     request_id: Column[int | None] = column(ForeignKey("review_request.id"))
-    """Null for a decision nobody was asked for: a certificate."""
+    """Null for a decision nobody was asked for: a certificate's, or one from the gallery."""
     decision: Column[Decision] = column(strings(Decision, "decision"))
     reviewer: Column[str] = column(Text)
-    """E-mail address on the server, or the rule's name."""
+    """E-mail address on the server, the name given to `gallery pull`, or the rule's name."""
     decided_at: Column[datetime]
     seconds: Column[float | None]
     """Time it took, as the server measured it."""
@@ -126,6 +127,36 @@ class Review(Base):
     """For `fix`: its IoU with what was shown; null if that was not recorded when it came."""
     withdrawn_at: Column[datetime | None]
     """When it was seen deleted, skipped or decided anew on the server; null while it holds."""
+
+
+class Tag(StrEnum):
+    """What a person says of a mask in the gallery, unasked."""
+
+    REVIEW = "review"  # somebody should look at it
+    FIX = "fix"  # somebody should redraw it: before all that should be looked at
+    REJECT = "reject"  # a decision: not to be used
+
+
+class GalleryTag(Base):
+    """What a person said of a mask in the gallery; noted once, however often it is pulled."""
+
+    __tablename__ = "gallery_tag"
+    __table_args__: Any = (Index(None, "mask_id"), NEVER_REUSE_IDS)
+
+    id: Column[int] = column(Id, primary_key=True)
+    key: Column[str] = column(String(32), unique=True)
+    """Random, given when it was set in the gallery: setting it again is another one."""
+    mask_id: Column[int] = column(ForeignKey("mask.id"))
+    """The revision that was shown."""
+    tag: Column[Tag] = column(strings(Tag, "tag"))
+    tagged_by: Column[str] = column(Text)
+    tagged_at: Column[datetime]
+    review_id: Column[int | None] = column(ForeignKey("review.id"))
+    """For `reject`: the decision."""
+    request_id: Column[int | None] = column(ForeignKey("review_request.id"))
+    """For the others: the question that came of it; null: nobody was asked yet."""
+    withdrawn_at: Column[datetime | None]
+    """When it was seen taken away in the gallery, or came too late: its mask had been replaced."""
 
 
 class TaskRemoval(Base):

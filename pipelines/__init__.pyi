@@ -63,6 +63,12 @@ from .pages.demo import demonstrate as demonstrate
 from .pages.diff import DiffRequest as DiffRequest
 from .pages.diff import diff_releases as diff_releases
 from .pages.difference import Difference as Difference
+from .pages.gallery.dataset import GalleryDataset as GalleryDataset
+from .pages.gallery.dataset import write_dataset as write_dataset
+from .pages.gallery.serving import default_gallery_dir as default_gallery_dir
+from .pages.gallery.serving import gallery_place as gallery_place
+from .pages.gallery.serving import running_gallery as running_gallery
+from .pages.gallery.serving import settled_journal as settled_journal
 from .pages.report import Reported as Reported
 from .pages.report import ReportRequest as ReportRequest
 from .pages.report import write_report as write_report
@@ -98,6 +104,8 @@ from .review.push import PushResult as PushResult
 from .review.push import push_questions as push_questions
 from .review.status import review_status as review_status
 from .review.status import workspace_status as workspace_status
+from .review.tags import PulledTags as PulledTags
+from .review.tags import pull_tags as pull_tags
 from .rounds.ablations import AblationRequest as AblationRequest
 from .rounds.ablations import bench_ablations as bench_ablations
 from .rounds.bench import BenchRequest as BenchRequest

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.label_studio.errors import ServerStartError
-from pipelines.label_studio.server import LOG_FILE, VERSION, LocalServer, local_server
+from pipelines.label_studio.server import VERSION, LocalServer, local_server
+from pipelines.workspace.errors import ServerStartError
+from pipelines.workspace.local_servers import LOG_FILE
 
 
 class RealServer:

@@ -27,7 +27,7 @@ RUN_SPECIFIC = {
     "job.attempts", "job.crashes", "job.losses", "job.owner", "job.lease_until", "job.finished_at",
     # Random, or given by the server in the order in which it was asked.
     "review_project.nonce", "review_project.url", "review_request.key", "review_request.task_id",
-    "task_removal.key", "task_removal.task_id",
+    "task_removal.key", "task_removal.task_id", "gallery_tag.key",
     # Of what `export` wrote it holds the id.
     "release.name",
     "run.seconds",

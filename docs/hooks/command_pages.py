@@ -56,7 +56,7 @@ def page_of(name: str) -> str:
 
 
 def commands() -> Iterator[tuple[str, Any, Any]]:
-    """Each command as it is typed, with its context; groups only through their commands."""
+    """Each command as it is typed, with its context; a group that does nothing alone has none."""
     group: Any = typer.main.get_command(app)
     yield from _within(group, group.context_class(group, info_name="dataengine"), "")
 
@@ -64,10 +64,11 @@ def commands() -> Iterator[tuple[str, Any, Any]]:
 def _within(group: Any, context: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     for name, command in group.commands.items():
         own = command.context_class(command, info_name=name, parent=context)
-        if hasattr(command, "commands"):
-            yield from _within(command, own, f"{path}{name} ")
-        else:
+        is_group = hasattr(command, "commands")
+        if not is_group or command.invoke_without_command:
             yield f"{path}{name}", command, own
+        if is_group:
+            yield from _within(command, own, f"{path}{name} ")
 
 
 def page(name: str, command: Any, context: Any) -> str:

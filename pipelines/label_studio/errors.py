@@ -2,7 +2,6 @@
 
 PipelineError
 └── ReviewError              base: one line for the user, exit code 1
-    ├── ServerStartError     a local server does not start
     ├── UnreachableError     nobody answers at the URL: nothing was done
     ├── AnswerLostError      a request was sent and its answer did not come: it may have been done
     │   └── TooLongAnswerError   it was longer than we read
@@ -16,10 +15,6 @@ from pipelines.workspace.errors import PipelineError
 
 class ReviewError(PipelineError):
     """Base of the errors of human review; the message says what, where and what to do."""
-
-
-class ServerStartError(ReviewError):
-    """A local Label Studio cannot be started."""
 
 
 class UnreachableError(ReviewError):

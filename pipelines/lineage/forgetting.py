@@ -17,6 +17,7 @@ from db import (
     ITEM_TABLES,
     Admitted,
     Forgotten,
+    GalleryTag,
     Honeypot,
     Image,
     JobRow,
@@ -272,6 +273,7 @@ def _remove_rows(connection: Connection, rows: _Rows, stone: bytes | None) -> No
     keys.update(str(key) for key in connection.scalars(spoilt))
     _leave_traces(connection, rows, image.sha256, stone, sorted(keys))
     ordered: tuple[tuple[Any, sa.ColumnElement[bool]], ...] = (
+        (GalleryTag, GalleryTag.mask_id.in_(rows.masks)),
         (Review, rows.reviews),
         (ReviewRequest, ReviewRequest.id.in_(rows.requests)),
         (Mask, Mask.id.in_(rows.masks)),

@@ -19,7 +19,7 @@ from pipelines.doubt.scoring import current_score
 from pipelines.doubt.slices import SliceLine, cut, lines_of
 from pipelines.doubt.stored_traits import known_traits, remember_traits
 from pipelines.doubt.summary import summary
-from pipelines.pages.rows import PortraitRow, portrait_rows
+from pipelines.pages.rows import PortraitRow, lapsed_attempts, lapsed_masks, portrait_rows
 from pipelines.portraits.failures import Failure, failure_lines
 from pipelines.portraits.funnel import funnel
 from pipelines.portraits.standing import MinSource, standings
@@ -137,12 +137,9 @@ def gather(workspace: Workspace, progress: Progress) -> Facts:
     with reader(workspace.engine).begin() as connection:
         standing = standings(connection, MinSource.ANY)
         score = current_score(connection)
-        lapsed = [] if score is None else ledger.changed(connection, score.id)
-        lapsed_masks = {
-            mask_id for attempt, _ in lapsed for mask_id in ledger.items(connection, attempt)
-        }
+        lapsed = lapsed_attempts(connection)
         slices = cut(known_traits(connection))
-        found = portrait_rows(connection, standing, slices, lapsed_masks)
+        found = portrait_rows(connection, standing, slices, lapsed_masks(connection, lapsed))
         return Facts(
             name=workspace.paths.root.name,
             read_at=datetime.now(UTC),

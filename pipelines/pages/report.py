@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Purpose, Review, ReviewRequest, Source, chunks, reader
+from db import Purpose, Review, ReviewRequest, chunks, reader
 from pipelines.origins.origin import merged
 from pipelines.origins.rows import origins_of
 from pipelines.pages.album import Album, Item, make_album
@@ -16,7 +16,7 @@ from pipelines.pages.attention import matters
 from pipelines.pages.columns import sets_column, shares_column
 from pipelines.pages.facts import Facts, gather
 from pipelines.pages.rendering import CHARTS, check_target, render, write_page
-from pipelines.pages.rows import PortraitRow
+from pipelines.pages.rows import PortraitRow, photo_names
 from pipelines.pages.sample import PER_GROUP, Sample, choose
 from pipelines.pages.sprites import Drawn
 from pipelines.pages.steps import cards, steps
@@ -24,7 +24,6 @@ from pipelines.pages.worst import WorstOfRound, worst_of_latest
 from pipelines.pictures.traits import described
 from pipelines.workspace.defaults import PICTURES
 from pipelines.workspace.progress import SILENT, Progress
-from pipelines.workspace.uris import uri_path
 from pipelines.workspace.workspace import Workspace
 from sinet.escaping import printable
 
@@ -170,7 +169,7 @@ def _table(rows: Sequence[PortraitRow]) -> dict[str, Any]:
 def _items(connection: Connection, rows: Sequence[PortraitRow], sample: Sample) -> list[Item]:
     """The pictures of the sample, with what is said of each."""
     shown = [rows[number] for number in sample.rows]
-    files = _files(connection, [row.image_id for row in shown])
+    files = photo_names(connection, [row.image_id for row in shown])
     said = _said(connection, [row.mask_id for row in shown if row.mask_id is not None])
     origins = {
         image_id: found
@@ -209,16 +208,6 @@ def _worst_items(worst: WorstOfRound) -> list[Item]:
         )
         for each in worst.pictures
     ]
-
-
-def _files(connection: Connection, image_ids: Sequence[int]) -> dict[int, str]:
-    """Name of each photo's first file, without its folder: the page may be passed on."""
-    found: dict[int, str] = {}
-    for ids in chunks(sorted(set(image_ids))):
-        query = sa.select(Source.image_id, Source.uri).where(Source.image_id.in_(ids))
-        for row in connection.execute(query.order_by(Source.id)):
-            found.setdefault(row.image_id, PurePath(uri_path(row.uri)).name)
-    return found
 
 
 def _said(connection: Connection, mask_ids: Sequence[int]) -> dict[int, list[str]]:

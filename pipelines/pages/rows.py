@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Final
 
 import sqlalchemy as sa
@@ -12,18 +13,23 @@ from db import (
     Image,
     Mask,
     Portrait,
-    Purpose,
     Release,
     ReleaseItem,
     Review,
     ReviewRequest,
+    Source,
     Trust,
+    chunks,
 )
-from pipelines.doubt.scoring import doubts
+from pipelines.certify import attempts as ledger
+from pipelines.certify.attempts import Attempt
+from pipelines.doubt.scoring import current_score, doubts
 from pipelines.doubt.slices import Slice
 from pipelines.pictures.traits import described
+from pipelines.portraits.decisions import by_people
 from pipelines.portraits.latest import latest_masks
 from pipelines.portraits.standing import Standing
+from pipelines.workspace.uris import uri_path
 
 EARLIER: Final = "an earlier mask is trusted"
 REJECTED: Final = "rejected by people"
@@ -153,6 +159,27 @@ def portrait_rows(
     return PortraitRows(rows=rows, by_score=bool(doubt))
 
 
+def lapsed_attempts(connection: Connection) -> list[tuple[Attempt, str]]:
+    """Certificates that hold no longer, each with the reason."""
+    score = current_score(connection)
+    return [] if score is None else ledger.changed(connection, score.id)
+
+
+def lapsed_masks(connection: Connection, lapsed: Iterable[tuple[Attempt, str]]) -> set[int]:
+    """The masks that such certificates accepted."""
+    return {mask_id for attempt, _ in lapsed for mask_id in ledger.items(connection, attempt)}
+
+
+def photo_names(connection: Connection, image_ids: Iterable[int]) -> dict[int, str]:
+    """Name of each photo's first file, without its folder: a page may be passed on."""
+    found: dict[int, str] = {}
+    for ids in chunks(sorted(set(image_ids))):
+        query = sa.select(Source.image_id, Source.uri).where(Source.image_id.in_(ids))
+        for row in connection.execute(query.order_by(Source.id)):
+            found.setdefault(row.image_id, PurePath(uri_path(row.uri)).name)
+    return found
+
+
 def _standing(mask_id: int | None, found: Standing | None, lapsed: Collection[int]) -> str:
     """In words, of the mask that is shown: trust in an earlier one is not trust in this one."""
     if mask_id is None or found is None:
@@ -176,11 +203,12 @@ def _unsure(scores: Mapping[str, float] | None) -> float | None:
 
 def _reviewers(connection: Connection) -> dict[int, tuple[str, ...]]:
     query = (
-        sa.select(ReviewRequest.portrait_id, Review.reviewer)
-        .join(Review, Review.request_id == ReviewRequest.id)
-        .where(Review.withdrawn_at.is_(None), ReviewRequest.purpose != Purpose.HONEYPOT)
+        sa.select(Mask.portrait_id, Review.reviewer)
+        .join(Review, Review.mask_id == Mask.id)
+        .outerjoin(ReviewRequest, ReviewRequest.id == Review.request_id)
+        .where(Review.withdrawn_at.is_(None), by_people())
         .distinct()
-        .order_by(ReviewRequest.portrait_id, Review.reviewer)
+        .order_by(Mask.portrait_id, Review.reviewer)
     )
     return _together((row.portrait_id, row.reviewer) for row in connection.execute(query))
 

@@ -2,7 +2,8 @@
 
 Each person's standing decision on a mask revision is one vote; a person who was asked twice counts
 with the later answer. More than half of the votes decide. Answers to audits and honeypots measure;
-they do not decide. A certificate's vote counts until the first person's.
+they do not decide. What a person said unasked, in the gallery, counts as an answer. A certificate's
+vote counts until the first person's.
 """
 
 from collections import Counter, defaultdict
@@ -51,7 +52,7 @@ def votes(connection: Connection, mask_ids: Iterable[int] | None = None) -> dict
             Review.decision,
             Review.decided_at,
             Review.fixed_mask_id,
-            Review.request_id.is_(None).label("is_rule"),
+            (Review.decision == Decision.CERTIFIED).label("is_rule"),
         )
         .outerjoin(ReviewRequest, ReviewRequest.id == Review.request_id)
         .where(
@@ -68,6 +69,15 @@ def votes(connection: Connection, mask_ids: Iterable[int] | None = None) -> dict
         for mask_id, reviewer, decision, when, fixed, is_rule in connection.execute(piece):
             latest[mask_id][reviewer] = Vote(reviewer, decision, when, fixed, is_rule)
     return {mask_id: _counting(of_mask.values()) for mask_id, of_mask in latest.items()}
+
+
+def by_people() -> sa.ColumnElement[bool]:
+    """Reviews that are people's decisions about the mask, audits included.
+
+    For a query that has the review's request beside it, by an outer join.
+    """
+    unasked = sa.and_(Review.request_id.is_(None), Review.decision != Decision.CERTIFIED)
+    return sa.or_(unasked, ReviewRequest.purpose != Purpose.HONEYPOT)
 
 
 def decided(

@@ -129,7 +129,10 @@ def _standing(
         elif outcome in _TRUST:
             when = max(vote.decided_at for vote in of_mask if vote.decision is outcome)
             trusted[mask_id] = TrustedMask(mask_id, _TRUST[outcome], when)
-        elif is_import and not of_mask:
+        elif of_mask:
+            # Of what a person drew, too: another found it bad.
+            trusted.pop(mask_id, None)
+        elif is_import:
             trusted[mask_id] = TrustedMask(mask_id, Trust.IMPORTED, None)
     usable = [
         trusted[mask_id]

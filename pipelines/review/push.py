@@ -20,6 +20,7 @@ from pipelines.portraits.proposals import proposals
 from pipelines.portraits.splits import assign_splits
 from pipelines.review import ledger
 from pipelines.review.asking import NewQuestion, add, shuffled
+from pipelines.review.called_for import called_for, settle_calls
 from pipelines.review.checks import choose_checks
 from pipelines.review.choosing import Order, draw, ranking
 from pipelines.review.ledger import Project
@@ -143,16 +144,26 @@ def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[i
     assign_splits(workspace)
     if request.order is Order.DOUBTFUL:
         score_masks(workspace)
+    with workspace.engine.begin() as connection:
+        settle_calls(connection)
     with reader(workspace.engine).begin() as connection:
         found = proposals(connection, request.verdicts)
         audited = being_audited(connection)
-        found = [each for each in found if each.mask_id not in audited]
+        called = [each for each in called_for(connection) if each.mask_id not in audited]
+        called = called[: request.limit]
+        spoken_for = audited | {each.mask_id for each in called}
+        found = [each for each in found if each.mask_id not in spoken_for]
         rank = ranking(request.order, connection, workspace.store, found)
         audits = [NewQuestion(*ids, Purpose.AUDIT) for ids in unasked_audits(connection)]
-        limit = len(found) if request.limit is None else min(request.limit, len(found))
-        checks = choose_checks(workspace, connection, limit + len(audits), request.limit)
+        room = len(found) if request.limit is None else request.limit - len(called)
+        limit = min(room, len(found))
+        others = limit + len(called) + len(audits)
+        checks = choose_checks(workspace, connection, others, request.limit)
+    seen = {each.portrait_id for each in called}
+    checks = [each for each in checks if each.portrait_id not in seen]
     if request.limit is not None:
-        limit = max(0, min(limit, request.limit - len(checks)))
+        checks = checks[:room]
+        limit = min(limit, room - len(checks))
     picks = [
         NewQuestion(
             pick.proposal.mask_id,
@@ -165,8 +176,10 @@ def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[i
     ]
     with workspace.engine.begin() as connection:
         before = set(ledger.open_ids(connection, project))
-        # Audits and checks are asked among the others: nobody can tell which they are.
-        add(connection, project.id, shuffled(picks, audits, checks))
+        # What people called for comes first. Audits and checks are asked among the others: nobody
+        # can tell which they are.
+        add(connection, project.id, [*called, *shuffled(picks, audits, checks)])
+        settle_calls(connection)
         return [each for each in ledger.open_ids(connection, project) if each not in before]
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Decision, Purpose, RequestState, Review, ReviewRequest, reader
-from pipelines.portraits.decisions import decided
+from db import Decision, RequestState, Review, ReviewRequest, reader
+from pipelines.portraits.decisions import by_people, decided
 from pipelines.portraits.funnel import Funnel, funnel
 from pipelines.portraits.reviewer_errors import (
     Rechecked,
@@ -129,8 +129,8 @@ def _reviewers(connection: Connection, bad_below: float) -> dict[str, ReviewerCo
     errors = reviewer_errors(connection, bad_below)
     query = (
         sa.select(Review.reviewer, Review.mask_id, Review.decision, Review.seconds)
-        .join(ReviewRequest, ReviewRequest.id == Review.request_id)
-        .where(Review.withdrawn_at.is_(None), ReviewRequest.purpose != Purpose.HONEYPOT)
+        .outerjoin(ReviewRequest, ReviewRequest.id == Review.request_id)
+        .where(Review.withdrawn_at.is_(None), by_people())
         .order_by(Review.id)
     )
     kinds: dict[str, Counter[str]] = defaultdict(Counter)

@@ -16,3 +16,6 @@ HELD_OUT: Final = 0.1
 
 PICTURES: Final = 1200
 """Portraits whose pictures are on a page."""
+
+GALLERY_PORTRAITS: Final = 5000
+"""Portraits that a gallery shows."""

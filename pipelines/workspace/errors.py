@@ -8,7 +8,8 @@ PipelineError            base: one line for the user, exit code 1
 ├── ScanError            a path given on the command line cannot be offered
 │   └── SourceError      a bucket, repository or host as a whole cannot be read
 ├── ItemError            one item (file, image, portrait) failed; the run goes on
-└── ModelError           a detector or teacher cannot be loaded
+├── ModelError           a detector or teacher cannot be loaded
+└── ServerStartError     a program of others cannot be started on this machine
 """
 
 import os
@@ -57,6 +58,10 @@ class SourceError(ScanError):
 
 class ModelError(PipelineError):
     """A detector's or teacher's weights cannot be loaded or do not fit."""
+
+
+class ServerStartError(PipelineError):
+    """A program of others that serves somebody on this machine cannot be started."""
 
 
 class WorkerError(PipelineError):

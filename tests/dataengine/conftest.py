@@ -19,9 +19,11 @@ def _commands(group: Any, path: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, command in group.commands.items():
         typed = f"{path}{name}"
-        found |= (
-            _commands(command, f"{typed} ") if hasattr(command, "commands") else {typed: command}
-        )
+        is_group = hasattr(command, "commands")
+        if is_group:
+            found |= _commands(command, f"{typed} ")
+        if not is_group or command.invoke_without_command:
+            found[typed] = command
     return found
 
 
@@ -45,6 +47,8 @@ def parse(arguments: Sequence[str]) -> None:
     command, context = _GROUP, _GROUP.make_context("dataengine", list(arguments))
     while hasattr(command, "commands"):
         rest = [*context._protected_args, *context.args]
+        if not rest and command.invoke_without_command:
+            return
         name, command, rest = command.resolve_command(context, rest)
         context = command.make_context(name, rest, parent=context)
 

@@ -76,6 +76,11 @@ DOCUMENTED = {
     "migrate-database": ["URL", "PGPASSWORD", "Nobody else may be at work"],
     "gc": ["--dry-run", "--yes", "--json", "spared", "20 %"],
     "forget": ["IMAGE...", "--yes", "--json", "portrait:ID", "review pull"],
+    "gallery": [
+        "--portraits", "default: 5000", "--port", "--data-dir", "--open", "pull", "Ctrl-C",
+        "only whoever has the address",
+    ],
+    "gallery pull": ["--by", "--data-dir", "--json", "each tag", "changes nothing"],
     "review server": ["--port", "--data-dir", "Ctrl-C", "only on this machine"],
     "review push": [
         "--limit", "--order", "<uncertain|random|id|disagreement|doubtful>", "--verdict",

@@ -53,6 +53,7 @@ from pipelines.releases.negative_audit import JudgedAudit
 from pipelines.review.pull import PullResult
 from pipelines.review.push import PushResult
 from pipelines.review.status import ReviewCounts, ReviewerCounts
+from pipelines.review.tags import PulledTags
 from pipelines.rounds.ablation_table import AblationRow
 from pipelines.rounds.gate import Gate
 from pipelines.rounds.history import RoundLine
@@ -85,6 +86,7 @@ LINES = (
     "status",
     "list",
     "report page.html --pictures 20",
+    "gallery pull --by anna --data-dir gallery",
     "scores show",
     "scores slices",
     "scores drift",
@@ -142,6 +144,7 @@ CODES = {"verify damaged": 1, "diff release moved": 1}
 SAME = {
     "review push": PushResult,
     "review pull": PullResult,
+    "gallery pull": PulledTags,
     "certify": Certification,
     "confirm --audit": JudgedAudit,
     "explain": Explanation,
@@ -218,6 +221,9 @@ def prepare(folder: Path, server: FakeGateway) -> None:
     images = sorted((folder / "release/images").iterdir())
     rows = [f"{image.name},{number % 2}\n" for number, image in enumerate(images)]
     (folder / "hats.csv").write_text("".join(["file,hat\n", *rows]))
+    (folder / "gallery").mkdir()
+    tag = {"key": "a" * 32, "mask": 1, "tag": "fix", "at": "2026-01-02T03:04:05+00:00"}
+    (folder / "gallery/tags.jsonl").write_text(json.dumps(tag) + "\n")
     (folder / "origins.csv").write_text(
         "file,url,page,author,license,downloaded_at,consent\n350.png,https://example.org/a.png,"
         "https://example.org/,Ann,CC-BY-4.0,2026-01-02T03:04:05Z,yes\n"

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 # What a CHECK allows, where `any_rows` would say anything.
 ALLOWED = {
     "state": "open", "purpose": "review", "decision": "accept", "split": "train", "source": "human",
-    "trust": "fixed", "verdict": "review", "stage": "read",
+    "trust": "fixed", "verdict": "review", "stage": "read", "tag": "fix",
 }  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def test_migrations_make_what_the_models_say(sqlite_engine: Engine, tmp_path: Pa
     Base.metadata.create_all(direct)
     made = unseen_by_alembic(sqlite_engine)
     assert made == unseen_by_alembic(direct)
-    assert sum(len(checks) for checks, _ in made.values()) == 11
+    assert sum(len(checks) for checks, _ in made.values()) == 12
 
 
 def test_upgrade_creates_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

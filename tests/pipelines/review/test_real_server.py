@@ -10,7 +10,6 @@ from db import Purpose, RequestState
 from pipelines.label_studio.errors import (
     NotAllowedError,
     ProjectChangedError,
-    ServerStartError,
     UnreachableError,
 )
 from pipelines.label_studio.rle import decode_mask, encode_mask
@@ -20,6 +19,7 @@ from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.reviewer_errors import rate, reviewer_errors
 from pipelines.review.projects import recognise
 from pipelines.review.pull import PullResult, pull_answers
+from pipelines.workspace.errors import ServerStartError
 from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
 from tests.pipelines.review.conftest import contents, masks, push_real, requests, reviews, stroke

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.label_studio.errors import ServerStartError
-from pipelines.label_studio.ports import HOST, claim_port
+from pipelines.workspace.errors import ServerStartError
+from pipelines.workspace.ports import HOST, claim_port
 
 
 def test_a_claimed_port_is_not_given_again_before_anybody_listens(tmp_path: Path) -> None:

@@ -5,19 +5,22 @@ import socket
 from pathlib import Path
 from typing import IO
 
-from pipelines.label_studio.errors import ServerStartError
+from pipelines.workspace.errors import ServerStartError
 
 HOST = "127.0.0.1"
 FIRST_PORT = 8080
 _PORTS_TO_TRY = 100
 
 
-def claim_port(folder: Path, wanted: int | None = None) -> tuple[int, IO[bytes]]:
+def claim_port(
+    folder: Path, wanted: int | None = None, first: int = FIRST_PORT
+) -> tuple[int, IO[bytes]]:
     """Find a port that nobody listens on and no other server of ours is about to.
 
     Args:
         folder: of the claims, one for all servers of a user; made if it is not there.
-        wanted: only this port will do; default the first free one from 8080.
+        wanted: only this port will do; default the first free one.
+        first: where to begin to look.
 
     Returns:
         The port, and its claim: an open file whose lock lasts until every process that has it open
@@ -27,7 +30,7 @@ def claim_port(folder: Path, wanted: int | None = None) -> tuple[int, IO[bytes]]
         ServerStartError: the port, or every one of a hundred, is in use, or the folder cannot be
             written to.
     """
-    ports = range(FIRST_PORT, FIRST_PORT + _PORTS_TO_TRY) if wanted is None else [wanted]
+    ports = range(first, first + _PORTS_TO_TRY) if wanted is None else [wanted]
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for port in ports:

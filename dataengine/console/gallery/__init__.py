@@ -1,0 +1,1 @@
+"""What the commands of `gallery` print, one file each."""
