@@ -46,6 +46,8 @@ from .lineage.verifying import VerifyRequest as VerifyRequest
 from .lineage.verifying import verify_folder as verify_folder
 from .lineage.verifying import verify_workspace as verify_workspace
 from .networks import NetworkRef as NetworkRef
+from .networks.class_scoring import ClassesRequest as ClassesRequest
+from .networks.class_scoring import evaluate_classes as evaluate_classes
 from .networks.converting import ConvertRequest as ConvertRequest
 from .networks.converting import convert_network as convert_network
 from .networks.current import resolve as resolve

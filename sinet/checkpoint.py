@@ -113,7 +113,7 @@ def load_model(network: NetworkRef | Path | str) -> Model:
     if (classes := model.network.classes) > 2:
         raise CheckpointError(
             f"{path}: has {classes} classes, and nothing says which of them is the person: a "
-            "portrait network has 1 or 2."
+            "portrait network has 1 or 2. `evaluate --classes` scores it."
         )
     if ref.resolution is None:
         return model

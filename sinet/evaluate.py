@@ -101,6 +101,8 @@ def evaluate_all(
     negatives: set[str] = set()
 
     def read(sample: Sample) -> tuple[str, Picture]:
+        if sample.classes is not None:
+            raise DataError(f"{sample.mask}: of many classes: score a network of as many.")
         picture = read_sample(sample)
         if not picture.mask.any():
             negatives.add(sample.name)

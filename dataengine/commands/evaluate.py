@@ -25,6 +25,7 @@ EPILOG = """
     dataengine evaluate sinet:bundled --resolution 320 --data ./eg1800 --compare sinet:bundled
     dataengine evaluate sinet:bundled --data ./mattes --matte
     dataengine evaluate sinet:bundled --data ./cutouts --mask-channel alpha
+    dataengine evaluate runs/scenes/last.safetensors --data ./cityscapes --classes
     dataengine evaluate sinet:bundled --data ./eg1800 --slices
     dataengine evaluate sinet:bundled --data ./eg1800 --slices --attributes glasses.csv
     dataengine -w portraits evaluate sinet:current --data ./eg1800 --device cpu
@@ -85,6 +86,13 @@ def evaluate(
             "--matte", help="Score the soft matte instead, on images/ and alphas/: SAD, MSE, …"
         ),
     ] = False,
+    classes: Annotated[
+        bool,
+        typer.Option(
+            "--classes",
+            help="Score every class of a data set of many: classes.txt, Cityscapes or CamVid.",
+        ),
+    ] = False,
     limit: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Only the first N images.", show_default=False),
@@ -114,9 +122,12 @@ def evaluate(
 
     --slices cuts the images by size, turn, tilt, place and sharpness of the face, by brightness, by
     how light the skin looks in the photo, and by a table of your own; docs/quality.md says how.
+
+    --classes scores a network that was trained on more than person and background: the intersection
+    over union of each class by all images together, at their own size, and its mean.
     """
     import pipelines
-    from dataengine.console.evaluate import print_evaluated, print_matte
+    from dataengine.console.evaluate import print_classes, print_evaluated, print_matte
     from dataengine.console.shared.progress import shown_progress
     from dataengine.context import network, root_of
 
@@ -124,6 +135,22 @@ def evaluate(
         raise typer.BadParameter("--worst and --out go together", param_hint="--worst")
     if attributes is not None and not slices:
         raise typer.BadParameter("goes with --slices", param_hint="--attributes")
+    if classes:
+        of_people = (compare, worst, slices or None, resolution, mask_class, mask_channel)
+        if any(each is not None for each in (*of_people, mask_invert or None)):
+            raise typer.BadParameter(
+                "goes with --split, --limit, --device and --json only", param_hint="--classes"
+            )
+        asked = pipelines.ClassesRequest(
+            network=network(context, network_),
+            data=data,
+            split=split,
+            limit=limit,
+            device=device.value,
+        )
+        with shown_progress() as progress:
+            print_classes(pipelines.evaluate_classes(asked, progress), as_json=json)
+        return
     settings = pipelines.load_settings(root_of(context))
     if matte:
         if compare or worst or slices or mask_class or mask_channel or mask_invert:

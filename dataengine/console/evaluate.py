@@ -1,7 +1,7 @@
 """`evaluate` on a console: a table of scores, and one of slices."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from rich.console import Console
@@ -9,6 +9,7 @@ from rich.table import Table
 
 from dataengine.console.shared.text import cell, print_json, say
 from pipelines.networks import NetworkRef
+from pipelines.networks.class_scoring import ClassesScored
 from pipelines.networks.evaluating import MEASURES, Evaluated, Scored
 from pipelines.networks.matting import MatteEvaluated
 from pipelines.networks.slicing import LEAST, SliceScore, WorstSlice
@@ -82,6 +83,26 @@ def print_matte(found: MatteEvaluated, *, as_json: bool) -> None:
         ]
         table.add_row(text, *values)
     Console(highlight=False).print(table)
+
+
+def print_classes(found: ClassesScored, *, as_json: bool) -> None:
+    """A line a class, and their mean."""
+    if as_json:
+        values = {each.name: getattr(found, each.name) for each in fields(found)}
+        print_json({**values, "data": str(found.data)})
+        return
+    say(f"{found.images:,} images, {found.data}, split {found.split}")
+    say(f"Masks read as: {told(found.masks_read)}")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("class", "IoU", "pixels"):
+        table.add_column(title, justify="left" if title == "class" else "right")
+    for each in found.classes:
+        iou = "–" if each.iou is None else f"{each.iou:.4f}"
+        table.add_row(cell(each.name), iou, f"{each.pixels:,}")
+    table.add_row("mIoU", f"{found.miou:.4f}", "")
+    table.add_row("pixel accuracy", f"{found.pixel_accuracy:.4f}", "")
+    Console(highlight=False).print(table)
+    say(f"{found.parameters:,} parameters, {_macs(found.macs)} MACs of an image")
 
 
 def _print_table(scored: Sequence[Scored]) -> None:

@@ -22,6 +22,7 @@ from sinet.run_files import (
     WEIGHTS_FILE,
 )
 from sinet.training import TrainingConfig
+from sinet.training.classes import classes_to_learn
 from sinet.training.records import read_log
 
 
@@ -67,6 +68,7 @@ def train_network(request: TrainRequest, progress: Progress = SILENT) -> Trained
     config, out = _plan(request)
     samples, held_out = samples_to_learn(request.data, request.held_out, request.masks)
     together = [*samples, *held_out]
+    classes_to_learn(config, together)  # what does not fit is told before the masks are read
     progress.say(f"Masks read as: {told(check_masks(together))}")
     if unused := unused_masks(together):
         progress.say(unused)

@@ -4,7 +4,13 @@ from sinet.data.augment import Augmentation, augment
 from sinet.data.batches import AugmentedSamples, Batch, Batches
 from sinet.data.listing import Sample, find_samples, hold_out, unused_masks
 from sinet.data.reading import Picture, PixelCache, read_image, read_mask, read_sample
-from sinet.data.splits import evaluation_samples, has_split, samples_to_learn, training_samples
+from sinet.data.splits import (
+    class_evaluation_samples,
+    evaluation_samples,
+    has_split,
+    samples_to_learn,
+    training_samples,
+)
 
 __all__ = [
     "Augmentation",
@@ -15,6 +21,7 @@ __all__ = [
     "PixelCache",
     "Sample",
     "augment",
+    "class_evaluation_samples",
     "evaluation_samples",
     "find_samples",
     "has_split",

@@ -4,6 +4,7 @@ One affine warp (fit, flip, scale, rotation, shift), then colour, brightness, co
 sharpness, then blur, then noise. The mask goes through the same warp, and only through it.
 """
 
+from functools import partial
 from typing import Final, TypeAlias
 
 import cv2
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from sinet.data.reading import Picture, Pixels, average_down
+from sinet.labels import IGNORED
 from sinet.pictures.threshold import is_person
 
 _PAD_GREY: Final = (128, 128, 128)
@@ -57,7 +59,12 @@ class Augmentation(BaseModel):
 
 
 def augment(
-    picture: Picture, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+    picture: Picture,
+    size: tuple[int, int],
+    how: Augmentation,
+    rng: np.random.Generator,
+    *,
+    has_classes: bool = False,
 ) -> Picture:
     """Change a picture at random, its masks with its image.
 
@@ -66,11 +73,13 @@ def augment(
         size: (height, width) of the result.
         how: far it may go.
         rng: the only source of chance.
+        has_classes: its mask holds classes.
 
     Returns:
-        A picture of `size`: grey 128 and no person where the original does not reach.
+        A picture of `size`: grey 128 and no person where the original does not reach; of classes,
+        `IGNORED`.
     """
-    picture = _warp(picture, size, how, rng)
+    picture = _warp(picture, size, how, rng, has_classes=has_classes)
     image = _recolour(picture.image, how, rng)
     if how.blur_kernels and rng.random() < how.probability:
         image = _blur(image, int(rng.choice(how.blur_kernels)), rng.random())
@@ -116,7 +125,12 @@ def affine(
 
 
 def _warp(
-    picture: Picture, size: tuple[int, int], how: Augmentation, rng: np.random.Generator
+    picture: Picture,
+    size: tuple[int, int],
+    how: Augmentation,
+    rng: np.random.Generator,
+    *,
+    has_classes: bool,
 ) -> Picture:
     scale = rng.uniform(*how.scale)
     degrees = rng.uniform(-how.rotation_degrees, how.rotation_degrees)
@@ -125,6 +139,8 @@ def _warp(
         rng.uniform(-how.translation, how.translation),
     )
     flip = bool(rng.random() < how.flip_probability)
+    if has_classes:
+        return _warp_classes(picture, size, degrees=degrees, scale=scale, shift=shift, flip=flip)
     # The mask goes as grey and is cut to 0 and 1 once, at the end.
     planes = [picture.image, picture.mask * np.uint8(255)]
     if picture.soft is not None:
@@ -141,6 +157,32 @@ def _warp(
         for plane, border in zip(planes, borders, strict=False)
     )
     return Picture(image, is_person(cover).view(np.uint8), soft[0] if soft else None)
+
+
+def _warp_classes(
+    picture: Picture,
+    size: tuple[int, int],
+    *,
+    degrees: float,
+    scale: float,
+    shift: tuple[float, float],
+    flip: bool,
+) -> Picture:
+    """Warp an image smoothly, and its classes each pixel as the nearest."""
+    image, source = picture.image, picture.shape
+    while scale * min(size[0] / source[0], size[1] / source[1]) < 0.5:
+        source = (max(1, source[0] // 2), max(1, source[1] // 2))
+        image = average_down(image, source)
+    to_size = partial(affine, target=size, degrees=degrees, scale=scale, shift=shift, flip=flip)
+    warped = cv2.warpAffine(image, to_size(source), size[::-1], borderValue=_PAD_GREY)
+    labels = cv2.warpAffine(
+        picture.mask,
+        to_size(picture.shape),
+        size[::-1],
+        flags=cv2.INTER_NEAREST,
+        borderValue=(IGNORED,),
+    )
+    return Picture(np.asarray(warped, np.uint8), np.asarray(labels, np.uint8))
 
 
 def _recolour(image: Pixels, how: Augmentation, rng: np.random.Generator) -> Pixels:

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from sinet.data.augment import Augmentation, augment
 from sinet.data.background import nobody_left, replace_background, without_person
-from sinet.data.reading import PixelCache
+from sinet.data.reading import Picture, PixelCache
 
 # Keeps the draw of sides apart from those of orders, which are seeded by two numbers as well.
 _SIDES = 1
@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     """What a training step sees."""
 
     images: Tensor  # uint8 (N, 3, H, W) RGB
-    labels: Tensor  # uint8 (N, H, W), 0 or 1
+    labels: Tensor  # uint8 (N, H, W): 0 or 1; or the class, or `IGNORED`
     teacher: Tensor | None  # uint8 (N, H, W): a teacher's probability of the person × 255
     names: tuple[str, ...]
 
@@ -59,6 +59,9 @@ class AugmentedSamples(Dataset[_Item]):
         """Return uint8 (3, side, side) RGB, its labels and soft labels, and its name."""
         rng = np.random.default_rng((self._seed, request.order, request.sample))
         picture = self._cache[request.sample]
+        sample = self._cache.samples[request.sample]
+        if sample.classes is not None:
+            return self._of_classes(picture, sample.name, request.side, rng)
         # The draw is not made in vain: runs of before there was a choice keep their numbers.
         if self._how.nobody_probability and rng.random() < self._how.nobody_probability:
             picture = nobody_left(picture)
@@ -69,16 +72,16 @@ class AugmentedSamples(Dataset[_Item]):
                 behind = behind[:, ::-1]
             picture = replace_background(picture, behind)
         size = (request.side, request.side)
-        picture = augment(picture, size, self._how, rng)
-        return _Item(
-            image=torch.from_numpy(np.ascontiguousarray(picture.image.transpose(2, 0, 1))),
-            label=torch.from_numpy(picture.mask),
-            teacher=None if picture.soft is None else torch.from_numpy(picture.soft),
-            name=self._cache.samples[request.sample].name,
-        )
+        return _item(augment(picture, size, self._how, rng), sample.name)
 
     def __len__(self) -> int:
         return len(self._cache)
+
+    def _of_classes(
+        self, picture: Picture, name: str, side: int, rng: np.random.Generator
+    ) -> _Item:
+        """Of many classes none is put before another background."""
+        return _item(augment(picture, (side, side), self._how, rng, has_classes=True), name)
 
 
 class Batches:
@@ -155,6 +158,15 @@ class _Requests:
             side = self.sides[int(drawn)]
             # Augmented by the order's number: a sample looks different whenever it comes again.
             yield [_Request(number, int(index), side) for index in chosen]
+
+
+def _item(picture: Picture, name: str) -> _Item:
+    return _Item(
+        image=torch.from_numpy(np.ascontiguousarray(picture.image.transpose(2, 0, 1))),
+        label=torch.from_numpy(picture.mask),
+        teacher=None if picture.soft is None else torch.from_numpy(picture.soft),
+        name=name,
+    )
 
 
 def _collate(items: Sequence[_Item]) -> Batch:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from sinet.data.listing import Sample
-from sinet.data.reading import read_sample, understand
+from sinet.data.reading import read_labels, read_sample, understand
 from sinet.errors import DataError
+from sinet.labels import IGNORED
 
 
 def check_masks(samples: Sequence[Sample], of: Sequence[Sample] = ()) -> Counter[str]:
@@ -46,5 +47,10 @@ def check_masks(samples: Sequence[Sample], of: Sequence[Sample] = ()) -> Counter
 
 def _look(sample: Sample) -> tuple[str, bool, bool]:
     """How a mask was read, and whether it is empty, or full."""
+    if sample.classes is not None:
+        labels, how = read_labels(sample, sample.classes)
+        known = labels[labels != IGNORED]
+        said = f"of {len(sample.classes.names)} classes, {how}"
+        return said, not known.size, False
     person, how, _ = understand(sample)
     return how, not person.any(), bool(person.all())

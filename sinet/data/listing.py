@@ -18,6 +18,7 @@ from sinet.errors import DataError
 from sinet.files.leftovers import left_out
 from sinet.files.pairing import pair, stem
 from sinet.files.releases import CHECKSUMS_FILE, MANIFEST_FILE
+from sinet.pictures.class_masks import ClassList
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
 FOLDERS = (("images", "masks"), ("input", "target"))
@@ -34,12 +35,14 @@ class Sample:
         image: file of the picture.
         mask: file of the mask.
         masks: what its maker says of it.
+        classes: that the mask has; None: person and background.
     """
 
     name: str
     image: Path
     mask: Path
     masks: MaskOptions = SELF_EXPLAINING
+    classes: ClassList | None = None
 
 
 def find_samples(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from sinet.data.listing import Sample
 from sinet.errors import DataError, PictureError
+from sinet.pictures.class_masks import ClassList, ClassMask, read_class_mask
 from sinet.pictures.decode import DecodedPicture, decode, decode_grey, stored_orientation
 from sinet.pictures.fitting import refuse_inverted, upright
 from sinet.pictures.levels import Understood
@@ -28,7 +29,7 @@ class Picture(NamedTuple):
     """An image with its masks, all of one height and width."""
 
     image: Pixels  # (H, W, 3) RGB
-    mask: Pixels  # (H, W): 1 the person, 0 the rest
+    mask: Pixels  # (H, W): 1 the person, 0 the rest; or the class, or `IGNORED`
     soft: Pixels | None = None  # (H, W): a teacher's probability of the person × 255
 
     @property
@@ -73,11 +74,26 @@ def read_sample(sample: Sample, soft_masks: Path | None = None) -> Picture:
     """
     picture = _read_picture(sample.image)
     height, width, _ = picture.rgb.shape
+    if sample.classes is not None:
+        labels = read_labels(sample, sample.classes).labels
+        if labels.shape != (height, width):
+            raise _other_size(sample.mask, labels.shape, (height, width))
+        return Picture(picture.rgb, labels)
     soft = None
     if soft_masks is not None:
         soft = _soft_mask(soft_masks / f"{sample.name}.png", (height, width))
     mask = _upright_mask(picture, sample).person
     return Picture(picture.rgb, np.ascontiguousarray(mask).view(np.uint8), soft)
+
+
+def read_labels(sample: Sample, classes: ClassList) -> ClassMask:
+    """Read a sample's mask of many classes, as it is stored.
+
+    Raises:
+        DataError: the file cannot be read; a `PictureError` if it has what is no class.
+    """
+    with _named(sample.mask):
+        return read_class_mask(_content(sample.mask), classes)
 
 
 def understand(sample: Sample) -> Understood:
@@ -97,13 +113,21 @@ def understand(sample: Sample) -> Understood:
     return _upright_mask(_read_picture(sample.image), sample)
 
 
-def shrink(picture: Picture, longest_px: int) -> Picture:
-    """Shrink a picture until no side is above `longest_px`; never enlarge."""
+def shrink(picture: Picture, longest_px: int, *, has_classes: bool = False) -> Picture:
+    """Shrink a picture until no side is above `longest_px`; never enlarge.
+
+    Args:
+        picture: to shrink.
+        longest_px: limit.
+        has_classes: its mask holds classes, between which there is no mean.
+    """
     height, width = picture.shape
     factor = longest_px / max(height, width)
     if factor >= 1:
         return picture
     shape = (max(1, round(height * factor)), max(1, round(width * factor)))
+    if has_classes:
+        return Picture(average_down(picture.image, shape), nearest(picture.mask, shape))
     cover = average_down(picture.mask * np.uint8(255), shape)
     soft = None if picture.soft is None else average_down(picture.soft, shape)
     return Picture(average_down(picture.image, shape), is_person(cover).view(np.uint8), soft)
@@ -112,6 +136,12 @@ def shrink(picture: Picture, longest_px: int) -> Picture:
 def average_down(pixels: Pixels, shape: tuple[int, int]) -> Pixels:
     """Resize uint8 (H, W) or (H, W, channels) to a smaller (height, width) by averaging."""
     return np.asarray(cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def nearest(labels: Pixels, shape: tuple[int, int]) -> Pixels:
+    """Resize uint8 (H, W) to (height, width), each pixel as the one at its centre."""
+    resized = cv2.resize(labels, shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, np.uint8)
 
 
 class PixelCache:
@@ -136,7 +166,8 @@ class PixelCache:
         self.samples = tuple(samples)
 
         def load(sample: Sample) -> Picture:
-            return shrink(read_sample(sample, soft_masks), longest_px)
+            picture = read_sample(sample, soft_masks)
+            return shrink(picture, longest_px, has_classes=sample.classes is not None)
 
         with ThreadPoolExecutor(threads) as pool:
             self._pictures = list(pool.map(load, self.samples))
@@ -174,9 +205,13 @@ def _soft_mask(path: Path, shape: tuple[int, int]) -> Pixels:
 
 def _check_size(path: Path, found: tuple[int, ...], wanted: tuple[int, int]) -> None:
     if sorted(found) != sorted(wanted):  # turned by EXIF, perhaps
-        raise DataError(
-            f"{path}: the mask is {found[1]} × {found[0]}, its image {wanted[1]} × {wanted[0]}."
-        )
+        raise _other_size(path, found, wanted)
+
+
+def _other_size(path: Path, found: tuple[int, ...], wanted: tuple[int, int]) -> DataError:
+    return DataError(
+        f"{path}: the mask is {found[1]} × {found[0]}, its image {wanted[1]} × {wanted[0]}."
+    )
 
 
 def _content(path: Path) -> bytes:

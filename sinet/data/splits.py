@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from sinet.data.listing import FOLDERS, Sample, find_samples, hold_out
+from sinet.data.scenes import class_samples, has_class_split, has_classes
 from sinet.errors import DataError
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
@@ -15,20 +16,31 @@ _NEVER_TRAINED_ON: Final = ("val", "test")
 def has_split(folder: Path | str, split: str) -> bool:
     """Tell whether a data set has a list or a sub-folder of that name."""
     root = Path(folder)
-    return (root / f"{split}.txt").is_file() or (root / split).is_dir()
+    if (root / f"{split}.txt").is_file() or (root / split).is_dir():
+        return True
+    return has_classes(root) and has_class_split(root, split)
 
 
 def training_samples(folder: Path | str, masks: MaskOptions = SELF_EXPLAINING) -> list[Sample]:
     """List the split `train`, or, without one, everything that is in neither `val` nor `test`.
 
+    A data set of many classes (see `scenes`) is listed as such, unless it is said which of them is
+    the person.
+
     Raises:
-        DataError: as `find_samples`.
+        DataError: as `find_samples` and `class_samples`.
     """
+
+    def listed(split: str | None) -> list[Sample]:
+        if masks == SELF_EXPLAINING and has_classes(folder):
+            return class_samples(folder, split)
+        return find_samples(folder, split, masks)
+
     if has_split(folder, "train"):
-        return find_samples(folder, "train", masks)
+        return listed("train")
     others = [split for split in _NEVER_TRAINED_ON if has_split(folder, split)]
-    set_aside = {sample.name for split in others for sample in find_samples(folder, split)}
-    return [sample for sample in find_samples(folder, None, masks) if sample.name not in set_aside]
+    set_aside = {sample.name for split in others for sample in listed(split)}
+    return [sample for sample in listed(None) if sample.name not in set_aside]
 
 
 def samples_to_learn(
@@ -89,3 +101,16 @@ def evaluation_samples(
     if split == "all" and not has_split(folder, "all"):
         return split, find_samples(folder, None, masks, folders)
     return split, find_samples(folder, split, masks, folders)
+
+
+def class_evaluation_samples(
+    folder: Path | str, split: str | None = None
+) -> tuple[str, list[Sample]]:
+    """List a split of a data set of many classes to score, as `evaluation_samples`.
+
+    Raises:
+        DataError: as `class_samples`.
+    """
+    if split is None:
+        split = "val" if has_split(folder, "val") else "all"
+    return split, class_samples(folder, None if split == "all" else split)

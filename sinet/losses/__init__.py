@@ -1,11 +1,11 @@
 """What training minimises."""
 
+from sinet.labels import IGNORED
 from sinet.losses.auxiliary import consistency_loss, edge_loss, presence_loss
-from sinet.losses.boundary import boundary_band, kernel_at
+from sinet.losses.boundary import boundary_band, class_band, kernel_at
 from sinet.losses.segmentation import (
-    IGNORED,
     distillation_loss,
-    lovasz_hinge_loss,
+    lovasz_loss,
     pixel_losses,
     soft_jaccard_loss,
 )
@@ -16,11 +16,12 @@ __all__ = [
     "LossWeights",
     "Target",
     "boundary_band",
+    "class_band",
     "consistency_loss",
     "distillation_loss",
     "edge_loss",
     "kernel_at",
-    "lovasz_hinge_loss",
+    "lovasz_loss",
     "pixel_losses",
     "presence_loss",
     "soft_jaccard_loss",

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from sinet.labels import IGNORED
 from sinet.losses.boundary import boundary_band
-from sinet.losses.segmentation import IGNORED, mean_over, pixel_losses
+from sinet.losses.segmentation import mean_over, pixel_losses
 
 EDGE_KERNEL: Final = 5
 """Side of the square that makes an outline of a label: four pixels wide."""

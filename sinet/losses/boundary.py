@@ -2,6 +2,9 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
+
+from sinet.labels import IGNORED
 
 FULL_SIZE_KERNEL = 15
 """Side of the square that dilates and erodes the label at full size (paper, section 3.3)."""
@@ -20,6 +23,23 @@ def boundary_band(foreground: Tensor, kernel: int) -> Tensor:
         bool (N, H, W).
     """
     return _dilate(foreground, kernel) & _dilate(~foreground, kernel)
+
+
+def class_band(labels: Tensor, kernel: int) -> Tensor:
+    """Return the pixels within kernel // 2 of another class: `boundary_band` of many classes.
+
+    Args:
+        labels: int64 (N, H, W), some of them `IGNORED`, which are no class.
+        kernel: odd side of the square, in pixels.
+
+    Returns:
+        bool (N, H, W), false where labels are ignored.
+    """
+    known = labels != IGNORED
+    low, high = labels.float(), torch.where(known, labels, -1).float()
+    highest = functional.max_pool2d(high, kernel, stride=1, padding=kernel // 2)
+    lowest = -functional.max_pool2d(-low, kernel, stride=1, padding=kernel // 2)
+    return torch.ne(highest, lowest) & known
 
 
 def kernel_at(stride: int) -> int:

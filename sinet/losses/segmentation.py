@@ -3,14 +3,11 @@
 Legend: N images, C classes, H × W pixels. Labels are 0..C-1, or `IGNORED`.
 """
 
-from typing import Final
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-IGNORED: Final = 255
-"""Label of pixels that count for nothing."""
+from sinet.labels import IGNORED
 
 
 def pixel_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -46,10 +43,19 @@ def mean_over(losses: Tensor, where: Tensor) -> Tensor:
 def soft_jaccard_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Return 1 minus the mean over images of the intersection over union of probabilities.
 
+    With more than two classes it is the mean over the classes, too.
+
     Args:
-        logits: float (N, C, H, W), C 1 or 2.
+        logits: float (N, C, H, W).
         labels: int64 (N, H, W).
     """
+    if logits.shape[1] > 2:
+        there = (labels != IGNORED).to(logits.dtype)[:, None]
+        truth = _one_hot(labels, logits)
+        chances = logits.softmax(dim=1) * there
+        common = (chances * truth).sum(dim=(2, 3))  # (N, C)
+        joined = chances.sum(dim=(2, 3)) + truth.sum(dim=(2, 3)) - common
+        return (1 - (common + 1) / (joined + 1)).mean()
     known = (labels != IGNORED).to(logits.dtype)
     person = (labels == 1).to(logits.dtype)
     probability = person_logit(logits).sigmoid() * known
@@ -59,27 +65,47 @@ def soft_jaccard_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return (1 - (both + 1) / (either + 1)).mean()
 
 
-def lovasz_hinge_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the Lovász hinge of the person's log odds, mean over images (arXiv 1705.08790).
+def lovasz_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the Lovász loss, mean over images (arXiv 1705.08790).
+
+    The hinge of the person's log odds; with more than two classes that of the softmax, mean over
+    the classes that an image holds.
 
     Args:
-        logits: float (N, C, H, W), C 1 or 2.
+        logits: float (N, C, H, W).
         labels: int64 (N, H, W).
     """
+    if logits.shape[1] > 2:
+        known = (labels != IGNORED)[:, None]
+        truth = _one_hot(labels, logits)
+        wrong = (truth - logits.softmax(dim=1)).abs() * known
+        losses = _lovasz(wrong.flatten(2).flatten(0, 1), truth.flatten(2).flatten(0, 1))
+        there = truth.flatten(2).any(dim=2).flatten()  # (N · C)
+        return (losses * there).sum() / there.sum().clamp(min=1)
     odds = person_logit(logits).flatten(1)
     flat = labels.flatten(1)
-    known = flat != IGNORED
     person = (flat == 1).to(odds.dtype)
-    # Ignored pixels get the smallest error there can be, which the clamp below removes.
-    errors = torch.where(known, 1 - odds * (2 * person - 1), torch.full_like(odds, -torch.inf))
+    # Ignored pixels get the smallest error there can be, which the clamp removes.
+    nothing = torch.full_like(odds, -torch.inf)
+    errors = torch.where(flat != IGNORED, 1 - odds * (2 * person - 1), nothing)
+    return _lovasz(errors, person).mean()
+
+
+def _lovasz(errors: Tensor, truth: Tensor) -> Tensor:
+    """Return the Lovász extension of the Jaccard loss, (N,), of errors and 0 or 1, (N, pixels)."""
     errors, order = errors.sort(dim=1, descending=True)
-    sorted_person = person.gather(1, order)
-    sorted_other = (1 - person).gather(1, order)
-    union = sorted_person.sum(1, keepdim=True) + sorted_other.cumsum(1)
-    intersection = sorted_person.sum(1, keepdim=True) - sorted_person.cumsum(1)
+    sorted_truth, sorted_other = truth.gather(1, order), (1 - truth).gather(1, order)
+    union = sorted_truth.sum(1, keepdim=True) + sorted_other.cumsum(1)
+    intersection = sorted_truth.sum(1, keepdim=True) - sorted_truth.cumsum(1)
     jaccard = 1 - intersection / union
     slope = torch.cat((jaccard[:, :1], jaccard[:, 1:] - jaccard[:, :-1]), dim=1)
-    return (errors.clamp(min=0) * slope).sum(1).mean()
+    return (errors.clamp(min=0) * slope).sum(1)
+
+
+def _one_hot(labels: Tensor, logits: Tensor) -> Tensor:
+    """Return 1 where a pixel is of a class, (N, C, H, W); 0 everywhere for ignored ones."""
+    numbers = torch.arange(logits.shape[1], device=labels.device)
+    return (labels[:, None] == numbers[:, None, None]).to(logits.dtype)
 
 
 def distillation_loss(logits: Tensor, teacher: Tensor, known: Tensor) -> Tensor:

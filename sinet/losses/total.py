@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
-from sinet.losses.boundary import boundary_band, kernel_at
+from sinet.labels import IGNORED
+from sinet.losses.boundary import boundary_band, class_band, kernel_at
 from sinet.losses.segmentation import (
-    IGNORED,
     distillation_loss,
-    lovasz_hinge_loss,
+    lovasz_loss,
     mean_over,
     pixel_losses,
     soft_jaccard_loss,
@@ -55,14 +55,14 @@ class LossWeights(BaseModel):
 class Target(NamedTuple):
     """What an output is compared with; everything at the size of that output."""
 
-    labels: Tensor  # int64 (N, H, W): 0, 1 or `IGNORED`
+    labels: Tensor  # int64 (N, H, W): the class, or `IGNORED`
     known: Tensor  # bool (N, H, W): not ignored
     band: Tensor  # bool (N, H, W): around the outline, and known
     teacher: Tensor | None  # float (N, H, W): a teacher's probability of the person
 
 
 def targets_of(
-    labels: Tensor, strides: Sequence[int], teacher: Tensor | None = None
+    labels: Tensor, strides: Sequence[int], teacher: Tensor | None = None, *, classes: int = 2
 ) -> tuple[Target, ...]:
     """Prepare the targets of the outputs of a network.
 
@@ -70,15 +70,19 @@ def targets_of(
     them for every pixel: a quarter of the whole training time.
 
     Args:
-        labels: uint8 or int64 (N, H, W): 0, 1 or `IGNORED`.
+        labels: uint8 or int64 (N, H, W): the class, or `IGNORED`.
         strides: of the outputs.
         teacher: uint8 (N, H, W): a teacher's probability × 255.
+        classes: number of them.
     """
     targets = []
     for stride in strides:
         small = shrink_labels(labels, stride).long()
         known = small != IGNORED
-        band = boundary_band(small == 1, kernel_at(stride)) & known
+        if classes > 2:
+            band = class_band(small, kernel_at(stride))
+        else:
+            band = boundary_band(small == 1, kernel_at(stride)) & known
         soft = None
         if teacher is not None:
             soft = functional.avg_pool2d(teacher[:, None].float() / 255, stride)[:, 0]
@@ -117,7 +121,7 @@ def _loss_of(logits: Tensor, target: Target, weights: LossWeights) -> Tensor:
     if weights.jaccard:
         total = total + weights.jaccard * soft_jaccard_loss(logits, target.labels)
     if weights.lovasz:
-        total = total + weights.lovasz * lovasz_hinge_loss(logits, target.labels)
+        total = total + weights.lovasz * lovasz_loss(logits, target.labels)
     if weights.distillation and target.teacher is not None:
         distilled = distillation_loss(logits, target.teacher, target.known)
         total = total + weights.distillation * distilled

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from sinet.errors import NetworkError
+from sinet.labels import IGNORED
 from sinet.losses.auxiliary import consistency_loss, edge_loss
-from sinet.losses.segmentation import IGNORED, mean_over, pixel_losses
+from sinet.losses.segmentation import mean_over, pixel_losses
 from sinet.networks.backbones import fill, imagenet_weights, torchvision_model
 from sinet.networks.base import SegmentationNetwork
 from sinet.networks.layers import convolution, depthwise, pad_to_multiple, rectified

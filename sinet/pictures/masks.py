@@ -128,7 +128,7 @@ def _read(image: Image.Image, options: MaskOptions) -> Understood:
 def _read_both(image: Image.Image, alpha: Grey, options: MaskOptions) -> Understood:
     """Read a file with transparency: the alpha of a cut-out, unless its colours say otherwise."""
     understood = _clear_alpha(alpha, image)
-    visible = _packed(np.asarray(_as_rgb(image)))[understood.person]
+    visible = packed(np.asarray(as_rgb(image)))[understood.person]
     if not visible.size:
         raise _unclear("it is transparent everywhere", _CHANNEL)
     _, counts = np.unique(visible, return_counts=True)
@@ -164,7 +164,7 @@ def _read_colour(image: Image.Image, options: MaskOptions) -> Understood:
         return _read_palette(image, options)
     if image.mode in ("L", "LA", "La", "I", "F") or image.mode.startswith("I;16"):
         return _read_grey(image, options, is_lossy=is_lossy)
-    channels = np.asarray(_as_rgb(image))
+    channels = np.asarray(as_rgb(image))
     if options.colour is None and _spread(channels) <= _GREY_SPREAD:
         grey = Image.fromarray(np.ascontiguousarray(channels[..., 1]))
         return _read_grey(grey, options, is_lossy=is_lossy)
@@ -218,7 +218,7 @@ def _read_palette(image: Image.Image, options: MaskOptions) -> Understood:
     if options.numbers:
         how = f"palette: index {options.person_class}"
         return Understood(np.isin(indices, options.numbers), how, _open_level(indices, options))
-    palette = _palette(image)
+    palette = palette_of(image)
     used = [int(index) for index in np.unique(indices)]
     colours = {index: palette[index] for index in used}
     is_grey = all(_is_grey(colour) for colour in colours.values())
@@ -247,7 +247,7 @@ def _read_palette(image: Image.Image, options: MaskOptions) -> Understood:
 
 def _read_colours(channels: Grey, options: MaskOptions, *, is_lossy: bool) -> Understood:
     """Read (H, W, 3) in colour."""
-    colours = _packed(channels)
+    colours = packed(channels)
     if options.colour is not None:
         red, green, blue = options.colour
         wanted = red << 16 | green << 8 | blue
@@ -324,13 +324,14 @@ def _alpha(image: Image.Image) -> Grey | None:
     return np.asarray(plain.getchannel("A"))
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture in RGB."""
     if image.mode == "LAB":  # which Pillow converts by a profile only
         return Image.fromarray(to_srgb(image))
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _packed(channels: Grey) -> Colours:
+def packed(channels: Grey) -> Colours:
     """Return (H, W, 3) as one number a pixel, 0xRRGGBB."""
     packed = channels[..., 0].astype(np.uint32)
     for channel in (1, 2):
@@ -343,7 +344,7 @@ def _channels(colour: int) -> tuple[int, int, int]:
     return colour >> 16, colour >> 8 & 255, colour & 255
 
 
-def _palette(image: Image.Image) -> list[int]:
+def palette_of(image: Image.Image) -> list[int]:
     """Return the 256 colours of a palette, black where it is shorter."""
     flat = (image.getpalette("RGB") or [])[: 3 * 256]
     colours = [r << 16 | g << 8 | b for r, g, b in zip(*[iter(flat)] * 3, strict=False)]

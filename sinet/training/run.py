@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sinet.checkpoint import Model, save_checkpoint
+from sinet.class_scores import HeldOutClasses
 from sinet.data.batches import AugmentedSamples, Batch, Batches
 from sinet.data.listing import Sample
 from sinet.data.reading import PixelCache
@@ -20,6 +21,7 @@ from sinet.losses.total import Target, targets_of, total_loss
 from sinet.network_ref import NetworkRef
 from sinet.networks import build_network
 from sinet.run_files import CONFIG_FILE, OVERLAY_FOLDER, RESUME_FILE, WEIGHTS_FILE
+from sinet.training.classes import classes_to_learn
 from sinet.training.config import TrainingConfig
 from sinet.training.init_weights import read_init_weights
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
@@ -114,12 +116,20 @@ class _Run:
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         self.device = _device(device)
-        self.held_out = HeldOutSet(held_out, config.input) if held_out else None
+        classes = classes_to_learn(config, [*samples, *held_out])
+        self.class_names = None if classes is None else list(classes.names)
+        self.classes = 2 if classes is None else len(classes.names)
+        if classes is not None and (config.losses.distillation or config.losses.edge):
+            raise ConfigError(
+                "of many classes there is no loss `distillation` or `edge`: set it 0."
+            )
+        held_out_set = HeldOutSet if classes is None else HeldOutClasses
+        self.held_out = held_out_set(held_out, config.input) if held_out else None
         cache = PixelCache(samples, config.cache_px, soft_masks)
         self.samples = AugmentedSamples(cache, config.augmentation, config.seed)
         self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         torch.manual_seed(config.seed)
-        network = build_network(config.model, options=config.options)
+        network = build_network(config.model, self.classes, config.options)
         if min(config.batch, len(samples)) < network.smallest_training_batch:
             raise DataError(f"{config.model} normalises over the batch: one sample is too few.")
         self.init: str | None = None
@@ -129,7 +139,7 @@ class _Run:
         elif config.pretrained and state is None:
             network.load_pretrained()
         self.network = network.to(self.device).to(memory_format=self.layout)
-        self.judge = build_network(config.model, options=config.options).to(self.device)
+        self.judge = build_network(config.model, self.classes, config.options).to(self.device)
         self.optimiser = build_optimiser(self.network, config)
         self.average = self._averaged()
         self.records: list[EpochRecord] = []
@@ -234,7 +244,8 @@ class _Run:
         labels = batch.labels.to(self.device, non_blocking=True)
         teacher = None if batch.teacher is None else batch.teacher.to(self.device)
         strides = self.network.strides[1:] if encoder_only else self.network.strides
-        loss = self._loss(images, targets_of(labels, strides, teacher), encoder_only)
+        targets = targets_of(labels, strides, teacher, classes=self.classes)
+        loss = self._loss(images, targets, encoder_only)
         value = loss.item()
         if not math.isfinite(value):
             raise TrainingError(
@@ -289,6 +300,7 @@ class _Run:
             "samples": len(self.identity["samples"]),
             "epoch": self.epoch,
             "init": self.init,
+            **({} if self.class_names is None else {"class_names": self.class_names}),
         }
         save_checkpoint(self.out / WEIGHTS_FILE, Model(self.judge, self.config.input, training))
         save_state(self.out, self._state())

@@ -32,6 +32,8 @@ ELSEWHERE = {
     "demo": "tests/dataengine/test_demo.py",
     "publish": "tests/pipelines/lineage/test_publishing_in_trouble.py",
     "review server": "tests/pipelines/review/test_real_server.py",
+    "train --data ./cityscapes": "tests/dataengine/test_classes.py",
+    "evaluate runs/scenes/last.safetensors --data ./cityscapes": "tests/dataengine/test_classes.py",
     "bench models": "tests/dataengine/test_bench.py",
     "bench ablations": "tests/dataengine/test_ablations.py",
     "init portraits": "tests/dataengine/test_cli.py",

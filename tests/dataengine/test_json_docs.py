@@ -38,6 +38,7 @@ from pipelines.lineage.history import (
     RunHistory,
 )
 from pipelines.lineage.report import Report
+from pipelines.networks.class_scoring import ClassesScored
 from pipelines.networks.slicing import SliceScore, WorstSlice
 from pipelines.origins.origin import Origin
 from pipelines.pages.difference import Difference
@@ -70,6 +71,7 @@ from sinet.normalisation import InputSpec
 from tests.dataengine.conftest import COMMANDS, Run
 from tests.dataengine.json_page import PAGE, Page, Reading, alternatives, read_page
 from tests.hub import FakeHub, lead_to
+from tests.sinet.many_classes import make_classes
 from tests.turned import Turned, photos, surroundings
 
 # In this order: what is typed after `dataengine -w portraits`, up to `--json`.
@@ -114,6 +116,8 @@ LINES = (
     "evaluate run/last.safetensors --data out --split all --compare bundled --resolution 64",
     "evaluate bundled --compare run/last.safetensors --data release --split all --slices",
     "evaluate run/last.safetensors --data release --split all --slices --attributes hats.csv",
+    "train --data scenes --config quick.toml --epochs 1 --out seen",
+    "evaluate seen/last.safetensors --data scenes --classes",
     "predict run/last.safetensors raw/001.png raw/broken.png --out predicted",
     "convert run/last.safetensors --out run.onnx --check more",
     "web page --network run/last.safetensors",
@@ -173,6 +177,7 @@ SAME = {
     "worst slice": WorstSlice,
     "network": ListedNetwork,
     "measured network": Row,
+    "evaluate --classes": ClassesScored,
     "ablation": AblationRow,
     "history": PortraitHistory,
     "photo": PhotoHistory,
@@ -234,6 +239,7 @@ def prepare(folder: Path, server: FakeGateway) -> None:
     next(network.parameters()).data.fill_(math.nan)
     spec = InputSpec(height=32, width=32)
     save_checkpoint(folder / "broken.safetensors", Model(network, spec))
+    make_classes(folder / "scenes", 6)
     shutil.copytree(folder / "release", folder / "damaged")
     (folder / "damaged/manifest.jsonl").write_text("")
     moved = Path(shutil.copytree(folder / "release", folder / "moved"))

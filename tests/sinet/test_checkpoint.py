@@ -87,7 +87,8 @@ def test_of_many_classes_nobody_knows_which_is_the_person(tmp_path):
     ("old", "new", "problem"),
     [
         ('"network": "sinet"', '"network": "resnet"', "holds `resnet`"),
-        ('"network": "sinet"', '"network": "deeplab"', "does not fit its network"),
+        ('"network": "sinet"', '"network": "deeplab"', "deeplab has no option `blocking`"),
+        ('"dsconv_se"', '"s2"', "does not fit its network"),
         ('"classes": 2', '"classes": 3', "has shape"),
         ('"classes": 2', '"classes": "x"', "metadata is damaged"),
         ('"format": "sinet-checkpoint-1"', '"format": "9"', "format this version does not know"),

@@ -10,7 +10,7 @@ from sinet.losses import (
     boundary_band,
     distillation_loss,
     kernel_at,
-    lovasz_hinge_loss,
+    lovasz_loss,
     pixel_losses,
     soft_jaccard_loss,
     targets_of,
@@ -140,12 +140,12 @@ def test_lovasz_hinge_of_sure_answers_is_the_jaccard_loss():
     labels = torch.tensor([[[1, 1, 1, 0]]])
     answer = torch.tensor([[[[1.0, 1.0, -1.0, 1.0]]]])  # 2 hits, 1 miss, 1 false alarm
     # Errors are 0, 0, 2, 2: the extension is linear, so twice the loss 1 − 2/4.
-    assert lovasz_hinge_loss(answer, labels).item() == pytest.approx(2 * 0.5)
+    assert lovasz_loss(answer, labels).item() == pytest.approx(2 * 0.5)
 
 
 def test_lovasz_hinge_is_zero_beyond_the_margin():
     labels = halves()
-    assert lovasz_hinge_loss(sure(labels, 4), labels).item() == 0
+    assert lovasz_loss(sure(labels, 4), labels).item() == 0
 
 
 def test_distillation_is_least_at_the_teachers_probability():
