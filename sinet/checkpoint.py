@@ -63,6 +63,18 @@ class Model:
             people = logits.softmax(1)[:, 1] if logits.shape[1] > 1 else logits[:, 0].sigmoid()
         return list(checked(np.asarray(people.cpu().numpy(), np.float32)))
 
+    def attention_at_input(
+        self, image: npt.NDArray[np.uint8]
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Map uint8 (H, W, 3) RGB to what the network attends to, by name, as large as its input.
+
+        Each (height, width), 0..1; the names are the network's `attention_names`.
+        """
+        device = next(self.network.parameters()).device
+        with torch.inference_mode():
+            maps = self.network.attention_maps(self.input.prepare(image).to(device))
+        return {name: np.asarray(each[0].cpu().numpy(), np.float32) for name, each in maps.items()}
+
 
 def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> None:
     """Write weights and metadata to a file, whole or not at all.

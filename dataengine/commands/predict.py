@@ -13,6 +13,7 @@ EPILOG = """
 
     dataengine predict sinet:bundled portrait.jpg --out masks
     dataengine predict SINet.pth ./photos --out masks --overlay
+    dataengine predict sinet:bundled portrait.jpg --out seen --attention
     dataengine predict sinet:bundled ./photos --out quick --resolution 160
     dataengine predict sinet:bundled,deeplabv3.onnx ./photos --out mean
     dataengine predict deeplabv3.onnx talk.mp4 --out masks --threshold 0.5
@@ -34,6 +35,14 @@ def predict(
         bool,
         typer.Option("--overlay", help="Also write the picture or video with the person tinted."),
     ] = False,
+    attention: Annotated[
+        bool,
+        typer.Option(
+            "--attention",
+            help="Also write, of pictures, what a sinet or sanet attends to: where SINet doubts, "
+            "the maps of SANet's heads.",
+        ),
+    ] = False,
     threshold: Annotated[
         float | None,
         typer.Option(
@@ -53,7 +62,8 @@ def predict(
     """Find the person in pictures and videos.
 
     Of a picture a grey PNG of its upright size is written, of a video a folder NAME.masks with a
-    PNG a frame; overlays are NAME.overlay.jpg and NAME.overlay.mp4. Paths below a folder are kept
+    PNG a frame; overlays are NAME.overlay.jpg and NAME.overlay.mp4, attention maps
+    NAME.attention-MAP.jpg. Paths below a folder are kept
     below the out folder, and nothing is written elsewhere. A file that cannot be read is told and
     left out; the exit code is 1 only if there is no other.
     """
@@ -68,6 +78,7 @@ def predict(
         paths=paths,
         out=out,
         overlay=overlay,
+        attention=attention,
         threshold=threshold,
         overwrite=overwrite,
         device=device.value,

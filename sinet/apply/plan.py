@@ -4,13 +4,13 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sinet.errors import DataError
 from sinet.files.leftovers import VIDEO_SUFFIXES, left_out, left_out_folder
 
-_MAX_NAME_BYTES = 255 - len("..overlay.mp4.partial")
+_MAX_NAME_BYTES = 255 - len("..attention-stage1.jpg.partial")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +22,23 @@ class Work:
         mask: of a picture, the PNG to write; of a video, the folder of a PNG a frame.
         overlay: the picture or video to write beside it, if one is wanted.
         is_video: tells them apart.
+        attention: of a picture, the picture to write of each of the network's attention maps.
     """
 
     source: Path
     mask: Path
     overlay: Path
     is_video: bool
+    attention: tuple[Path, ...] = ()
 
 
 def plan(
-    paths: Sequence[Path], out: Path, *, overlay: bool = False, overwrite: bool = False
+    paths: Sequence[Path],
+    out: Path,
+    *,
+    overlay: bool = False,
+    overwrite: bool = False,
+    attention: Sequence[str] = (),
 ) -> list[Work]:
     """List the pictures and videos and where their masks go: the files that `ingest` takes, too.
 
@@ -43,6 +50,7 @@ def plan(
         out: everything is written below it.
         overlay: overlays will be written too.
         overwrite: what is there may be replaced.
+        attention: names of the attention maps that will be written of pictures.
 
     Raises:
         DataError: a path that does not exist, nothing found, something there already, two sources
@@ -55,7 +63,8 @@ def plan(
     works = []
     for source, relative in found:
         stem = relative.with_suffix("") if bare[relative.with_suffix("")] == 1 else relative
-        works.append(_work(source, out / stem.parent, _shortened(stem.name)))
+        work = _work(source, out / stem.parent, _shortened(stem.name))
+        works.append(_attending(work, attention))
     _check(works, out, overlay=overlay, overwrite=overwrite)
     return works
 
@@ -73,6 +82,13 @@ def _work(source: Path, folder: Path, name: str) -> Work:
     if source.suffix.lower() in VIDEO_SUFFIXES:
         return Work(source, folder / f"{name}.masks", folder / f"{name}.overlay.mp4", is_video=True)
     return Work(source, folder / f"{name}.png", folder / f"{name}.overlay.jpg", is_video=False)
+
+
+def _attending(work: Work, names: Sequence[str]) -> Work:
+    if work.is_video:
+        return work
+    files = (work.mask.with_name(f"{work.mask.stem}.attention-{name}.jpg") for name in names)
+    return replace(work, attention=tuple(files))
 
 
 def _below(path: Path, out: Path, *, nested: bool) -> Iterator[tuple[Path, Path]]:
@@ -105,7 +121,7 @@ def _check(works: Sequence[Work], out: Path, *, overlay: bool, overwrite: bool) 
     taken: dict[Path, Path] = {}
     there = []
     for work in works:
-        for target in (work.mask, work.overlay) if overlay else (work.mask,):
+        for target in (work.mask, *((work.overlay,) if overlay else ()), *work.attention):
             if target in taken:
                 raise DataError(
                     f"{work.source} and {taken[target]} would both be written to {target}: "

@@ -1,14 +1,17 @@
 """Predict files, several at once; one that is broken does not stop the others."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from sinet.apply.plan import Work
 from sinet.apply.video import apply_to_video
-from sinet.apply.write import Style, tinted, write_picture
+from sinet.apply.write import Style, heated, tinted, write_picture
 from sinet.batching import BATCH_PIXELS, batches, in_order, within
 from sinet.data.reading import Pixels, read_image
 from sinet.errors import DataError, NetworkOutputError
@@ -23,8 +26,17 @@ class Failure:
     reason: str
 
 
+Attend = Callable[[Pixels], Mapping[str, npt.NDArray[np.float32]]]
+"""Maps uint8 (H, W, 3) RGB to attention maps of any size, 0..1, by name."""
+
+
 def apply_to_files(
-    model: PersonModel, works: Iterable[Work], style: Style, *, threads: int | None = None
+    model: PersonModel,
+    works: Iterable[Work],
+    style: Style,
+    *,
+    threads: int | None = None,
+    attend: Attend | None = None,
 ) -> tuple[int, list[Failure]]:
     """Write the masks, and overlays if wanted.
 
@@ -33,6 +45,7 @@ def apply_to_files(
         works: taken one batch after the other, as threads get free.
         style: of the masks.
         threads: that decode, predict and write; None: one a core.
+        attend: what the model attends to, where the works have files for it.
 
     Returns:
         How many files were predicted, and those that failed, in their order.
@@ -43,7 +56,7 @@ def apply_to_files(
         if is_video:
             found = (_attempt_video(model, work, style, threads) for work in group)
         else:
-            pictures = partial(_apply_to_pictures, model, style)
+            pictures = partial(_apply_to_pictures, model, style, attend)
             found = chain.from_iterable(in_order(pictures, batches(group), threads))
         for failure in found:
             if failure is None:
@@ -64,7 +77,7 @@ def _attempt_video(
 
 
 def _apply_to_pictures(
-    model: PersonModel, style: Style, works: Sequence[Work]
+    model: PersonModel, style: Style, attend: Attend | None, works: Sequence[Work]
 ) -> list[Failure | None]:
     """What became of each; with its mask, written last, a file is done."""
     failed: dict[Work, Failure] = {}
@@ -85,6 +98,9 @@ def _apply_to_pictures(
             try:
                 if style.overlay:
                     write_picture(work.overlay, tinted(image, person))
+                if attend is not None:
+                    for path, found in zip(work.attention, attend(image).values(), strict=True):
+                        write_picture(path, heated(image, found))
                 write_picture(work.mask, style.mask(person))
             except DataError as error:
                 failed[work] = Failure(work.source, str(error))

@@ -40,6 +40,21 @@ def tinted(image: Pixels, person: npt.NDArray[np.float32]) -> Pixels:
     return np.rint((1 - share) * image + share * _TINT).astype(np.uint8)
 
 
+def heated(image: Pixels, attention: npt.NDArray[np.float32]) -> Pixels:
+    """Show where attention is on uint8 (H, W, 3) RGB: dark blue little, yellow much.
+
+    Args:
+        image: to show it on.
+        attention: (h, w), 0..1; its own range is spread over the colours.
+    """
+    low, high = float(attention.min()), float(attention.max())
+    spread = (attention - low) / (high - low) if high > low else np.zeros_like(attention)
+    levels = np.rint(spread * 255).astype(np.uint8)
+    levels = cv2.resize(levels, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_CIVIDIS), cv2.COLOR_BGR2RGB)
+    return np.asarray(cv2.addWeighted(image, 0.4, colours, 0.6, 0), np.uint8)
+
+
 def write_picture(path: Path, pixels: Pixels) -> None:
     """Write uint8 (H, W) or (H, W, 3) RGB in the format of the suffix; make the folder.
 

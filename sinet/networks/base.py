@@ -23,6 +23,7 @@ class SegmentationNetwork(nn.Module):
         encoder_head: whether its encoder can be trained alone first.
         known_options: what can be chosen, each with its values, the default first.
         extra_losses: names of the losses that `extra_training_losses` offers.
+        attention_names: of the maps that `attention_maps` returns; none: there are none.
         source: the paper.
         licence: of the authors' code, and of weights that `load_pretrained` reads.
         classes: number of output channels; 0 is the background, 1 the person.
@@ -36,6 +37,7 @@ class SegmentationNetwork(nn.Module):
     encoder_head: bool = False
     known_options: ClassVar[Mapping[str, tuple[Option, ...]]] = {}
     extra_losses: tuple[str, ...] = ()
+    attention_names: tuple[str, ...] = ()
     source: ClassVar[str]
     licence: ClassVar[str]
 
@@ -83,11 +85,8 @@ class SegmentationNetwork(nn.Module):
 
         Args:
             images: float (N, 3, H, W), normalised.
-
-        Raises:
-            NetworkError: it has no such maps.
         """
-        raise NetworkError(f"{self.name} has no attention maps; sinet and sanet have.")
+        raise NotImplementedError(f"{self.name} has no attention maps.")
 
     def load_pretrained(self) -> None:
         """Give the backbone weights that were trained on ImageNet; downloads them once.

@@ -63,6 +63,8 @@ class SANet(SegmentationNetwork):
         self.stages, channels = _stages(backbone)
         head = SqueezeAttention if self.options["heads"] == "attention" else SqueezeExcitation
         self.heads = nn.ModuleList(head(width, HEAD_WIDTH) for width in channels)
+        if head is SqueezeAttention:  # the other one attends to channels, to no place
+            self.attention_names = ("stage1", "stage2", "stage3", "stage4")
         self.classifier = nn.Conv2d(HEAD_WIDTH, classes, 1)
         self.dense_classifier = nn.Conv2d(channels[-1], classes, 1)
         self.presence_classifier: nn.Module | None = None
@@ -109,25 +111,17 @@ class SANet(SegmentationNetwork):
         return self._classify(images, stages), losses
 
     def attention_maps(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the four heads' attention, mean over the channels: `stage1` … `stage4`.
-
-        Raises:
-            NetworkError: heads of `excitation` attend to no place.
-        """
+        """Return the four heads' attention, mean over the channels."""
         self.check_images(images)
-        if self.options["heads"] != "attention":
-            raise NetworkError(
-                "sanet with `heads` excitation has no attention maps: it attends to "
-                "channels, to no place."
-            )
         height, width = images.shape[-2:]
         padded = pad_to_multiple(images, STRIDE)
-        stages = self._encode(padded)
         found = {}
-        for number, (head, stage) in enumerate(zip(self.heads, stages, strict=True), 1):
+        for name, head, stage in zip(
+            self.attention_names, self.heads, self._encode(padded), strict=True
+        ):
             assert isinstance(head, SqueezeAttention)
             means = head.attend(stage).mean(dim=1, keepdim=True)
-            found[f"stage{number}"] = resize(means, like=padded)[:, 0, :height, :width]
+            found[name] = resize(means, like=padded)[:, 0, :height, :width]
         return found
 
     def load_pretrained(self) -> None:

@@ -117,6 +117,7 @@ class SINet(SegmentationNetwork):
     }
     strides: tuple[int, ...] = (1, 8)
     encoder_head: bool = True
+    attention_names: tuple[str, ...] = ("doubt",)
     source: ClassVar[str] = "SINet, WACV 2020, arXiv 1911.09099"
     licence: ClassVar[str] = "authors' code MIT"
 

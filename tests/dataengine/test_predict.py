@@ -144,3 +144,23 @@ def test_what_is_mistyped_is_one_line(
     filled = [each.format(weights=checkpoint, photos=photos) for each in arguments]
     assert_one_line_error(run("predict", *filled, "--out", "masks"), pattern)
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_attention_is_a_picture(run: Run, checkpoint: Path, photos: Path, tmp_path: Path) -> None:
+    answer = run("predict", checkpoint, photos, "--out", "masks", "--attention")
+    assert answer.code == 0, answer.err
+    seen = {each for each in files(Path("masks")) if ".attention-" in each}
+    assert seen == {
+        each.removesuffix(".png") + ".attention-doubt.jpg"
+        for each in files(Path("masks"))
+        if each.endswith(".png") and "clip.masks" not in each  # of a video there are none
+    }
+    shown = Image.open(Path("masks") / min(seen))
+    mask = Image.open(Path("masks") / (min(seen).removesuffix(".attention-doubt.jpg") + ".png"))
+    assert (shown.size, shown.mode) == (mask.size, "RGB")
+    again = run("predict", checkpoint, photos, "--out", "masks", "--attention")
+    assert_one_line_error(again, "is there already")
+    other = make_checkpoint(tmp_path / "deeplab.safetensors", network="deeplab")
+    line = ["predict", other, photos, "--out", "others", "--attention"]
+    assert_one_line_error(run(*line), "deeplab.safetensors: has no attention maps; checkpoints of")
+    assert not Path("others").exists()

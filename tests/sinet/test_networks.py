@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sinet import SINet, load_official
 from sinet.errors import CheckpointError
-from sinet.networks import DeepLab, outline_network
+from sinet.networks import DeepLab, build_network, outline_network
 from sinet.networks.mobilenet import mobilenet_features
 
 
@@ -235,3 +235,46 @@ def test_the_bundled_networks_load_no_torchvision():
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (ran.stdout, ran.stderr) == ("True False\n", "")
+
+
+@pytest.mark.parametrize(("name", "options"), [("sinet", {}), ("sanet", {})])
+def test_attention_maps_are_as_large_as_the_image(name, options):
+    torch.manual_seed(0)
+    network = build_network(name, 2, options).eval()
+    with torch.inference_mode():
+        maps = network.attention_maps(torch.rand(1, 3, 50, 70))
+    assert tuple(maps) == network.attention_names
+    assert all(each.shape == (1, 50, 70) for each in maps.values())
+    assert all(0 <= each.min() <= each.max() <= 1 for each in maps.values())
+
+
+def test_heads_of_excitation_attend_to_no_place():
+    assert outline_network("sanet", 2, {"heads": "excitation"}).attention_names == ()
+
+
+def test_blocking_lets_through_what_it_says():
+    """With the same weights: nothing where it is sure, or only there, or everything."""
+    torch.manual_seed(0)
+    images = torch.rand(1, 3, 64, 64)
+    networks = {
+        blocking: build_network("sinet", 2, {"blocking": blocking}).eval()
+        for blocking in ("confidence", "detached", "reverse", "off")
+    }
+    weights = networks["confidence"].state_dict()
+    answers = {}
+    for blocking, network in networks.items():
+        network.load_state_dict(weights)
+        network.classifier.weight.data.fill_(0)
+        network.classifier.weight.data[:, :, 1, 1] = torch.eye(2)
+        with torch.inference_mode():
+            answers[blocking] = network(images)
+    assert torch.equal(answers["confidence"], answers["detached"])
+    # The gates of `confidence` and `reverse` add up to 1, and all else is linear in evaluation.
+    without = networks["off"]
+    without.skip.post.norm.weight.data.fill_(0)
+    without.skip.post.norm.bias.data.fill_(0)
+    with torch.inference_mode():
+        nothing = without(images)
+    both = answers["confidence"] + answers["reverse"] - nothing
+    torch.testing.assert_close(both, answers["off"], rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(answers["confidence"], answers["reverse"])
