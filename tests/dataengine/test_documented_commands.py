@@ -35,6 +35,8 @@ ELSEWHERE = {
     "train --data ./cityscapes": "tests/dataengine/test_classes.py",
     "evaluate runs/scenes/last.safetensors --data ./cityscapes": "tests/dataengine/test_classes.py",
     "bench models": "tests/dataengine/test_bench.py",
+    "convert sinet:bundled --out sinet.mlpackage": "tests/sinet/test_convert.py",
+    "web ./page": "tests/pipelines/pages/test_web.py",
     "bench ablations": "tests/dataengine/test_ablations.py",
     "init portraits": "tests/dataengine/test_cli.py",
     "init team --database postgresql://anna@db.example.org/portraits --store": (
