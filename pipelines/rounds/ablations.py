@@ -288,11 +288,13 @@ def _why_not(row: AblationRow, trainings: int, request: AblationRequest) -> str:
 def _protocol(request: AblationRequest) -> str:
     """What the numbers mean: in the file, so that a copy of the table cannot lose it."""
     side = f"{request.side} × {request.side}"
-    said = [
-        f"Images of {side}; ms: one image on one thread, median of {request.runs} rounds, all",
-        f"networks in turn, on {platform.machine()}, {os.cpu_count()} CPU cores; exported to ONNX",
-        "Runtime as they are: the published SINet, too, is not rewritten.",
-    ]
+    said = [f"Images of {side}."]
+    if request.runs:
+        said += [
+            f"ms: one image on one thread, median of {request.runs} rounds, all networks in turn,",
+            f"on {platform.machine()}, {os.cpu_count()} CPU cores; exported to ONNX Runtime as they",
+            "are: the published SINet, too, is not rewritten.",
+        ]
     if request.data is not None:
         number = "one training" if request.seeds == 1 else f"{request.seeds} trainings"
         said += [

@@ -15,8 +15,9 @@ from sinet.errors import CheckpointError, ConfigError, DataError, TrainingError
 from sinet.losses import LossWeights
 from sinet.networks import SINet
 from sinet.normalisation import InputSpec
-from sinet.training import TrainingConfig, train, write_soft_masks
+from sinet.training import TrainingConfig, load_config, train, write_soft_masks
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
+from sinet.training.records import read_log
 
 SMALL = TrainingConfig(
     input=InputSpec(height=64, width=64),
@@ -270,3 +271,14 @@ def test_a_run_does_not_start_from_another_network(portraits, tmp_path):
     with pytest.raises(CheckpointError, match=r"gone\.safetensors: no such file"):
         train(SMALL, portraits, tmp_path / "other", init=tmp_path / "gone.safetensors")
     assert not (tmp_path / "deeplab").exists()
+
+
+def test_the_papers_teacher_learns(portraits, tmp_path):
+    small = {"epochs": 1, "steps": 2, "batch": 2, "workers": 0, "cache_px": 64, "overlays": 0}
+    size = {"input": {"height": 32, "width": 32}, "pretrained": False}
+    config = load_config("deeplabv3plus", {**small, **size})
+    weights = train(config, portraits, tmp_path / "run", device="cpu")
+    network = load_checkpoint(weights).network
+    assert (network.name, network.classes) == ("deeplabv3plus", 2)
+    (record,) = read_log(tmp_path / "run")
+    assert 0 < record.loss < 10
