@@ -10,6 +10,7 @@ EPILOG = """
     dataengine publish anna/portraits --dry-run
     dataengine publish anna/portraits
     dataengine publish anna/faces export-1 --public
+    dataengine publish s3://bucket/portraits export-1
 """
 
 
@@ -19,7 +20,8 @@ def publish(
         str,
         typer.Argument(
             metavar="REPO",
-            help="OWNER/NAME of a dataset on the Hub; made if it is not there.",
+            help="OWNER/NAME of a dataset on the Hub, made if it is not there; or a new folder "
+            "in a bucket: s3://, gs://, az://.",
             show_default=False,
         ),
     ],
@@ -27,7 +29,8 @@ def publish(
         str | None,
         typer.Argument(
             metavar="[RELEASE]",
-            help="Name of a release of `export --format hf`, or the folder it was moved to.",
+            help="Name of a release, or the folder it was moved to; the Hub wants `export "
+            "--format hf`.",
             show_default="the latest",
         ),
     ] = None,
@@ -44,12 +47,14 @@ def publish(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Push a release to the Hugging Face Hub, private unless you say otherwise.
+    """Push a release to the Hugging Face Hub, private unless you say otherwise, or to a bucket.
 
     One commit with everything, and a tag of the release's name: nobody sees half a release. Not if
     `verify` finds anything wrong, a photo in it was forgotten since, or the policy refuses one.
     What is there already stays as it is, and what was cut off goes on. The token is that of
     HF_TOKEN or of `hf auth login`.
+
+    In a bucket each file is created, checksums.txt last: whoever finds that finds all of it.
     """
     import pipelines
     from dataengine.console.publish import print_published

@@ -9,6 +9,9 @@ def print_published(found: Published, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(_as_dict(found, dry_run))
         return
+    if found.public is None:
+        _print_folder(found, dry_run)
+        return
     seen_by = "public" if found.public else "private"
     if not found.tagged:
         say(f"{found.release} is at {found.url} already ({seen_by}): nothing to do")
@@ -27,6 +30,19 @@ def print_published(found: Published, *, dry_run: bool, as_json: bool) -> None:
     if found.removed:
         gone = number_of(len(found.removed), "file")
         say(f"Without {gone} of the release before, which its tag keeps")
+
+
+def _print_folder(found: Published, dry_run: bool) -> None:
+    """In a bucket."""
+    if not (found.changed or found.tagged):
+        say(f"{found.release} is at {found.url} already: nothing to do")
+        return
+    number, megabytes = number_of(len(found.files), "file"), f"{found.bytes / 1e6:,.1f} MB"
+    if dry_run:
+        say(f"Would send what is missing of {number}, {megabytes}, to {found.url}")
+        return
+    say(f"Published {found.release} at {found.url}: {number}, {megabytes}")
+    say(f"checksum {found.checksum}")
 
 
 def _as_dict(found: Published, dry_run: bool) -> dict[str, object]:

@@ -30,6 +30,7 @@ from tests.turned import Turned, surroundings
 
 ELSEWHERE = {
     "demo": "tests/dataengine/test_demo.py",
+    "publish s3:": "tests/pipelines/lineage/test_bucket_publishing.py",
     "publish": "tests/pipelines/lineage/test_publishing_in_trouble.py",
     "review server": "tests/pipelines/review/test_real_server.py",
     "train --data ./cityscapes": "tests/dataengine/test_classes.py",

@@ -212,7 +212,7 @@ def test_the_command(template: Path, hub: FakeHub, tmp_path: Path) -> None:
         "HF_HUB_DISABLE_XET": "1",
         "HF_HOME": str(tmp_path / "home"),
     }
-    lines = [*re.findall(r"dataengine (publish .*)", EPILOG), f"publish {REPO} --json"]
+    lines = [*re.findall(r"dataengine (publish (?!s3:).*)", EPILOG), f"publish {REPO} --json"]
     assert len(lines) == 4
     code = f"""
 import sys
