@@ -292,8 +292,8 @@ def _protocol(request: AblationRequest) -> str:
     if request.runs:
         said += [
             f"ms: one image on one thread, median of {request.runs} rounds, all networks in turn,",
-            f"on {platform.machine()}, {os.cpu_count()} CPU cores; exported to ONNX Runtime as they",
-            "are: the published SINet, too, is not rewritten.",
+            f"on {platform.machine()}, {os.cpu_count()} CPU cores; exported to ONNX Runtime as",
+            "they are: the published SINet, too, is not rewritten.",
         ]
     if request.data is not None:
         number = "one training" if request.seeds == 1 else f"{request.seeds} trainings"
