@@ -63,6 +63,13 @@ class TrainingConfig(BaseModel):
     small_decay: float = Field(
         default=2e-6, ge=0, description="Of normalisation, PReLU, linear layers and biases."
     )
+    best_after: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Of the second stage: from this part of it on the weights of the epoch that is "
+        "best on what is held out are kept, as the SINet authors' code does (0.6); None: the last.",
+    )
     max_gradient_norm: float | None = Field(default=None, gt=0)
     ema_decay: float | None = Field(
         default=None, gt=0, lt=1, description="Average the weights over steps; None: do not."

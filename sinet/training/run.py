@@ -88,6 +88,8 @@ def train(
         raise DataError("there is no sample to train on.")
     if config.losses.distillation and soft_masks is None:
         raise ConfigError("the distillation weight is above 0, but there are no soft masks.")
+    if config.best_after is not None and not held_out:
+        raise ConfigError("best_after chooses by what is held out, and nothing is.")
     run = _Run(config, samples, Path(out), held_out, soft_masks, init, resume, device)
     return run.go(stop_after, progress)
 
@@ -142,6 +144,8 @@ class _Run:
         self.judge = build_network(config.model, self.classes, config.options).to(self.device)
         self.optimiser = build_optimiser(self.network, config)
         self.average = self._averaged()
+        self.best: dict[str, Tensor] | None = None
+        self.best_score = 0.0
         self.records: list[EpochRecord] = []
         self.epoch = 0
         if state is not None:
@@ -285,7 +289,19 @@ class _Run:
         self.judge.eval()
         if self.held_out is None or stage.encoder_only:
             return math.nan
-        return self.held_out.score(self.judge)
+        score = self.held_out.score(self.judge)
+        self._choose(stage, score)
+        return score
+
+    def _choose(self, stage: _Stage, score: float) -> None:
+        """Let the judge have the best epoch's weights, where that is what is kept."""
+        after = self.config.best_after
+        if after is None or self.epoch - stage.first_epoch < after * stage.epochs:
+            return
+        if self.best is None or score > self.best_score:
+            tensors = self.judge.state_dict().items()
+            self.best, self.best_score = {name: each.clone() for name, each in tensors}, score
+        self.judge.load_state_dict(self.best)
 
     def _write(self, total: int, board: TensorBoard) -> None:
         write_log(self.out, self.records)
@@ -313,6 +329,8 @@ class _Run:
             "init": self.init,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "best": self.best,
+            "best_score": self.best_score,
             "average": None if average is None else average.values,
             "average_updates": 0 if average is None else average.updates,
             "random": torch.get_rng_state(),
@@ -321,7 +339,8 @@ class _Run:
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.epoch = state["epoch"]
-        self.init = state.get("init")  # not in the states of older versions
+        self.init = state.get("init")  # not in the states of older versions, nor the next two
+        self.best, self.best_score = state.get("best"), state.get("best_score", 0.0)
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:

@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from sinet.checkpoint import load_checkpoint
 from sinet.data import Augmentation, read_sample
 from sinet.errors import CheckpointError, ConfigError, DataError, TrainingError
+from sinet.evaluate import HeldOutSet
 from sinet.losses import LossWeights
 from sinet.networks import SINet
 from sinet.normalisation import InputSpec
@@ -282,3 +283,20 @@ def test_the_papers_teacher_learns(portraits, tmp_path):
     assert (network.name, network.classes) == ("deeplabv3plus", 2)
     (record,) = read_log(tmp_path / "run")
     assert 0 < record.loss < 10
+
+
+def test_the_best_epoch_is_kept(portraits, tmp_path):
+    samples, held_out = portraits[:6], portraits[6:]
+    changes = {"encoder_epochs": 0, "epochs": 6, "best_after": 0.5, "learning_rate": 0.05}
+    config = SMALL.model_copy(update=changes)
+    weights = train(config, samples, tmp_path / "run", held_out=held_out, device="cpu")
+    scores = [record.held_out_iou for record in read_log(tmp_path / "run")]
+    spec = config.input
+    kept = HeldOutSet(held_out, spec).score(load_checkpoint(weights).network)
+    assert kept == max(scores[2:])  # epoch 3 is half of 6
+    half = tmp_path / "half"
+    train(config, samples, half, held_out=held_out, device="cpu", stop_after=4)
+    again = train(config, samples, half, held_out=held_out, device="cpu", resume=True)
+    assert HeldOutSet(held_out, spec).score(load_checkpoint(again).network) == kept
+    with pytest.raises(ConfigError, match="best_after chooses by what is held out"):
+        train(config, samples, tmp_path / "none", device="cpu")
