@@ -43,7 +43,11 @@ VARIANTS = {
     "portraitnet": ("portraitnet", {"edge_head": True}),
     "liteseg": ("liteseg", {}),
     "liteseg, stride 8": ("liteseg", {"output_stride": 8}),
-    "liteseg, bare": ("liteseg", {"pyramid": "aspp", "short": False, "long": False}),
+    # Without the long connection a map of 1/32 is too coarse for the pictures to be learnt.
+    "liteseg, bare": (
+        "liteseg",
+        {"pyramid": "aspp", "short": False, "long": False, "output_stride": 8},
+    ),
     "liteseg, shufflenet": ("liteseg", {"backbone": "shufflenet"}),
     "deeplab": ("deeplab", {}),
     "espnetv2": ("espnetv2", {"scale": "0.5"}),
