@@ -4,7 +4,7 @@
            └─▶ ResNet-18 ─▶ 1/16 and 1/32, gated, and their mean ──┴─▶ fusion ─▶ 3×3 ─▶ 1×1 ─▶ ×8
 
 The article says 49.0 M parameters with ResNet-18 and 5.8 M with Xception39; implementations with
-ResNet-18 have 13 to 14 M, as has ours. The one that the SINet article measured, 0.124 M, is
+ResNet-18 have 13 to 14 M, as has ours. The one that the SINet article measured is far smaller, and
 described nowhere that was found.
 """
 
