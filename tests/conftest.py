@@ -51,8 +51,6 @@ IN_A_FOLDER = {
     "test_images_that_nobody_could_see_are_not_pushed",
 }
 """Likewise, about blobs in a folder; of a bucket, test_object_store and others tell the same."""
-LABEL_STUDIO = {"server", "real", "served", "client"}
-"""Fixtures of the Label Studio that a session starts once."""
 ODD_NAME = os.fsdecode(b"odd name\n\xff.jpg")
 
 
@@ -138,15 +136,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """A process a core for the whole suite; what is named, or a campaign, runs in this one."""
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     return (os.cpu_count() or 1) if whole and config.option.markexpr == "not campaign" else 0
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one file share a process, for what they share; so do those of one Label Studio."""
-    for item in items:
-        shared = LABEL_STUDIO.intersection(getattr(item, "fixturenames", ()))
-        name = "label-studio" if shared else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(name))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

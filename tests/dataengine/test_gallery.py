@@ -168,7 +168,11 @@ def test_from_tags_to_a_ledger_and_back(
     ask(url, "/tag/2/reject")  # just before it is stopped
     running = programs_of(process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    assert process.wait(timeout=30) == 0
+    # Not by `communicate`, which loses what came with the line that was read before.
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = process.stdout.read(), process.stderr.read()
     assert (process.returncode, err.splitlines()[-1]) == (0, "Stopped.")
     assert "map     from the features of sinet:bundled" in out
     assert f"dataengine -w {root} gallery pull --by NAME" in out

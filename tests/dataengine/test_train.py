@@ -181,7 +181,10 @@ def test_another_network_trains_evaluates_predicts_and_converts(
     assert answer.code == 0, answer.err
     weights = "runs/liteseg/last.safetensors"
     network = load_checkpoint(weights).network
-    assert network.options == {"backbone": "shufflenet", "output_stride": "published"}
+    assert network.options == {
+        "backbone": "shufflenet", "output_stride": "published",
+        "long": True, "pyramid": "daspp", "short": True,
+    }  # fmt: skip
     assert run("evaluate", weights, "--data", data).code == 0
     assert run("predict", weights, data / "images", "--out", "masks").code == 0
     assert run("convert", weights, "--out", "network.onnx").code == 0
@@ -189,7 +192,10 @@ def test_another_network_trains_evaluates_predicts_and_converts(
     assert_last_line(other.err, "holds `liteseg`, not `sinet`")
     same = ["--model", "liteseg", "--init", weights, "--out", "b"]
     other = run("train", "--data", data, "--config", config, *same)
-    assert_last_line(other.err, "with 2 classes, backbone shufflenet, output_stride published, not")
+    assert_last_line(
+        other.err,
+        "backbone shufflenet, output_stride published, pyramid daspp, short True, long True, not",
+    )
 
 
 def test_pretrained_without_internet_is_one_line(

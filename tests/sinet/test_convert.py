@@ -230,7 +230,7 @@ def test_opening_what_is_broken(tmp_path, name):
 
 def test_opening_what_is_no_model_of_ours(tmp_path):
     with pytest.raises(ConversionError, match="of no known kind"):
-        open_converted(tmp_path / "m.tflite")
+        open_converted(tmp_path / "m.pb")
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
     node = onnx.helper.make_node("Relu", ["x"], ["y"])

@@ -148,6 +148,7 @@ def test_every_reference_to_a_photo_is_thought_of() -> None:
         "review_request.portrait_id", "review_request.mask_id", "review.mask_id",
         "review.request_id", "review.fixed_mask_id", "release_item.portrait_id",
         "release_item.mask_id", "negative.image_id",
+        "gallery_tag.mask_id", "gallery_tag.request_id", "gallery_tag.review_id",
     }  # fmt: skip
 
 

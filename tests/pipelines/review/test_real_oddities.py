@@ -4,6 +4,7 @@ import json
 import shutil
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,13 +118,14 @@ def under_a_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str
         return _forwarded(target[0], asked)
 
     with odd_server(forward) as proxy, pytest.MonkeyPatch.context() as patch:
-        original = servers._environment
+        original = servers._program
 
-        def environment(*arguments: Any) -> dict[str, str]:
+        def program(*arguments: Any) -> Any:
             found = original(*arguments)
-            return {**found, "LABEL_STUDIO_HOST": proxy.url + PREFIX}
+            host = {"LABEL_STUDIO_HOST": proxy.url + PREFIX}
+            return replace(found, environment={**found.environment, **host})
 
-        patch.setattr(servers, "_environment", environment)
+        patch.setattr(servers, "_program", program)
         started = start_server(tmp_path_factory.mktemp("under-a-path"))
         target.append(started.url)
         try:
