@@ -21,6 +21,7 @@ from sinet.checkpoint import Model, load_checkpoint, load_model
 from sinet.convert.converting import to_export
 from sinet.convert.writing import onnx_model
 from sinet.data import evaluation_samples, training_samples
+from sinet.errors import ConfigError
 from sinet.evaluate import Evaluation, evaluate
 from sinet.models import ListedNetwork, cost
 from sinet.network_ref import NetworkKind, NetworkRef
@@ -41,6 +42,8 @@ LARGE_MACS: Final = 2_000_000_000
 T = TypeVar("T")
 
 _WARM_UP: Final = 3
+_SIDE_MULTIPLE: Final = 32
+"""What the network needs that needs the most."""
 _STATUS: Final = Path("/proc/self/status")
 
 
@@ -230,6 +233,16 @@ def measure_scores(
     weights = train(config, samples, out, resume=resume, device=trial.device, progress=progress)
     _, held_out = evaluation_samples(trial.data, None)
     return evaluate(load_checkpoint(weights), held_out)
+
+
+def check_side(side: int) -> None:
+    """Refuse a side of square images that not every network takes.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if side < _SIDE_MULTIPLE or side % _SIDE_MULTIPLE:
+        raise ConfigError(f"--side is {side}: a multiple of {_SIDE_MULTIPLE} is needed.")
 
 
 def too_large(macs: int | None, device: str) -> bool:

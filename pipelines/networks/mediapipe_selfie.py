@@ -7,8 +7,6 @@ taken out of it. The network is under the Apache License 2.0.
 
 import hashlib
 import importlib.util
-import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,7 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from pipelines.workspace.errors import ModelError
+from pipelines.workspace.user_folders import cache_home
 from sinet.errors import SINetError
+from sinet.uv import uv_command
 
 PACKAGE: Final = "mediapipe==0.10.21"
 MEGABYTES: Final = 35
@@ -38,8 +38,7 @@ _UV: Final = (*_FOR, "--python-platform=x86_64-manylinux_2_28")
 
 def kept_file() -> Path:
     """Where the network is kept once it has been fetched."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "dataengine" / f"mediapipe-selfie-{SHA256[:16]}-{_VERSION}.onnx"
+    return cache_home() / f"mediapipe-selfie-{SHA256[:16]}-{_VERSION}.onnx"
 
 
 def check_installed() -> None:
@@ -101,10 +100,8 @@ def _content(folder: Path) -> bytes:
 
 def _installer() -> list[str]:
     """What installs packages here."""
-    if found := shutil.which("uv"):
-        return [found, "pip", "install", *_UV]
-    if importlib.util.find_spec("uv"):
-        return [sys.executable, "-m", "uv", "pip", "install", *_UV]
+    if uv := uv_command():
+        return [*uv, "pip", "install", *_UV]
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip", "install", *_PIP]
     raise ModelError("mediapipe: its package is fetched by uv or pip, and neither is here")

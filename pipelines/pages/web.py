@@ -24,8 +24,8 @@ RUNTIME: Final = "onnxruntime-web 1.20.1"
 
 _RUNTIME_FILES: Final = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs")
 _WASM: Final = "ort-wasm-simd-threaded.wasm"
-_NOTICES: Final = {"LICENSE": "LICENSE.txt", "ThirdPartyNotices.txt": "ThirdPartyNotices.txt"}
-"""Of ONNX Runtime, as they lie in its Python package, which is of the same source."""
+_NOTICES: Final = "ThirdPartyNotices.txt"
+"""Of ONNX Runtime, as it lies in its Python package, which is of the same source."""
 
 _RESEARCH: Final = "its weights are for research use only"
 
@@ -98,8 +98,8 @@ def _write_runtime(folder: Path) -> None:
     for name in _RUNTIME_FILES:
         (folder / name).write_bytes((kept / name).read_bytes())
     (folder / _WASM).write_bytes(lzma.decompress((kept / f"{_WASM}.xz").read_bytes()))
-    for name, ours in _NOTICES.items():
-        (folder / ours).write_bytes((files("onnxruntime") / name).read_bytes())
+    (folder / "LICENSE.txt").write_bytes((kept / "LICENSE").read_bytes())
+    (folder / _NOTICES).write_bytes((files("onnxruntime") / _NOTICES).read_bytes())
 
 
 def _write_network(request: WebRequest, folder: Path) -> WebPage:

@@ -13,7 +13,7 @@ import cv2
 from pipelines.rounds.ablation_table import AblationRow, SeedScores, as_csv, as_dict, markdown
 from pipelines.workspace.progress import SILENT, Progress
 from sinet.ablations import Ablation, chosen
-from sinet.benchmark import LARGE_MACS, Trial, interleaved_ms, measure_scores, too_large
+from sinet.benchmark import LARGE_MACS, Trial, check_side, interleaved_ms, measure_scores, too_large
 from sinet.errors import ConfigError
 from sinet.evaluate import Evaluation, Scores
 from sinet.json_text import from_json, to_json
@@ -89,8 +89,7 @@ def bench_ablations(request: AblationRequest, progress: Progress = SILENT) -> Ab
         SINetError: no such table or row, a side that does not suit, data that cannot be read, or
             runs in the folder that were trained otherwise.
     """
-    if request.side < 32 or request.side % 32:
-        raise ConfigError(f"--side is {request.side}: a multiple of 32 is needed.")
+    check_side(request.side)
     if request.report and request.data is None:
         raise ConfigError("--report tells of trainings: name their data set with --data.")
     tables = chosen(request.tables, request.rows)

@@ -16,13 +16,14 @@ from pipelines.workspace.settings import TeacherSettings
 from sinet.benchmark import (
     Row,
     Trial,
+    check_side,
     mean_scores,
     measure_given,
     measure_scores,
     measure_speed,
     options_of,
 )
-from sinet.errors import ConfigError, SINetError
+from sinet.errors import SINetError
 from sinet.json_text import to_json
 from sinet.models import ListedNetwork, list_networks
 from sinet.network_ref import TRAINABLE, NetworkKind, NetworkRef
@@ -90,8 +91,7 @@ def bench_networks(request: BenchRequest, progress: Progress = SILENT) -> Benche
     for name in request.models:
         network_class(name)
     given = [(each, _loaded(each, request)) for each in request.networks]
-    if request.side < 32 or request.side % 32:
-        raise ConfigError(f"--side is {request.side}: a multiple of 32 is needed.")
+    check_side(request.side)
     is_asked = request.models or not given
     listed = list_networks(request.side, request.models) if is_asked else []
     request.out.mkdir(parents=True, exist_ok=True)

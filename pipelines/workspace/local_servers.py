@@ -7,12 +7,9 @@ port and its data folder.
 
 import fcntl
 import hashlib
-import importlib.util
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -22,17 +19,13 @@ from pathlib import Path
 from typing import IO, Final
 
 from pipelines.workspace.errors import ServerStartError
+from pipelines.workspace.user_folders import data_home
+from sinet.uv import uv_command
 
 LOG_FILE: Final = "server.log"
 _STOP_SECONDS: Final = 15.0
 _LOG_LINES: Final = 5
 _PROGRAMS: Final = ("PYTHON", "VIRTUAL_ENV")
-
-
-def data_home() -> Path:
-    """Where the data of servers of ours is kept."""
-    home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return home / "dataengine"
 
 
 def data_dir_of(program: str, workspace: Path) -> Path:
@@ -182,11 +175,9 @@ def ended(title: str, code: int, log: Path) -> str:
 
 
 def _uv(title: str) -> list[str]:
-    found = shutil.which("uv")
-    if found:
-        return [found]
-    if importlib.util.find_spec("uv"):
-        return [sys.executable, "-m", "uv"]
-    raise ServerStartError(
-        f"{title} is installed and run by uv, which is missing: python -m pip install uv"
-    )
+    uv = uv_command()
+    if uv is None:
+        raise ServerStartError(
+            f"{title} is installed and run by uv, which is missing: python -m pip install uv"
+        )
+    return uv

@@ -1,6 +1,5 @@
 """Which store a workspace has, as its settings say."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pipelines.workspace.object_places import WEB, parse_place
 from pipelines.workspace.object_store import ObjectStore
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.store import Store
+from pipelines.workspace.user_folders import cache_home
 
 
 def store_of(
@@ -43,6 +43,5 @@ def _cache(settings: Settings) -> BlobCache | None:
     if settings.store.cache_folder is not None:
         folder = Path(settings.store.cache_folder).expanduser() / settings.id
     else:
-        caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        folder = Path(caches).expanduser() / "dataengine" / settings.id
+        folder = cache_home() / settings.id
     return BlobCache(folder, settings.store.cache_bytes)

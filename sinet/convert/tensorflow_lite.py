@@ -4,10 +4,7 @@ The converter wants another PyTorch than this environment has, so it lives in on
 tool run`). A network goes there as a `torch.export` file and comes back as TensorFlow Lite's.
 """
 
-import importlib.util
-import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +16,7 @@ from torch import nn
 
 from sinet.convert.description import Description
 from sinet.convert.problems import ConversionError, first_line
+from sinet.uv import uv_command
 
 CONVERTER: Final = "litert-torch==0.10.0"
 
@@ -36,13 +34,12 @@ def converter() -> list[str]:
     Raises:
         ConversionError: there is no uv.
     """
-    found = shutil.which("uv")
-    if not found and not importlib.util.find_spec("uv"):
+    uv = uv_command()
+    if uv is None:
         raise ConversionError(
             "TensorFlow Lite's converter is installed and run by uv, which is missing: python -m "
             "pip install uv."
         )
-    uv = [found] if found else [sys.executable, "-m", "uv"]
     return [*uv, "tool", "run", "--offline", "--from", CONVERTER, "python"]
 
 

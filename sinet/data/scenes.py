@@ -157,4 +157,5 @@ def _camvid(root: Path, split: str) -> list[Sample]:
 def _all_there(masks: Iterable[Path], whose: str) -> None:
     missing = [mask for mask in masks if not mask.is_file()]
     if missing:
-        raise DataError(f"{missing[0]}: no such mask, nor {len(missing) - 1} others ({whose}).")
+        others = f", nor {len(missing) - 1} others" if len(missing) > 1 else ""
+        raise DataError(f"{missing[0]}: no such mask{others} ({whose}).")

@@ -121,10 +121,6 @@ class _Run:
         classes = classes_to_learn(config, [*samples, *held_out])
         self.class_names = None if classes is None else list(classes.names)
         self.classes = 2 if classes is None else len(classes.names)
-        if classes is not None and (config.losses.distillation or config.losses.edge):
-            raise ConfigError(
-                "of many classes there is no loss `distillation` or `edge`: set it 0."
-            )
         held_out_set = HeldOutSet if classes is None else HeldOutClasses
         self.held_out = held_out_set(held_out, config.input) if held_out else None
         cache = PixelCache(samples, config.cache_px, soft_masks)

@@ -22,7 +22,6 @@ import psutil
 import pytest
 
 from pipelines.pages.gallery.serving import default_gallery_dir
-from pipelines.workspace import local_servers
 from tests.conftest import Crawl
 from tests.dataengine.conftest import Run
 
@@ -222,7 +221,7 @@ def test_a_program_that_does_not_start_is_one_line(
 
 def test_without_uv(run: Run, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(local_servers.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("sinet.uv.find_spec", lambda _name: None)
     answer = run("-w", root, "gallery")
     assert "run by uv, which is missing: python -m pip install uv" in answer.err
 

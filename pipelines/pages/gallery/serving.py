@@ -24,13 +24,13 @@ from pipelines.workspace.local_servers import (
     Program,
     claim_data_dir,
     data_dir_of,
-    data_home,
     ended,
     start,
     stop,
     wait_until_it_answers,
 )
 from pipelines.workspace.ports import HOST, claim_port
+from pipelines.workspace.user_folders import data_home
 from sinet.json_text import to_json
 
 PACKAGE: Final = "lightly-studio==1.2.0"
