@@ -1,6 +1,6 @@
 """Weights on disk: safetensors, with all that is needed to use them in the file's metadata."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -84,12 +84,6 @@ def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> No
         model: to write.
         half: store float16; they are float32 again when loaded.
     """
-    path = Path(path)
-    tensors = {
-        name: _stored(value, half=half)
-        for name, value in model.network.state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
     description = {
         "format": FORMAT,
         "network": model.network.name,
@@ -98,8 +92,27 @@ def save_checkpoint(path: Path | str, model: Model, *, half: bool = False) -> No
         "input": model.input.model_dump(mode="json"),
         "training": model.training,
     }
+    write_tensors(Path(path), model.network.state_dict(), description, half=half)
+
+
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], description: Mapping[str, Any], *, half: bool
+) -> None:
+    """Write tensors with what describes them to a file, whole or not at all.
+
+    Args:
+        path: of the file.
+        tensors: of a network's state.
+        description: plain JSON values; `format` says how to read them.
+        half: store float16.
+    """
+    stored = {
+        name: _stored(value, half=half)
+        for name, value in tensors.items()
+        if not name.endswith("num_batches_tracked")
+    }
     partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial, metadata={_KEY: to_json(description)})
+    save_file(stored, partial, metadata={_KEY: to_json(description)})
     partial.replace(path)
 
 
@@ -147,7 +160,7 @@ def load_checkpoint(
         CheckpointError: missing, cut off, not one of ours, of another network or class count.
     """
     path = Path(path)
-    description, tensors = _read(path)
+    description, tensors = read_tensors(path, FORMAT)
     try:
         name, count = str(description["network"]), int(description["classes"])
         spec = InputSpec.model_validate(description["input"])
@@ -165,11 +178,20 @@ def load_checkpoint(
         built = build_network(name, count, options)
     except NetworkError as error:
         raise CheckpointError(f"{path}: cannot be used: {error}") from error
-    _fill(built, tensors, path)
+    fill(built, tensors, path)
     return Model(built.eval(), spec, training)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_tensors(path: Path, form: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read what `write_tensors` wrote.
+
+    Args:
+        path: of the file.
+        form: `format` of its description.
+
+    Raises:
+        CheckpointError: missing, cut off, not one of ours, or of another format.
+    """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file.")
     try:
@@ -184,12 +206,17 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         description = from_json(metadata[_KEY])
     except (KeyError, ValueError) as error:
         raise CheckpointError(f"{path}: a safetensors file, but no checkpoint of ours.") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
+    if not isinstance(description, dict) or description.get("format") != form:
         raise CheckpointError(f"{path}: written in a format this version does not know.")
     return description, tensors
 
 
-def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+def fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Give a network its weights, as float32.
+
+    Raises:
+        CheckpointError: they are another network's.
+    """
     own = network.state_dict()
     wanted = {name for name in own if not name.endswith("num_batches_tracked")}
     if tensors.keys() != wanted:
