@@ -28,6 +28,7 @@ EPILOG = """
     dataengine ingest ./raw --origin manifest.csv
     dataengine ingest s3://crawls/2024/ --limit 1000
     dataengine ingest addresses.txt --download
+    dataengine ingest s3://crawls/2024/ --on ray
     dataengine ingest --retry-failed
 """
 
@@ -126,7 +127,19 @@ def ingest(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=0, help="Worker processes; 0 works in this one.", show_default="one a core"
+            min=0,
+            help="Worker processes; 0 works in this one.",
+            show_default="one a core, or a GPU",
+        ),
+    ] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLUSTER",
+            help="Let the machines of a Ray cluster do the work: `ray` (the one this machine "
+            "belongs to, or RAY_ADDRESS) or ray://HOST. Rows have to be on PostgreSQL, blobs and "
+            "crawl in buckets.",
+            show_default="this machine",
         ),
     ] = None,
     limit: Annotated[
@@ -191,6 +204,7 @@ def ingest(
         download=download,
         limit=limit,
         retry_failed=retry_failed,
+        on=on,
     )
     if dry_run:
         print_plan(pipelines.plan_ingest(root, settings, request), as_json=json)

@@ -21,6 +21,8 @@ class IngestRequest:
         limit: take at most this many new files.
         retry_failed: instead of looking for new files, do failed jobs again: all, or those of
             the given paths.
+        on: the cluster whose machines do the work: ``ray``, or ``ray://HOST[:PORT]``; None: this
+            machine.
     """
 
     paths: Sequence[Given] = ()
@@ -30,6 +32,7 @@ class IngestRequest:
     download: bool = False
     limit: int | None = None
     retry_failed: bool = False
+    on: str | None = None
 
     @property
     def mask_folder(self) -> MaskFolder | None:

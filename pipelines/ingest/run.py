@@ -12,23 +12,20 @@ from sqlalchemy.engine import Engine
 from db import JobState, Stage, chunks, open_to_read, queue, reader, schema, transact
 from pipelines.ingest import records, source_records
 from pipelines.ingest.found import FoundArchive, ScanSummary
+from pipelines.ingest.hands import Hands, asked, check_hands, check_reach, hands
 from pipelines.ingest.offering import offered
 from pipelines.ingest.pairs import check_masks
 from pipelines.ingest.records import Registered
 from pipelines.ingest.request import IngestRequest
 from pipelines.ingest.scan import Given, scan
-from pipelines.ingest.stage_table import STAGES, ingest_stages
+from pipelines.ingest.stage_table import STAGES
 from pipelines.ingest.tally import Tally
-from pipelines.networks import NetworkRef, check_teacher, parse_network
+from pipelines.networks import check_teacher, parse_network
 from pipelines.networks.current import resolve_settings
-from pipelines.networks.downloading import download_missing
 from pipelines.networks.emptiness import emptiness
 from pipelines.networks.names import CURRENT
-from pipelines.networks.runtimes import gpus_for, modules_of
 from pipelines.origins.rows import apply_policy
 from pipelines.origins.tables import read_table
-from pipelines.work.crew import Crew, crew
-from pipelines.work.pool import work_through
 from pipelines.work.stage import Committed
 from pipelines.workspace.addresses import address_uri, is_address
 from pipelines.workspace.opening import init_if_missing
@@ -38,8 +35,6 @@ from pipelines.workspace.sources import Sources
 from pipelines.workspace.workspace import Workspace, WorkspacePaths, database_url
 
 _REGISTER_BATCH = 2000
-# Fewer photos are done before a process has imported what it needs.
-_WORTH_A_PROCESS = 4
 
 
 @dataclass
@@ -89,6 +84,7 @@ def check_request(settings: Settings, request: IngestRequest) -> None:
         ScanError: a path does not exist or cannot be read; the masks or their pattern are wrong.
         ModelError: there is no such teacher.
     """
+    check_hands(settings, request)
     check_teacher(settings.teacher)
     scan(request.paths, sources=Sources(settings))
     if request.mask_folder:
@@ -110,7 +106,7 @@ def open_for_ingest(
     """
     check_request(settings, request)
     # Only a workspace that is there has a student.
-    wants_student = CURRENT in map(str, _asked(settings))
+    wants_student = CURRENT in map(str, asked(settings))
     if not wants_student and init_if_missing(root):
         progress.say(f"Made a workspace in {root.absolute()}")
     return Workspace(root, settings)
@@ -179,6 +175,14 @@ def ingest_photos(
         WorkerError: the workers cannot go on.
         WorkspaceError: the workspace cannot be written.
     """
+    check_hands(workspace.settings, request)
+    with hands(workspace.settings, request) as work:
+        return _ingest(workspace, request, progress, work)
+
+
+def _ingest(
+    workspace: Workspace, request: IngestRequest, progress: Progress, work: Hands
+) -> IngestResult:
     # For the rest of the run `sinet:current` is who it is now.
     workspace.settings = resolve_settings(workspace)
     check_teacher(workspace.settings.teacher)
@@ -200,11 +204,9 @@ def ingest_photos(
 
     if any(todo[stage][state] for stage in STAGES for state in (JobState.TODO, JobState.DOING)):
         files = sum(todo[stage][JobState.TODO] for stage in (Stage.READ, Stage.DETECT))
-        _download(workspace.settings, progress)
-        who = _crew(workspace.settings, sum(todo[stage][JobState.TODO] for stage in STAGES))
-        progress.say(f"ingesting {files:,} files with {who.workers or 'no further'} workers")
+        jobs = sum(todo[stage][JobState.TODO] for stage in STAGES)
         progress.begin("ingesting", files, "images")
-        work_through(workspace, ingest_stages, who, progress.stopping, report)
+        work(workspace, jobs, progress, report)
     workspace.sources.finish()
     apply_policy(workspace)
     seconds = time.monotonic() - started
@@ -220,29 +222,6 @@ def ingest_photos(
     )
 
 
-def _crew(settings: Settings, jobs: int) -> Crew:
-    """One worker a core, or a GPU; none where fewer photos wait than one takes at once."""
-    fake = settings.teacher.name == settings.detector.name == "fake"
-    networks = _asked(settings)
-    gpus = 0 if fake else gpus_for(networks, settings.engine.device)
-    preload = () if fake else ("pipelines.ingest.stage_table", *modules_of(networks))
-    return crew(settings.engine, jobs, _WORTH_A_PROCESS, gpus=gpus, preload=preload)
-
-
-def _download(settings: Settings, progress: Progress) -> None:
-    """Fetch weights that are to be downloaded, once for all workers."""
-    given = parse_network(settings.teacher.name).each if settings.teacher.weights else ()
-    missing = [each for each in _asked(settings) if each not in given]
-    download_missing(missing, settings.engine.device, progress.say)
-
-
-def _asked(settings: Settings) -> list[NetworkRef]:
-    """The networks that are asked for masks and opinions."""
-    second = settings.teacher.second_opinion
-    teacher = parse_network(settings.teacher.name).each
-    return [*teacher] if second is None else [*teacher, *parse_network(second).each]
-
-
 def _register(
     workspace: Workspace,
     request: IngestRequest,
@@ -254,6 +233,7 @@ def _register(
     found = offered(request, summary, workspace.sources, partial(_known_members, workspace.engine))
     for batch in chunks(found.files, _REGISTER_BATCH):
         room = None if request.limit is None else request.limit - total.new
+        check_reach(request, batch)
         archives: list[FoundArchive] = []
         if not found.gone_through:  # otherwise most of their members may still come
             archives, summary.archives = summary.archives, []

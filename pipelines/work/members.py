@@ -143,12 +143,18 @@ def work_in_process(order: Order, pipe: Connection) -> None:
         _show_one_gpu(order.gpu)
     try:
         work(order, pipe, load_first=True)
-    except (PipelineError, DatabaseError) as error:
-        pipe.send(Broken(str(error), traceback.format_exc()))
     except Exception as error:  # the parent tells the user; a traceback here would be lost
+        pipe.send(broken_by(error))
+
+
+def broken_by(error: Exception) -> Broken:
+    """What a worker says that cannot go on: one line, and where it happened."""
+    if isinstance(error, PipelineError | DatabaseError):
+        message = str(error)
+    else:
         unexpected = f"unexpected {type(error).__name__}: {error}"
         message = explain(error) or explain_foreign(error) or unexpected
-        pipe.send(Broken(message, traceback.format_exc()))
+    return Broken(message, traceback.format_exc())
 
 
 def _show_one_gpu(number: int) -> None:

@@ -18,6 +18,7 @@ from pipelines.work.members import Broken, Member, ProcessMember, ThreadMember
 from pipelines.work.stage import Committed, Failure, Order, StageTable, Workplace
 from pipelines.work.worker import Begun, Hello
 from pipelines.workspace.errors import WorkerError
+from pipelines.workspace.settings import EngineSettings
 
 _POLL_SECONDS = 0.2
 # A worker that dies before it holds anything will die again; one that dies of an item is replaced,
@@ -59,16 +60,34 @@ def work_through(
         PipelineError: likewise, if the work is done in this process.
         DatabaseError: the database cannot be written.
     """
-    settings = place.settings.engine
-    order = Order(
-        open=place.reopener(),
+    order = order_for(place.settings.engine, table, place.reopener(), crew.preload, crew.threads)
+    Pool(place, order, crew.workers, crew.gpus).run(stop, report)
+
+
+def order_for(
+    settings: EngineSettings,
+    table: StageTable,
+    reopener: Callable[[], Workplace],
+    preload: tuple[str, ...],
+    threads: int = 1,
+) -> Order:
+    """What workers are told, as settings say.
+
+    Args:
+        settings: of the engine.
+        table: makes the stages.
+        reopener: opens the workplace where the worker is.
+        preload: as in `Crew`.
+        threads: likewise.
+    """
+    return Order(
+        open=reopener,
         table=table,
-        threads=crew.threads,
+        threads=threads,
         lease_seconds=settings.lease_seconds,
         item_seconds=settings.item_seconds,
-        preload=crew.preload,
+        preload=preload,
     )
-    Pool(place, order, crew.workers, crew.gpus).run(stop, report)
 
 
 class Pool:

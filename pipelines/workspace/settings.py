@@ -207,7 +207,10 @@ class EngineSettings(_Section):
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     lease_seconds: float = Field(
-        default=600, gt=1, description="After this time a silent worker's items go to others."
+        default=600,
+        gt=1,
+        description="After this time a silent worker's items go to others; on a cluster after 60 "
+        "at most.",
     )
     item_seconds: float = Field(
         default=300,

@@ -1,0 +1,196 @@
+"""`ingest --on ray`: the same end as on one machine, and one line where it cannot be."""
+
+import json
+import pickle
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipelines.ingest import hands
+from pipelines.ingest import run as ingesting
+from pipelines.work.ray_access import actor_class
+from tests.conftest import FAKES, FAST_INGEST
+from tests.dataengine.conftest import Run
+from tests.object_storage import server as storage
+from tests.postgres import PASSWORD
+from tests.postgres import server as postgres
+from tests.ray_cluster import cluster
+from tests.snapshots import differences, snapshot
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A crawl in a bucket, and what its workspace is made of."""
+
+    crawl: str
+    bucket: str
+    database: str
+
+
+@pytest.fixture
+def shared_place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shared]:
+    """Photos (noise, one twice), one without a face, one that is none; an empty database."""
+    for key, value in {**FAKES, **storage().environment()}.items():
+        monkeypatch.setenv(key, value)
+    rng = np.random.default_rng(0)
+    with storage().bucket() as bucket, postgres().database(empty=True) as name:
+        pictures = [rng.integers(0, 255, (300, 240, 3), np.uint8) for _ in range(20)]
+        files = [cv2.imencode(".jpg", pixels)[1].tobytes() for pixels in pictures]
+        files += [files[0], b"<html>", cv2.imencode(".png", np.zeros((300, 240), np.uint8))[1]]
+        for number, data in enumerate(files):
+            key = f"crawl/{number:02}.jpg"
+            storage().client.put_object(Bucket=bucket, Key=key, Body=bytes(data))
+        yield Shared(f"s3://{bucket}/crawl/", f"s3://{bucket}/ws", name)
+
+
+def init(run: Run, place: Shared, folder: Path, *, password: str = "") -> Path:
+    url = postgres().address(place.database) if password else postgres().url(place.database)
+    told = run("init", folder, "--database", url, "--store", place.bucket)
+    assert told.code == 0, told.err
+    return folder
+
+
+def test_a_cluster_ends_where_one_machine_does(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster().address)
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    team = init(run, shared_place, tmp_path / "team")
+    told = run("-w", team, "ingest", shared_place.crawl, "--on", "ray", "--json")
+    assert told.code == 0, told.err
+    assert "2 workers on cores of 3 machines" in told.err
+    for key, value in FAST_INGEST.items():
+        monkeypatch.setenv(key, value)
+    alone = run("-w", tmp_path / "alone", "ingest", shared_place.crawl, "--json")
+    assert alone.code == 0, alone.err
+    mine, theirs = (json.loads(each.out) for each in (alone, told))
+    for each in (mine, theirs):
+        del each["run"]["seconds"]
+    assert theirs == mine
+    assert differences(snapshot(tmp_path / "alone"), snapshot(team)) == []
+    again = run("-w", team, "ingest", shared_place.crawl, "--on", "ray", "--json")
+    assert json.loads(again.out)["run"]["known"] == 23, "and nothing is done twice"
+    assert json.loads(again.out)["run"]["portraits"] == 0
+    # Nothing of a machine's is left but its cache.
+    left = [path.name for path in cluster().folder.glob("cache-*/dataengine/elsewhere/*/*")]
+    assert set(left) <= {"dataengine.toml", "locks"}
+
+
+def test_a_machine_without_the_network_is_named(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster().address)
+    monkeypatch.delenv("DATAENGINE_TEACHER__NAME")
+    monkeypatch.setattr(ingesting, "check_teacher", lambda _: None)  # it is here
+    team = init(run, shared_place, tmp_path / "team")
+    gone = tmp_path / "gone.onnx"
+    told = run("-w", team, "ingest", shared_place.crawl, "--on", "ray", "--teacher", f"onnx:{gone}")
+    assert told.code == 1
+    assert told.err.splitlines()[-1].startswith("error: ")
+    assert f"{gone}: no such ONNX file" in told.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("on", "message"),
+    [
+        ("ray://127.0.0.1:1", "no Ray cluster answers there (connection refused)"),
+        ("ray://nowhere.invalid", "no Ray cluster answers there"),
+        ("ray://", "wants a host and maybe a port"),
+        ("ray://a:b", "wants a host and maybe a port"),
+        ("ray://key@host", "wants a host and maybe a port"),
+        ("spark", "--on spark: give ray, or ray://HOST"),
+        ("", "--on : give ray, or ray://HOST"),
+    ],
+)
+def test_no_cluster_there(
+    run: Run, tmp_path: Path, shared_place: Shared, on: str, message: str
+) -> None:
+    team = init(run, shared_place, tmp_path / "team")
+    told = run("-w", team, "ingest", shared_place.crawl, "--on", on)
+    assert told.code == 1
+    assert message in told.err
+    assert len(told.err.splitlines()) == 1
+    assert json.loads(run("-w", team, "status", "--json").out)["photos"]["seen"] == 0
+
+
+def test_what_a_cluster_cannot_reach(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    crawl = shared_place.crawl
+    in_file, in_folder = tmp_path / "file", tmp_path / "folder"
+    assert run("init", in_file, "--store", shared_place.bucket).code == 0
+    database = postgres().url(shared_place.database)
+    assert run("init", in_folder, "--database", database).code == 0
+    for arguments, message in [
+        (["-w", in_file, "ingest", crawl], "the workspace's rows are in a file of this machine"),
+        (["-w", tmp_path / "new", "ingest", crawl], "rows are in a file of this machine"),
+        (["-w", in_folder, "ingest", crawl], "the workspace's blobs are in a folder"),
+        (["-w", in_folder, "ingest", crawl, "--workers", "0"], "--workers 0 is this process"),
+    ]:
+        told = run(*arguments, "--on", "ray")
+        assert (told.code, len(told.err.splitlines())) == (1, 1)
+        assert message in told.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_photos_that_a_cluster_cannot_reach(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster().address)
+    team = init(run, shared_place, tmp_path / "team")
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "a.jpg").write_bytes(b"no photo")
+    (tmp_path / "masks").mkdir()
+    for arguments, message in [
+        ([shared_place.crawl, "--masks", tmp_path / "masks"], "masks are on this machine"),
+        ([raw], f"{raw / 'a.jpg'} is on this machine"),
+    ]:
+        told = run("-w", team, "ingest", *arguments, "--on", "ray")
+        assert told.code == 1
+        assert message.replace("masks are", f"masks in {tmp_path / 'masks'} are") in told.err
+    assert json.loads(run("-w", team, "status", "--json").out)["photos"]["seen"] == 0
+    with monkeypatch.context() as stopped:
+        stopped.setattr(hands, "_of_this_machine", _no_hands)
+        run("-w", team, "ingest", raw)
+    assert json.loads(run("-w", team, "status", "--json").out)["photos"]["seen"] == 1
+    told = run("-w", team, "ingest", shared_place.crawl, "--on", "ray")
+    assert told.code == 1
+    assert f"{raw / 'a.jpg'} is on this machine" in told.err
+
+
+def test_ray_that_is_not_installed(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    team = init(run, shared_place, tmp_path / "team")
+    told = run("-w", team, "ingest", shared_place.crawl, "--on", "ray")
+    assert told.code == 1
+    assert told.err == (
+        "error: --on ray needs the Python package ray, which is not installed: `pip install "
+        "'portrait-dataengine[cluster]'`\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["Python", "ray", "portrait-dataengine"])
+def test_a_machine_with_another_version(name: str) -> None:
+    worker = actor_class()
+    here = worker.versions()  # type: ignore[attr-defined]
+    told = worker({**here, name: "9.9"}, pickle.dumps("unread")).news(0)
+    assert told == [
+        (
+            "broken",
+            f"has {name} {here[name]}, and 9.9 is at work here: install the same on all machines",
+        ),
+        ("ended", None),
+    ]
+
+
+def _no_hands(*_: object) -> None:
+    raise KeyboardInterrupt
