@@ -44,7 +44,7 @@ POOL = 64
 PEAK_RATE, WARM_UP_STEPS, WEIGHT_DECAY = 3e-3, 100, 0.02
 AVERAGE = 0.995
 HELD_BACK = 0.1
-SIDES = ((0.75, 160), (1.0, 192))
+SIDES = ((0.6, 160), (1.0, 224))
 """Until which part of the training pictures are brought to which side."""
 LOSSES = LossWeights(cross_entropy=1.0, boundary=0.5, jaccard=0.5)
 SEVERAL_CLICKS = (0.3, 0.3, 0.25, 0.15)
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--teacher", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--most", type=int, default=600, help="images of each crawl")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--held-back", type=float, default=HELD_BACK)
     options = parser.parse_args()
