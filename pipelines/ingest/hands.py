@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -32,13 +33,21 @@ from sinet.network_ref import PREFIXES
 _WORTH_A_PROCESS = 4
 
 
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What there is to do: jobs, and how many of them are files to read or to search."""
+
+    jobs: int
+    files: int
+
+
 class Hands(Protocol):
     """Does all jobs that wait."""
 
     def __call__(
         self,
         workspace: Workspace,
-        jobs: int,
+        waiting: Waiting,
         progress: Progress,
         report: Callable[[Committed], None],
     ) -> None:
@@ -46,7 +55,7 @@ class Hands(Protocol):
 
         Args:
             workspace: the run's own.
-            jobs: how many wait.
+            waiting: what there is to do.
             progress: told who works.
             report: told what each batch committed.
         """
@@ -113,12 +122,12 @@ def asked(settings: Settings) -> list[NetworkRef]:
 
 
 def _of_this_machine(
-    workspace: Workspace, jobs: int, progress: Progress, report: Callable[[Committed], None]
+    workspace: Workspace, waiting: Waiting, progress: Progress, report: Callable[[Committed], None]
 ) -> None:
     settings = workspace.settings
     _download(settings, progress)
-    who = _crew(settings, jobs)
-    progress.say(f"working with {who.workers or 'no further'} processes")
+    who = _crew(settings, waiting.jobs)
+    progress.say(f"ingesting {waiting.files:,} files with {who.workers or 'no further'} workers")
     work_through(workspace, ingest_stages, who, progress.stopping, report)
 
 
@@ -126,13 +135,12 @@ def _of_cluster(
     ray: Any,
     address: str,
     workspace: Workspace,
-    jobs: int,
+    waiting: Waiting,
     progress: Progress,
     report: Callable[[Committed], None],
 ) -> None:
     from pipelines.work.cluster import Fleet, Posts
 
-    del jobs
     _require_in_reach(workspace, address)
     settings = workspace.settings
     there = without_secrets(_with_whole_paths(settings))
@@ -143,6 +151,7 @@ def _of_cluster(
         () if _is_fake(settings) else _modules(settings),
     )
     on_gpus = settings.engine.device != "cpu" and not _is_fake(settings)
+    progress.say(f"ingesting {waiting.files:,} files on {address}")
     posts = Posts(workers=settings.engine.workers, on_gpus=on_gpus)
     Fleet(ray, workspace, order, posts).run(progress.stopping, report, progress.say)
 

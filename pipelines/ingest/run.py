@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from db import JobState, Stage, chunks, open_to_read, queue, reader, schema, transact
 from pipelines.ingest import records, source_records
 from pipelines.ingest.found import FoundArchive, ScanSummary
-from pipelines.ingest.hands import Hands, asked, check_hands, check_reach, hands
+from pipelines.ingest.hands import Hands, Waiting, asked, check_hands, check_reach, hands
 from pipelines.ingest.offering import offered
 from pipelines.ingest.pairs import check_masks
 from pipelines.ingest.records import Registered
@@ -206,7 +206,7 @@ def _ingest(
         files = sum(todo[stage][JobState.TODO] for stage in (Stage.READ, Stage.DETECT))
         jobs = sum(todo[stage][JobState.TODO] for stage in STAGES)
         progress.begin("ingesting", files, "images")
-        work(workspace, jobs, progress, report)
+        work(workspace, Waiting(jobs=jobs, files=files), progress, report)
     workspace.sources.finish()
     apply_policy(workspace)
     seconds = time.monotonic() - started
