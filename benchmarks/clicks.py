@@ -19,20 +19,30 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.data import read_mask, read_rgb
+from pipelines.ingest.stages import detect_portraits
+from pipelines.label_studio.interaction import answer, read_ask
+from pipelines.label_studio.rle import encode_mask
+from pipelines.label_studio.screen import CLICK, MASK, SAMPLE_ID
+from pipelines.pictures.detect import MtcnnDetector
+from pipelines.workspace.errors import ItemError
+from pipelines.workspace.settings import Settings
 from sinet.clicks.click import RADIUS, Click
 from sinet.clicks.mending import Mask, Mender
 from sinet.clicks.simulating import next_click
 from sinet.data import find_samples, hold_out
 from sinet.data.listing import Sample
+from sinet.json_text import from_json, to_json
 
+SETTINGS = Settings()
 MOST = 20
 GOALS = (0.95, 0.97)
 HELD_BACK = 0.1
@@ -66,16 +76,31 @@ def cases(name: str, cache: Path, shared: Path, every: int = 1) -> list[tuple[Sa
     return [(sample, file) for sample, file in files if file.exists()][::every]
 
 
-def read_case(sample: Sample, file: Path) -> Case:
-    """A picture, its hand mask and the teacher's mask as `ingest` makes it."""
-    truth = read_mask(sample.mask)
+def read_case(sample: Sample, file: Path) -> Case | None:
+    """A picture, its hand mask and the teacher's mask as `ingest` makes it.
+
+    What `ingest` would crop is cropped; None if it crops nothing of that size now.
+    """
+    picture, truth = read_rgb(sample.image), read_mask(sample.mask)
     with np.load(file) as kept:
         height, width = (int(side) for side in kept["size"])
         bits = np.unpackbits(kept["mask"], count=height * width)
-    if (height, width) != truth.shape:
-        raise ValueError(f"{file}: {width} × {height} pixels, the hand mask {truth.shape}")
     proposed = bits.reshape(height, width).astype(np.bool_)
-    return Case(sample.name, read_rgb(sample.image), truth, proposed)
+    if (height, width) == truth.shape:
+        return Case(sample.name, picture, truth, proposed)
+    found = detect_portraits([sample.image.read_bytes()], detector(), SETTINGS)[0]
+    boxes = [] if isinstance(found, ItemError) else [each.crop.box for each in found.portraits]
+    for x0, y0, x1, y1 in boxes:
+        if (y1 - y0, x1 - x0) == (height, width):
+            part = np.s_[y0:y1, x0:x1]
+            return Case(sample.name, picture[part], truth[part], proposed)
+    return None
+
+
+@cache
+def detector() -> MtcnnDetector:
+    """That `ingest` uses."""
+    return MtcnnDetector(SETTINGS.detector)
 
 
 def iou(mask: Mask, truth: Mask) -> float:
@@ -153,6 +178,8 @@ def measure(
     found: dict[str, dict[str, list[float]]] = {}
     for number, (sample, file) in enumerate(cases(name, cache, shared, every)[:limit]):
         case = read_case(sample, file)
+        if case is None:
+            continue
         canvas = mender.canvas(case.picture)
         for start, begin in (("nothing", np.zeros_like(case.truth)), ("teacher", case.proposed)):
             ways = {
@@ -192,19 +219,40 @@ def table(found: dict[str, dict[str, dict[str, list[float]]]]) -> str:
 
 
 def speed(shared: Path, mender: Mender) -> str:
-    """Milliseconds of one core for a picture, and for a click on it."""
+    """Milliseconds of one core: a picture made ready, and a request with a draft, answered."""
     samples = find_samples(shared / "data/eg1800", "train")[:20]
-    begun, clicked = [], []
+    begun, answered = [], []
     for sample in samples:
         picture, truth = read_rgb(sample.image), read_mask(sample.mask)
+        request = to_json(request_for(truth)).encode()
         started = time.process_time()
         canvas = mender.canvas(picture)
         begun.append(time.process_time() - started)
-        click = Click(x=0.5, y=0.5, positive=True)
         started = time.process_time()
-        mender.mend(canvas, truth, [click])
-        clicked.append(time.process_time() - started)
-    return f"a picture {1e3 * np.median(begun):.0f} ms, a click {1e3 * np.median(clicked):.0f} ms"
+        ask = read_ask(from_json(request))
+        assert ask.draft is not None
+        marks = list(ask.marks.values())
+        mask = mender.mend(canvas, ask.draft.pixels, marks)
+        to_json(answer(mask, ask.draft.regions, "0", marks))
+        answered.append(time.process_time() - started)
+    return f"a picture {1e3 * np.median(begun):.0f} ms, a click {1e3 * np.median(answered):.0f} ms"
+
+
+def request_for(mask: Mask) -> dict[str, Any]:
+    """What Label Studio sends for a click on a picture whose mask is in the draft."""
+    height, width = mask.shape
+    region = {
+        "id": MASK,
+        "from_name": MASK,
+        "type": "brushlabels",
+        "original_width": width,
+        "original_height": height,
+        "value": {"format": "rle", "rle": encode_mask(mask)},
+    }
+    point = {"id": "a", "from_name": CLICK, "value": {"x": 50.0, "y": 50.0}, "is_positive": True}
+    draft = {"updated_at": "2026-11-27", "result": [region]}
+    task = {"data": {SAMPLE_ID: "0" * 32}, "drafts": [draft]}
+    return {"tasks": [task], "params": {"context": {"result": [point]}}}
 
 
 def main() -> None:

@@ -184,6 +184,7 @@ class Base(Rows):
         list[float]: json_column,
         list[list[float]]: json_column,
         list[Face]: json_column,
+        list[dict[str, Any]]: json_column,
     }
 
 

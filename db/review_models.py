@@ -125,6 +125,8 @@ class Review(Base):
     """For `fix`: the revision the reviewer drew."""
     fixed_iou: Column[float | None]
     """For `fix`: its IoU with what was shown; null if that was not recorded when it came."""
+    marks: Column[list[dict[str, Any]] | None]
+    """For `fix`: clicks and boxes that made it, in order; null: none did."""
     withdrawn_at: Column[datetime | None]
     """When it was seen deleted, skipped or decided anew on the server; null while it holds."""
 

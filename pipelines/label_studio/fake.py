@@ -15,6 +15,7 @@ from pipelines.label_studio.errors import (
 )
 from pipelines.label_studio.gateway import (
     Annotation,
+    Backend,
     Brush,
     FoundTask,
     NewTask,
@@ -80,6 +81,7 @@ class FakeGateway:
         self.tasks: dict[int, FakeTask] = {}
         self.calls: dict[str, int] = defaultdict(int)
         self.served: set[tuple[int, ServedFolder | ServedBucket]] = set()
+        self.backends: dict[int, Backend] = {}
         self.lookups_until_late = 2
         self.most_tasks_a_request: int | None = None
         self.shows_images = True
@@ -181,6 +183,11 @@ class FakeGateway:
         """See `Gateway.serve`."""
         self._call("serve")
         self.served.add((project_id, source))
+
+    def connect_backend(self, project_id: int, backend: Backend) -> None:
+        """See `Gateway.connect_backend`."""
+        self._call("connect_backend")
+        self.backends[project_id] = backend
 
     def serves(self, project_id: int, image_url: str) -> bool:
         """See `Gateway.serves`."""

@@ -20,7 +20,9 @@ from pydantic import (
 )
 
 from pipelines.label_studio.gateway import Annotation, Brush, FoundTask, UpdatedTask
+from pipelines.label_studio.marks import read_marks
 from pipelines.label_studio.screen import COMMENT, DECISION, MASK, REASON, SAMPLE_ID
+from sinet.clicks.click import Mark
 
 MAX_SIDE_PX: Final = 1 << 16
 MAX_TEXT: Final = 10_000
@@ -62,30 +64,32 @@ Rle = Annotated[
 ]
 
 
-class _Foreign(BaseModel):
+class Foreign(BaseModel):
+    """Something of somebody else's: what we do not know of it is passed over."""
+
     model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
-class _Choices(_Foreign):
+class _Choices(Foreign):
     choices: Values
 
 
-class _Comment(_Foreign):
+class _Comment(Foreign):
     text: Annotated[Values, BeforeValidator(lambda text: [text] if isinstance(text, str) else text)]
 
 
-class _Rle(_Foreign):
+class _Rle(Foreign):
     format: Annotated[str, AfterValidator(lambda name: _is("rle", name))]
     rle: Rle
 
 
-class _Brush(_Foreign):
+class _Brush(Foreign):
     original_width: Side
     original_height: Side
     value: _Rle
 
 
-class _Stated(_Foreign):
+class _Stated(Foreign):
     """What every annotation has, whatever was answered."""
 
     id: Number
@@ -94,12 +98,12 @@ class _Stated(_Foreign):
     was_cancelled: bool | None = None
 
 
-class _Listed(_Foreign):
+class _Listed(Foreign):
     id: Number
     updated_at: Moment
 
 
-class _Found(_Foreign):
+class _Found(Foreign):
     id: Number
     total_predictions: int | None = None
     total_annotations: int | None = None
@@ -189,6 +193,7 @@ def annotation(raw: Any, reviewer: Callable[[Any], str]) -> Annotation:
     choices: dict[str, list[str]] = {}
     comments: list[str] = []
     regions: list[Brush] = []
+    marks: list[Mark] = []
     for result in [] if skipped else results:
         if not isinstance(result, Mapping):
             raise UnreadableError(f"{where}: one of its regions is no object", is_known=True)
@@ -201,6 +206,7 @@ def annotation(raw: Any, reviewer: Callable[[Any], str]) -> Annotation:
         elif name == MASK:
             brush = _read(_Brush.model_validate, result, f"{where}: its mask")
             regions.append(Brush(brush.value.rle, brush.original_width, brush.original_height))
+            marks = marks or read_marks(result.get("meta"))
     return Annotation(
         id=stated.id,
         updated_at=stated.updated_at,
@@ -210,6 +216,7 @@ def annotation(raw: Any, reviewer: Callable[[Any], str]) -> Annotation:
         choices=choices,
         comment="\n".join(comments)[:MAX_TEXT] or None,
         regions=regions,
+        marks=marks,
     )
 
 

@@ -4,9 +4,11 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+from sinet.clicks.click import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Annotation:
         choices: control name → chosen values.
         comment: free text, or None.
         regions: brush regions, in the order they were made.
+        marks: clicks and boxes that mended the mask.
     """
 
     id: int
@@ -80,6 +83,7 @@ class Annotation:
     choices: Mapping[str, Sequence[str]]
     comment: str | None
     regions: Sequence[Brush]
+    marks: Sequence[Mark] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +158,21 @@ class ServedBucket:
     prefix: str
 
 
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An ML backend, as a Label Studio server reaches it.
+
+    Attributes:
+        url: of it, without a slash at its end.
+        user: that it knows.
+        password: of that user. A secret.
+    """
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+
+
 class Gateway(Protocol):
     """A Label Studio server, as one user.
 
@@ -191,6 +210,13 @@ class Gateway(Protocol):
 
     def serve(self, project_id: int, source: ServedFolder | ServedBucket) -> None:
         """Let the project's members see files where they are; never copies them, nor any key."""
+        ...
+
+    def connect_backend(self, project_id: int, backend: Backend) -> None:
+        """Let a project ask our ML backend about clicks, and show what is clicked by.
+
+        A backend of ours that was connected before gives way. The server asks it first.
+        """
         ...
 
     def serves(self, project_id: int, image_url: str) -> bool:

@@ -10,6 +10,10 @@ IMAGE, DECISION, REASON, COMMENT, MASK = "image", "decision", "reason", "comment
 PORTRAIT = "portrait"
 """The only brush label."""
 
+CLICK, BOX = "click", "box"
+ADD, REMOVE = "add", "remove"
+"""Labels of a click: it belongs to the person, or not."""
+
 SAMPLE_ID = "sample_id"
 """Key of the task's data that holds the request's opaque key."""
 

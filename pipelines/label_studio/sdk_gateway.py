@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pipelines.label_studio import foreign, wire
+from pipelines.label_studio.click_controls import with_clicks
 from pipelines.label_studio.errors import (
     AnswerLostError,
     ProjectChangedError,
@@ -24,6 +25,7 @@ from pipelines.label_studio.errors import (
 )
 from pipelines.label_studio.gateway import (
     TO_READ_BUCKETS,
+    Backend,
     FoundTask,
     NewTask,
     ServedBucket,
@@ -150,6 +152,27 @@ class LabelStudioGateway:
                 where = f"s3://{source.bucket}/{source.prefix}"
                 raise ReviewError(f"{error}; it cannot read {where}: {TO_READ_BUCKETS}") from error
             raise
+
+    def connect_backend(self, project_id: int, backend: Backend) -> None:
+        """See `Gateway.connect_backend`."""
+        access = {"basic_auth_user": backend.user, "basic_auth_pass": backend.password}
+        said = {"url": backend.url, "is_interactive": True, "auth_method": "BASIC_AUTH", **access}
+        with self._errors():
+            known = self._client.ml.list(project=project_id)
+            ours = [int(each.id) for each in known if each.title == backend.user]
+            # The latest is the one that answers; a change would ask the old address first.
+            for number in ours:
+                self._client.ml.delete(number, request_options=_ONCE)
+            self._client.ml.create(
+                project=project_id, title=backend.user, request_options=_ONCE, **said
+            )
+            # The server would tell it of every answer, while the reviewer waits.
+            for hook in self._client.webhooks.list(project=str(project_id)):
+                if hook.url == f"{backend.url}/webhook":
+                    self._client.webhooks.delete(hook.id, request_options=_ONCE)
+            config = str(self._client.projects.get(project_id).label_config)
+            if (shown := with_clicks(config)) != config:
+                self._client.projects.update(project_id, label_config=shown, request_options=_ONCE)
 
     def serves(self, project_id: int, image_url: str) -> bool:
         """See `Gateway.serves`."""

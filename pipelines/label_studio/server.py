@@ -37,6 +37,16 @@ VERSION = "1.23.2"
 LOGIN_FILE = "login.json"
 _TITLE = "Label Studio"
 
+# Networks that the server asks nothing of, whatever it is told: those that it leaves out by itself,
+# but this machine, where what mends masks by clicks listens (`ml_server`).
+_NEVER_ASKED = (
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+    "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
+    "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "::/128", "::ffff:0:0/96", "::ffff:0:0:0/96",
+    "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "2001:20::/28", "2001:db8::/32",
+    "2002::/16", "fc00::/7", "fe80::/10", "ff00::/8",
+)  # fmt: skip
+
 # The very first start installs some 200 MB and migrates a new database.
 _START_SECONDS = 900.0
 
@@ -133,6 +143,8 @@ def _program(port: int, url: str, login: Login, data_dir: Path, store: Path | No
             "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
             "COLLECT_ANALYTICS": "false",
             "LATEST_VERSION_CHECK": "false",
+            "LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS": "false",
+            "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": ",".join(_NEVER_ASKED),
             "SENTRY_DSN": "",
             "FRONTEND_SENTRY_DSN": "",
             **files,

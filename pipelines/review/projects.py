@@ -126,11 +126,16 @@ def check_project(gateway: Gateway, project: ServerProject) -> None:
         )
 
 
+def is_marked(project: Project, on_server: ServerProject) -> bool:
+    """Whether a project's description says that it is ours."""
+    return _mark(project) in on_server.description
+
+
 def _is_ours(
     workspace: Workspace, gateway: Gateway, project: Project, on_server: ServerProject
 ) -> bool:
     """By our mark; where it was deleted, or never set, by our tasks, and then it is set again."""
-    if _mark(project) in on_server.description:
+    if is_marked(project, on_server):
         return True
     with reader(workspace.engine).begin() as connection:
         keys = ledger.latest_keys(connection, project, _KEYS_TO_LOOK_UP)

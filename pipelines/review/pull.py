@@ -19,6 +19,7 @@ from db import Purpose, RequestState, ReviewProject, reader
 from pipelines.label_studio import connecting
 from pipelines.label_studio.errors import AnswerLostError, NotAllowedError, UnreachableError
 from pipelines.label_studio.gateway import Annotation, Gateway, UpdatedTask
+from pipelines.label_studio.marks import marks_json
 from pipelines.masks.agreement import difference
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.review import ledger, records
@@ -237,6 +238,7 @@ def _review(
         annotation_id=annotation.id,
         drawn=drawn,
         fixed_iou=fixed_iou,
+        marks=[] if answer.drawn is None else marks_json(annotation.marks),
     )
 
 

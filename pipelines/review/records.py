@@ -4,8 +4,9 @@ Functions that take a connection work in the caller's transaction.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -31,6 +32,7 @@ class NewReview:
     Attributes:
         drawn: the mask of a fix, whose blobs are in the store; None for one that is not kept.
         fixed_iou: of a fix with what was shown.
+        marks: of a fix: the clicks and boxes that made it, as JSON.
     """
 
     decision: Decision
@@ -42,6 +44,7 @@ class NewReview:
     annotation_id: int
     drawn: NewMask | None
     fixed_iou: float | None
+    marks: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,7 @@ def _add(connection: Connection, question: Question, new: NewReview) -> bool:
         "annotation_id": new.annotation_id,
         "annotation_updated_at": new.decided_at,
         "fixed_iou": new.fixed_iou,
+        "marks": new.marks or None,
     }
     added = insert_new(connection, Review, [row])
     if not added:

@@ -32,6 +32,7 @@ class ReviewerCounts:
         shared: decisions of others on masks this person decided about too.
         agreed: how many of those are the same.
         error_rates: on questions whose answer is known; None: no such question was answered.
+        marks_a_fix: clicks and boxes, mean over their fixes that were made by any; None: none was.
     """
 
     decisions: dict[str, int]
@@ -39,6 +40,7 @@ class ReviewerCounts:
     shared: int
     agreed: int
     error_rates: ReviewerErrors | None
+    marks_a_fix: float | None = None
 
 
 @dataclass(frozen=True)
@@ -128,19 +130,22 @@ def _reviewers(connection: Connection, bad_below: float) -> dict[str, ReviewerCo
     """What each person did; their answers to honeypots are errors or none, but no decisions."""
     errors = reviewer_errors(connection, bad_below)
     query = (
-        sa.select(Review.reviewer, Review.mask_id, Review.decision, Review.seconds)
+        sa.select(Review.reviewer, Review.mask_id, Review.decision, Review.seconds, Review.marks)
         .outerjoin(ReviewRequest, ReviewRequest.id == Review.request_id)
         .where(Review.withdrawn_at.is_(None), by_people())
         .order_by(Review.id)
     )
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
     seconds: dict[str, list[float]] = defaultdict(list)
+    marks: dict[str, list[int]] = defaultdict(list)
     votes: dict[int, dict[str, Decision]] = defaultdict(dict)
     for row in connection.execute(query):
         kinds[row.reviewer][str(row.decision)] += 1
         votes[row.mask_id][row.reviewer] = row.decision
         if row.seconds is not None:
             seconds[row.reviewer].append(row.seconds)
+        if row.marks:
+            marks[row.reviewer].append(len(row.marks))
     shared: Counter[str] = Counter()
     agreed: Counter[str] = Counter()
     for of_mask in votes.values():
@@ -155,6 +160,7 @@ def _reviewers(connection: Connection, bad_below: float) -> dict[str, ReviewerCo
             shared[name],
             agreed[name],
             errors.get(name),
+            round(statistics.mean(marks[name]), 1) if marks[name] else None,
         )
         for name in sorted({*kinds, *errors})
     }

@@ -19,7 +19,7 @@ from sinet.clicks.weights import BUNDLED, load_click_network, pixels_of
 from sinet.predict import PersonModel
 from sinet.resample import shrink
 
-SIDE: Final = 256
+SIDE: Final = 224
 """Of the square that a picture is brought to, in pixels."""
 
 THIN: Final = 0.004

@@ -33,6 +33,7 @@ ELSEWHERE = {
     "publish s3:": "tests/pipelines/lineage/test_bucket_publishing.py",
     "publish": "tests/pipelines/lineage/test_publishing_in_trouble.py",
     "review server": "tests/pipelines/review/test_real_server.py",
+    "review clicks": "tests/pipelines/review/test_clicks_browser.py",
     "gallery": "tests/dataengine/test_gallery.py",
     "train --data ./cityscapes": "tests/dataengine/test_classes.py",
     "evaluate runs/scenes/last.safetensors --data ./cityscapes": "tests/dataengine/test_classes.py",

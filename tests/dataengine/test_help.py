@@ -82,6 +82,7 @@ DOCUMENTED = {
     ],
     "gallery pull": ["--by", "--data-dir", "--json", "each tag", "changes nothing"],
     "review server": ["--port", "--data-dir", "Ctrl-C", "only on this machine"],
+    "review clicks": ["--port", "--address", "--url", "ML backend", "LABEL_STUDIO_URL"],
     "review push": [
         "--limit", "--order", "<uncertain|random|id|disagreement|doubtful>", "--verdict",
         "--project", "--batch", "--json", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY",

@@ -2,7 +2,7 @@
 
 import typer
 
-from dataengine.commands.review import pull, push, server, status
+from dataengine.commands.review import clicks, pull, push, server, status
 
 app = typer.Typer(
     help="Let people judge and correct masks in Label Studio.",
@@ -12,4 +12,5 @@ app = typer.Typer(
 app.command("server", epilog=server.EPILOG)(server.server)
 app.command("push", epilog=push.EPILOG)(push.push)
 app.command("pull", epilog=pull.EPILOG)(pull.pull)
+app.command("clicks", epilog=clicks.EPILOG)(clicks.clicks)
 app.command("status", epilog=status.EPILOG)(status.status)

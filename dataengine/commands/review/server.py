@@ -34,11 +34,11 @@ def server(
 
     The first start installs it (some 200 MB, by uv, in an environment of its own) and takes a
     minute or two. It answers only on this machine, sends nothing home, and serves nothing but
-    this workspace's portraits. For a team, run one server for all: docs/review.md.
+    this workspace's portraits. What mends masks by clicks runs beside it. For a team, run one
+    server for all: docs/review.md.
     """
     from dataengine.console.review.server import run_server
     from dataengine.context import opened, root_of
 
     with opened(context, read_only=True) as workspace:
-        store = workspace.store
-    run_server(root_of(context), store, port, data_dir)
+        run_server(root_of(context), workspace, port, data_dir)

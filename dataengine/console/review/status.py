@@ -51,14 +51,15 @@ def _print_tables(found: ReviewCounts) -> None:
 def _reviewer_table(found: ReviewCounts) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("reviewer")
-    for heading in ("decisions", "accept", "reject", "fix", "median", "agreement"):
+    for heading in ("decisions", "accept", "reject", "fix", "clicks", "median", "agreement"):
         table.add_column(heading, justify="right")
     for name, counts in found.reviewers.items():
         median = f"{counts.median_seconds:.1f} s" if counts.median_seconds is not None else "–"
         agreement = f"{counts.agreed} of {counts.shared}" if counts.shared else "–"
         kinds = [f"{counts.decisions.get(kind, 0):,}" for kind in ("accept", "reject", "fix")]
         total = sum(counts.decisions.values())
-        table.add_row(cell(name), f"{total:,}", *kinds, median, agreement)
+        clicks = f"{counts.marks_a_fix:.1f}" if counts.marks_a_fix is not None else "–"
+        table.add_row(cell(name), f"{total:,}", *kinds, clicks, median, agreement)
     return table
 
 

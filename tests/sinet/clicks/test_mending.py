@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from sinet.clicks.click import Box, Click, Mark
-from sinet.clicks.mending import Canvas, Mask, Mender, merged, obedient
+from sinet.clicks.mending import SIDE, Canvas, Mask, Mender, merged, obedient
 from sinet.clicks.network import ClickNetwork
 from sinet.clicks.weights import load_click_network, save_click_network
 from sinet.errors import CheckpointError
@@ -106,7 +106,7 @@ def test_nothing_is_added_outside_of_a_box(untrained: Path) -> None:
 
 
 def test_a_mask_of_another_size_is_refused(untrained: Path) -> None:
-    canvas = Canvas((4, 5), np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), np.float32))
+    canvas = Canvas((4, 5), np.zeros((SIDE, SIDE, 3), np.uint8), np.zeros((SIDE, SIDE), np.float32))
     with pytest.raises(ValueError, match="mask of"):
         Mender(untrained).mend(canvas, np.zeros((5, 4), np.bool_), ())
 
