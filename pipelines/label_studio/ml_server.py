@@ -5,6 +5,7 @@ knows is five paths. They are here: `health`, `setup`, `predict`, `webhook` and 
 """
 
 import hmac
+import sys
 import threading
 from base64 import b64decode
 from binascii import Error as Base64Error
@@ -56,12 +57,11 @@ def ml_server(
 
     Bound.hosts, Bound.expected, Bound.answer = hosts, expected, staticmethod(answer)
     try:
-        server = ThreadingHTTPServer((address, port), Bound)
+        server = _Server((address, port), Bound)
     except OSError as error:
         raise ServerStartError(
             f"{address}:{port} cannot be listened on ({error.strerror}): give another --port"
         ) from error
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
     try:
@@ -70,6 +70,17 @@ def ml_server(
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    """Does not mind whoever hangs up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what went wrong, unless the connection did."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _RefusedError(Exception):
