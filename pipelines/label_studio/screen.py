@@ -50,14 +50,16 @@ those who touch or embrace.</p>
 what merely stands in front.</p>
 <p>• <b>Gaps</b> through which the background shows, between arm and body for instance, are
 background once they are wider than a finger.</p>
-<p>• To <b>erase</b>, click the mask first (or <i>portrait</i> under Regions), then take the
-eraser (<kbd>e</kbd>). To add, paint.</p>
+<p>• To add, <b>paint</b> (<kbd>b</kbd>). To <b>erase</b>, take the eraser (<kbd>e</kbd>); if
+nothing is selected, the screen says so: <kbd>Alt</kbd>+<kbd>.</kbd> selects the mask.</p>
+<p>• On a server that <code>dataengine review server</code> started, <kbd>a</kbd> accepts and
+sends, a digit rejects for that reason, a stroke means a fix, and <kbd>Enter</kbd> sends.</p>
 <p>• <b>Edges</b> may be a few pixels off. Accept them unless a whole part is wrong.</p>
 """
 
 
 def labeling_config() -> str:
-    """Label Studio's XML: decisions in one row above the image, everything on one screen."""
+    """Label Studio's XML: the photo as large as can be, all that is to be said of it beside it."""
     answers = "".join(
         f'<Choice value="{text}" alias="{decision}" hotkey="{key}"/>'
         for decision, (text, key) in _ANSWERS.items()
@@ -68,23 +70,26 @@ def labeling_config() -> str:
     )
     return f"""<View>
   <Style>{_STYLE}</Style>
-  <View className="de-bar">
-    <Choices name="{DECISION}" toName="{IMAGE}" choice="single-radio" showInline="true"
-      required="true" requiredMessage="Accept, reject or fix?">{answers}</Choices>
-    <BrushLabels name="{MASK}" toName="{IMAGE}" showInline="true">
-      <Label value="{PORTRAIT}" background="#00e5ff" hotkey="b" selected="true"/>
-    </BrushLabels>
-    <TextArea name="{COMMENT}" toName="{IMAGE}" rows="1" maxSubmissions="1" editable="true"
-      placeholder="Comment, Enter to keep" showSubmitButton="false"/>
-  </View>
-  <View className="de-reasons">
-    <View visibleWhen="choice-selected" whenTagName="{DECISION}" whenChoiceValue="Reject">
-      <Choices name="{REASON}" toName="{IMAGE}" choice="multiple" showInline="true"
-        required="true" requiredMessage="Why is it rejected?">{reasons}</Choices>
+  <View className="de-screen">
+    <View className="de-photo">
+      <Image name="{IMAGE}" value="${IMAGE}" zoom="true" zoomControl="true"
+        crossOrigin="anonymous" defaultZoom="fit" maxHeight="calc(100vh - var(--de-around))"/>
+    </View>
+    <View className="de-panel">
+      <Choices name="{DECISION}" toName="{IMAGE}" choice="single-radio"
+        required="true" requiredMessage="Accept, reject or fix?">{answers}</Choices>
+      <View className="de-reasons" visibleWhen="choice-selected" whenTagName="{DECISION}"
+        whenChoiceValue="Reject">
+        <Choices name="{REASON}" toName="{IMAGE}" choice="multiple"
+          required="true" requiredMessage="Why is it rejected?">{reasons}</Choices>
+      </View>
+      <BrushLabels name="{MASK}" toName="{IMAGE}">
+        <Label value="{PORTRAIT}" background="#00e5ff" hotkey="b" selected="true"/>
+      </BrushLabels>
+      <TextArea name="{COMMENT}" toName="{IMAGE}" rows="1" maxSubmissions="1" editable="true"
+        placeholder="Comment" showSubmitButton="false"/>
     </View>
   </View>
-  <Image name="{IMAGE}" value="${IMAGE}" zoom="true" zoomControl="true" crossOrigin="anonymous"
-    defaultZoom="fit" maxHeight="calc(100vh - 222px)"/>
 </View>"""
 
 
@@ -104,13 +109,27 @@ color-interpolation-filters='sRGB'>
 </filter></svg>""".replace("\n", " "),
     safe="/:=' ",
 )
+# What is above and below the photo: the page's head and foot, and where a task is opened by itself
+# a row of its answers.
 _STYLE = f"""
-  .de-bar {{ display: flex; gap: 24px; align-items: center; height: 40px; }}
-  .de-bar > * {{ margin: 0 !important; }}
-  .de-bar .lsf-labels {{ padding: 0; }}
-  .de-reasons {{ height: 34px; }}
-  .de-reasons .lsf-choices {{ margin: 0 !important; gap: 0; }}
-  .de-reasons .lsf-choice {{ margin: 0 10px 0 0 !important; padding: 0; font-size: 13px; }}
+  .lsf-editor {{ --de-around: 112px; }}
+  .lsf-editor:has(.lsf-topbar) {{ --de-around: 154px; }}
+  .de-screen {{ display: flex; gap: 16px; align-items: flex-start; }}
+  .de-photo {{ flex: 1; min-width: 0; }}
+  .de-panel {{ width: 190px; flex: none; display: flex; flex-direction: column; gap: 18px; }}
+  .de-panel .lsf-choices, .de-panel .lsf-labels {{ margin: 0 !important; padding: 0; gap: 0; }}
+  .de-panel .lsf-choice {{ margin: 0 !important; padding: 0; line-height: 28px; }}
+  .de-panel .lsf-choice * {{ margin-bottom: 0 !important; }}
+  .lsf-editor .lsf-sidepanels__wrapper {{ display: none; }}
+  .lsf-editor .lsf-sidepanels {{ padding: 0 !important; }}
+  .lsf-editor .lsf-sidepanels__content {{ max-width: none !important; width: 100% !important; }}
+  .de-photo {{ position: relative; }}
+  .de-photo:has(.lsf-tool_active.lsf-tool_disabled)::before {{
+    content: "Nothing is selected, so the eraser does nothing: Alt+. selects the mask";
+    position: absolute; z-index: 10; top: 12px; left: 12px; padding: 8px 14px; border-radius: 6px;
+    background: #b3261e; color: #fff; font-weight: 600;
+  }}
+  .de-photo .lsf-toolbar {{ margin-top: 60px; }}
   .konvajs-content canvas[style*="opacity: 0.6"] {{
     opacity: 1 !important;
     filter: url("data:image/svg+xml,{_OUTLINE}#f");

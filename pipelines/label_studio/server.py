@@ -34,6 +34,9 @@ from sinet.json_text import to_json
 VERSION = "1.23.2"
 """Of Label Studio: the one that the tests talk to."""
 
+ADDON = Path(__file__).parent / "addon"
+"""Settings of Label Studio that add our script to its pages."""
+
 LOGIN_FILE = "login.json"
 _TITLE = "Label Studio"
 
@@ -147,6 +150,8 @@ def _program(port: int, url: str, login: Login, data_dir: Path, store: Path | No
             "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": ",".join(_NEVER_ASKED),
             "SENTRY_DSN": "",
             "FRONTEND_SENTRY_DSN": "",
+            "DJANGO_SETTINGS_MODULE": "dataengine_addon",
+            "PYTHONPATH": str(ADDON),
             **files,
         },
         hidden=("LABEL_STUDIO_", "DJANGO_"),

@@ -61,7 +61,10 @@ def read_answer(annotation: Annotation, shown: NDArray[np.bool_]) -> Answer:
     if not drawn.any():
         raise UnusableAnswerError("it says the mask was fixed, but there is none")
     if np.array_equal(drawn, shown):
-        raise UnusableAnswerError("it says the mask was fixed, but it is the one that was shown")
+        raise UnusableAnswerError(
+            "it says the mask was fixed (an eraser needs it selected: Alt+.), but it is the one "
+            "that was shown"
+        )
     return Answer(decision, [], drawn)
 
 
