@@ -41,6 +41,7 @@ class OrderChoice(StrEnum):
     ID = "id"
     DISAGREEMENT = "disagreement"
     DOUBTFUL = "doubtful"
+    INFORMATIVE = "informative"
 
 
 class Device(StrEnum):

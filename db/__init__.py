@@ -48,6 +48,7 @@ from db.quality_models import (
     CertificateAttempt,
     MaskDoubt,
     MaskSignals,
+    PortraitFeatures,
     PortraitTraits,
     ScoreModelRow,
 )
@@ -108,6 +109,7 @@ __all__ = [
     "OwnerRow",
     "Pending",
     "Portrait",
+    "PortraitFeatures",
     "PortraitTraits",
     "Purpose",
     "PutNoteRow",

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, Integer, String, Text
+from sqlalchemy import ForeignKey, Integer, LargeBinary, String, Text
 
 from db.models import NEVER_REUSE_IDS, Base, Id, Seed, json_column, strings
 from db.tables import Column, column
@@ -35,6 +35,20 @@ class PortraitTraits(Base):
     """Of the traits' definition: other versions are computed anew."""
     values: Column[dict[str, float]]
     """By name."""
+
+
+class PortraitFeatures(Base):
+    """What a network sees in a portrait, kept since a look takes 20 ms."""
+
+    __tablename__ = "portrait_features"
+
+    portrait_id: Column[int] = column(
+        ForeignKey("portrait.id", ondelete="CASCADE"), primary_key=True
+    )
+    network: Column[str] = column(Text)
+    """As it is recorded with masks; those of another one are computed anew, in their place."""
+    vector: Column[bytes] = column(LargeBinary)
+    """float32, little-endian."""
 
 
 class ScoreModelRow(Base):

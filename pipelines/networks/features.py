@@ -67,14 +67,15 @@ def features(
             mean = last.seen[0].float().mean(dim=(1, 2)).numpy()
         return np.asarray(np.nan_to_num(mean), np.float32)
 
-    handle = _widest(model.network).register_forward_pre_hook(note)
+    handle = widest(model.network).register_forward_pre_hook(note)
     try:
         yield from in_order(described, pictures)
     finally:
         handle.remove()
 
 
-def _widest(network: "nn.Module") -> "nn.Module":
+def widest(network: "nn.Module") -> "nn.Module":
+    """The convolution with the most input channels, the last of those: what comes in describes."""
     from torch import nn
 
     found = [each for each in network.modules() if isinstance(each, nn.Conv2d)]

@@ -38,6 +38,7 @@ class Proposal:
         replicate: how often this revision was asked about before.
         disagreement: of a second network with the mask, in [0, 1]; None: nobody was asked.
         in_test: its photo falls to the split `test`.
+        group: number of its photo's group of near-duplicates.
     """
 
     mask_id: int
@@ -47,6 +48,7 @@ class Proposal:
     replicate: int
     disagreement: float | None = None
     in_test: bool = False
+    group: int = 0
 
 
 def proposals(connection: Connection, verdicts: Collection[Verdict]) -> list[Proposal]:
@@ -103,6 +105,7 @@ def proposals(connection: Connection, verdicts: Collection[Verdict]) -> list[Pro
                     replicate,
                     scores.get(DISAGREEMENT),
                     in_test,
+                    row.image_id if place is None else place.group_id,
                 )
             )
     return found

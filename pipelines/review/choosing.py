@@ -2,21 +2,25 @@
 
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from db import (
     Mask,
     MaskSource,
+    ReviewRequest,
 )
 from pipelines.doubt.scoring import doubts
 from pipelines.masks.agreement import difference
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.portraits.proposals import Proposal
+from pipelines.review.diversity import most_informative
 from pipelines.workspace.store import Store
 
 _PROPOSED = (MaskSource.TEACHER, MaskSource.STUDENT)
@@ -30,6 +34,7 @@ class Order(StrEnum):
     ID = "id"  # oldest portrait first
     DISAGREEMENT = "disagreement"  # where two networks' masks differ most
     DOUBTFUL = "doubtful"  # where the combined score finds a bad mask most probable
+    INFORMATIVE = "informative"  # doubtful, and unlike what was asked about before
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +84,23 @@ def draw(
 
 
 def ranking(
-    order: Order, connection: Connection, store: Store, found: Sequence[Proposal]
+    order: Order,
+    connection: Connection,
+    store: Store,
+    found: Sequence[Proposal],
+    number: int = 0,
+    features: Mapping[int, NDArray[np.float32]] | None = None,
 ) -> Callable[[Proposal], float] | None:
     """The rank of each proposal in an order, for `draw`.
+
+    Args:
+        order: which come first.
+        connection: in a transaction.
+        store: with the masks.
+        found: what there is.
+        number: how many will be asked about; for `INFORMATIVE`, which ranks no more than that.
+        features: by portrait, of those that are proposed and of those that were asked about;
+            without them what is `INFORMATIVE` is what is doubtful.
 
     Raises:
         WorkspaceError: a mask cannot be read.
@@ -97,6 +116,10 @@ def ranking(
             doubt = doubts(connection)
             # A mask that cannot be scored is as doubtful as can be.
             return lambda each: -doubt.get(each.mask_id, 1.0)
+        case Order.INFORMATIVE:
+            doubt = doubts(connection)
+            places = _informative(doubt, found, number, features or {})
+            return lambda each: places.get(each.mask_id, number - doubt.get(each.mask_id, 1.0) + 1)
         case Order.DISAGREEMENT:
             # A second opinion was asked for when the mask was made; else the two latest masks.
             unknown = [each for each in found if each.disagreement is None]
@@ -108,6 +131,33 @@ def ranking(
                     else each.disagreement
                 )
             )
+
+
+def _informative(
+    doubt: Mapping[int, float],
+    found: Sequence[Proposal],
+    number: int,
+    features: Mapping[int, NDArray[np.float32]],
+) -> dict[int, int]:
+    """Places of the most informative masks, the first 0, by mask; none of the test split."""
+    ranked = [each for each in found if not each.in_test and each.portrait_id in features]
+    if not ranked:
+        return {}
+    proposed = {each.portrait_id for each in found}
+    asked = [vector for portrait, vector in features.items() if portrait not in proposed]
+    chosen = most_informative(
+        np.array([doubt.get(each.mask_id, 1.0) for each in ranked]),
+        np.stack([features[each.portrait_id] for each in ranked]),
+        np.array([each.group for each in ranked]),
+        np.stack(asked) if asked else np.zeros((0, len(features[ranked[0].portrait_id]))),
+        min(number, len(ranked)),
+    )
+    return {ranked[place].mask_id: turn for turn, place in enumerate(chosen)}
+
+
+def asked_about(connection: Connection) -> list[int]:
+    """Portraits of which some mask was ever asked about: what a student will know, or knows."""
+    return list(connection.scalars(sa.select(ReviewRequest.portrait_id).distinct()))
 
 
 def _disagreements(

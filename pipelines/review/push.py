@@ -10,11 +10,16 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from db import Purpose, Verdict, chunks, reader
 from pipelines.certify.attempts import being_audited, unasked_audits
 from pipelines.doubt.scoring import score_masks
+from pipelines.doubt.stored_features import stored_features
 from pipelines.label_studio import connecting
 from pipelines.label_studio.gateway import Gateway
+from pipelines.networks.features import student_or_bundled
 from pipelines.origins.rows import apply_policy
 from pipelines.portraits.proposals import proposals
 from pipelines.portraits.splits import assign_splits
@@ -22,7 +27,7 @@ from pipelines.review import ledger
 from pipelines.review.asking import NewQuestion, add, shuffled
 from pipelines.review.called_for import called_for, settle_calls
 from pipelines.review.checks import choose_checks
-from pipelines.review.choosing import Order, draw, ranking
+from pipelines.review.choosing import Order, asked_about, draw, ranking
 from pipelines.review.ledger import Project
 from pipelines.review.projects import open_project, recognise
 from pipelines.review.removals import delete_forgotten
@@ -115,7 +120,7 @@ def push_questions(
             interrupted = ledger.open_ids(connection, project)
         lost = _reopen_lost(workspace, gateway, project)
         waiting = [*lost, *interrupted]
-        new = [] if interrupted else _ask(workspace, project, request)
+        new = [] if interrupted else _ask(workspace, project, request, progress)
         sender = Sender(workspace, gateway, project)
         progress.begin("pushing", len(waiting) + len(new), "tasks")
         for ids, is_new in ((waiting, False), (new, True)):
@@ -138,12 +143,17 @@ def push_questions(
     )
 
 
-def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[int]:
+def _ask(
+    workspace: Workspace, project: Project, request: PushRequest, progress: Progress
+) -> list[int]:
     """Write new requests down; their ids, in the order in which they will be sent."""
     apply_policy(workspace)
     assign_splits(workspace)
-    if request.order is Order.DOUBTFUL:
+    if request.order in (Order.DOUBTFUL, Order.INFORMATIVE):
         score_masks(workspace)
+    features = (
+        _features(workspace, request, progress) if request.order is Order.INFORMATIVE else None
+    )
     with workspace.engine.begin() as connection:
         settle_calls(connection)
     with reader(workspace.engine).begin() as connection:
@@ -153,10 +163,10 @@ def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[i
         called = called[: request.limit]
         spoken_for = audited | {each.mask_id for each in called}
         found = [each for each in found if each.mask_id not in spoken_for]
-        rank = ranking(request.order, connection, workspace.store, found)
         audits = [NewQuestion(*ids, Purpose.AUDIT) for ids in unasked_audits(connection)]
         room = len(found) if request.limit is None else request.limit - len(called)
         limit = min(room, len(found))
+        rank = ranking(request.order, connection, workspace.store, found, limit, features)
         others = limit + len(called) + len(audits)
         checks = choose_checks(workspace, connection, others, request.limit)
     seen = {each.portrait_id for each in called}
@@ -181,6 +191,16 @@ def _ask(workspace: Workspace, project: Project, request: PushRequest) -> list[i
         add(connection, project.id, [*called, *shuffled(picks, audits, checks)])
         settle_calls(connection)
         return [each for each in ledger.open_ids(connection, project) if each not in before]
+
+
+def _features(
+    workspace: Workspace, request: PushRequest, progress: Progress
+) -> dict[int, NDArray[np.float32]]:
+    """What the student sees in portraits that may be asked about, and in those that were."""
+    with reader(workspace.engine).begin() as connection:
+        found = [each.portrait_id for each in proposals(connection, request.verdicts)]
+        asked = asked_about(connection)
+    return stored_features(workspace, student_or_bundled(workspace), [*found, *asked], progress)
 
 
 def _withdraw(workspace: Workspace, gateway: Gateway, project: Project, batch: int) -> int:

@@ -12,6 +12,7 @@ EPILOG = """
     dataengine review push --limit 500
     dataengine review push --verdict review --order disagreement
     dataengine review push --limit 200 --order doubtful
+    dataengine review push --limit 200 --order informative
     dataengine review push --project "portraits of May" --verdict candidate
 """
 
@@ -31,8 +32,9 @@ def push(
         OrderChoice,
         typer.Option(
             help="Which come first: where the network was least sure, any, the oldest, where two "
-            "networks differ most, or what the combined score doubts most. A share is always "
-            "drawn at random (`random_share`)."
+            "networks differ most, what the combined score doubts most, or what it doubts and is "
+            "unlike what was asked about before. A share is always drawn at random "
+            "(`random_share`)."
         ),
     ] = OrderChoice.UNCERTAIN,
     verdict: Annotated[

@@ -4,7 +4,7 @@ Everything goes into a folder of files that the program reads by itself (`studio
 through the store, wherever that is.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +17,9 @@ from sqlalchemy.engine import Connection
 
 from db import Mask, chunks, reader
 from pipelines.doubt.slices import Slice, cut
+from pipelines.doubt.stored_features import stored_features
 from pipelines.doubt.stored_traits import known_traits
-from pipelines.networks.features import features, student_or_bundled
+from pipelines.networks.features import student_or_bundled
 from pipelines.pages.rows import (
     PortraitRow,
     lapsed_attempts,
@@ -27,13 +28,12 @@ from pipelines.pages.rows import (
     portrait_rows,
 )
 from pipelines.pages.sample import choose
-from pipelines.pictures.decode import decode_jpeg_crop
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.pictures.traits import interval, trait_title
 from pipelines.portraits.standing import MinSource, standings
 from pipelines.review.tag_journal import JOURNAL_FILE, keep_in_journal
-from pipelines.workspace.errors import ItemError, PipelineError, WorkspaceError
-from pipelines.workspace.progress import SILENT, Progress, tracked
+from pipelines.workspace.errors import PipelineError, WorkspaceError
+from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.store import Store, storage_message
 from pipelines.workspace.workspace import Workspace
 from sinet.escaping import printable
@@ -104,10 +104,9 @@ def write_dataset(
                 f"{workspace.paths.root}: no picture can be read; `dataengine verify` says why"
             )
         network = student_or_bundled(workspace)
-        files = [folder / IMAGES_FOLDER / _file_name(row) for row in shown]
-        vectors = features(network, [_reads(file) for file in files])
-        found = tracked(progress, vectors, "describing", "portraits", len(files))
-        np.save(folder / "features.npy", _standardised(np.stack(list(found))))
+        vectors = stored_features(workspace, network, [row.portrait_id for row in shown], progress)
+        found = np.stack([vectors[row.portrait_id] for row in shown])
+        np.save(folder / "features.npy", _standardised(found))
     except OSError as error:
         raise PipelineError(storage_message(folder, error)) from error
     return GalleryDataset(
@@ -185,17 +184,6 @@ def _drawn(store: Store, folder: Path, row: PortraitRow) -> dict[str, Any] | Non
 def _file_name(row: PortraitRow) -> str:
     """By its number: nothing of a stranger's file name becomes a path."""
     return f"{row.portrait_id}.jpg"
-
-
-def _reads(file: Path) -> Callable[[], NDArray[np.uint8]]:
-    def read() -> NDArray[np.uint8]:
-        try:
-            return decode_jpeg_crop(file.read_bytes())
-        except ItemError:
-            # Its bytes are what was stored: the gallery shows what it can of it.
-            return np.zeros((1, 1, 3), np.uint8)
-
-    return read
 
 
 def _standardised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

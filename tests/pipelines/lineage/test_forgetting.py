@@ -18,6 +18,7 @@ from db import (
     MaskSignals,
     MaskSource,
     Portrait,
+    PortraitFeatures,
     ReleaseItem,
     Review,
     ReviewRequest,
@@ -158,9 +159,12 @@ def test_what_was_computed_about_a_photo_goes_with_it(workspace: Workspace, raw:
         mask_id = connection.scalar(sa.select(Mask.id).where(Mask.portrait_id == portrait_id))
         values = {"mask_id": mask_id, "version": 1, "values": {"confidence": 0.9}}
         connection.execute(sa.insert(MaskSignals).values(values))
+        seen = {"portrait_id": portrait_id, "network": "sinet:bundled", "vector": b"1234"}
+        connection.execute(sa.insert(PortraitFeatures).values(seen))
     remove_photos(workspace, [image_id])
     with workspace.engine.begin() as connection:
-        assert connection.scalar(sa.select(sa.func.count()).select_from(MaskSignals)) == 0
+        for table in (MaskSignals, PortraitFeatures):
+            assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
 
 
 def test_the_ways_to_name_a_photo(

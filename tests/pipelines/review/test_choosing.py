@@ -1,15 +1,24 @@
 """Which masks are asked about, in which order, and how much chance decides."""
 
+import math
+from collections import Counter
 from dataclasses import replace
+from typing import cast
 
+import numpy as np
 import pytest
+import sqlalchemy as sa
 
-from db import Decision, MaskSource, Verdict
+from db import Decision, MaskSource, PortraitFeatures, Verdict
+from pipelines.doubt.stored_features import stored_features
 from pipelines.label_studio.fake import FakeGateway
+from pipelines.networks import parse_network
+from pipelines.networks.features import BUNDLED
 from pipelines.portraits.decisions import majority
 from pipelines.portraits.proposals import Proposal, proposals
 from pipelines.review.choosing import Order, draw, ranking
 from pipelines.review.pull import pull_answers
+from pipelines.workspace.store import Store
 from pipelines.workspace.workspace import Workspace
 from tests.pipelines.review.conftest import ALL, Ask, add_revision, masks, requests
 
@@ -134,3 +143,65 @@ def test_the_test_split_has_its_share_and_only_chance_chooses_there() -> None:
 def test_one_mask_of_the_test_split_is_enough_to_be_asked_about() -> None:
     found = [replace(each, in_test=each.mask_id == 999) for each in some(1000)]
     assert any(pick.proposal.in_test for pick in draw(found, 10, 0.0, by_confidence))
+
+
+def informative_ids(found: list[Proposal], share: float, number: int) -> list[int]:
+    """Masks chosen by rank, where all are doubted alike."""
+    features = {each.portrait_id: np.eye(4, dtype=np.float32)[each.mask_id % 4] for each in found}
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as connection, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipelines.review.choosing.doubts", lambda _: {})
+        store = cast("Store", None)
+        rank = ranking(Order.INFORMATIVE, connection, store, found, number, features)
+    picks = draw(found, number, share, rank)
+    assert sum(pick.at_random for pick in picks) == math.ceil(share * number)
+    return [pick.proposal.mask_id for pick in picks if not pick.at_random]
+
+
+def test_informative_masks_are_unlike_each_other_and_no_near_duplicates() -> None:
+    found = [replace(each, group=each.mask_id // 2) for each in some(100)]
+    ids = informative_ids(found, 0.0, 4)
+    assert {each % 4 for each in ids} == {0, 1, 2, 3}
+    assert len({each // 2 for each in ids}) == 4
+
+
+def test_the_random_share_is_as_large_as_in_any_order() -> None:
+    assert len(informative_ids(some(100), 0.25, 20)) == 15
+
+
+def test_the_random_share_does_not_look_at_features() -> None:
+    # Chance alone draws it: over many pushes every mask comes as often as any other.
+    found = some(20)
+    rank = {each.mask_id: float(each.mask_id) for each in found}
+    drawn = Counter(
+        pick.proposal.mask_id
+        for _ in range(2000)
+        for pick in draw(found, 4, 0.5, lambda each: rank[each.mask_id])
+        if pick.at_random
+    )
+    assert max(drawn.values()) < 1.5 * min(drawn.values())
+
+
+def test_a_push_remembers_what_the_student_sees(
+    workspace: Workspace, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ask(order=Order.INFORMATIVE, limit=2).new == 2
+    query = sa.select(PortraitFeatures.__table__).order_by(PortraitFeatures.portrait_id)
+    with workspace.engine.begin() as connection:
+        kept = connection.execute(query).all()
+    assert [row.portrait_id for row in kept] == [each.portrait_id for each in masks(workspace)]
+    bundled = parse_network(BUNDLED)
+    assert {row.network for row in kept} == {bundled.recorded}
+    seen = stored_features(workspace, bundled, [kept[0].portrait_id, 10**6])
+    assert list(seen) == [kept[0].portrait_id]
+
+    def looks(*_: object) -> None:
+        raise AssertionError("looked at again")
+
+    monkeypatch.setattr("pipelines.doubt.stored_features.features", looks)
+    assert ask(order=Order.INFORMATIVE).new == 1
+    # What another network saw is worth nothing.
+    with workspace.engine.begin() as connection:
+        connection.execute(sa.update(PortraitFeatures).values(network="another"))
+    with pytest.raises(AssertionError, match="looked at again"):
+        stored_features(workspace, bundled, [kept[0].portrait_id])
