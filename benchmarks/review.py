@@ -1,11 +1,14 @@
-"""How fast masks become tasks of a real Label Studio, in what memory, and what a restart costs.
+"""How fast masks become tasks of a real Label Studio, and how long its screen takes.
 
     python benchmarks/review.py --shared ../shared [--portraits 2000] [--batch 100]
     python benchmarks/review.py --shared ../shared --portraits 20000 --part memory
+    python -m benchmarks.review --shared ../shared --part screen
 
 Starts a server of its own (`uv tool run`) with an empty database. Portraits have the size of the
 crawl's and hand masks of `data/eg1800`; all share one crop, which the server never reads.
 `--part memory` pushes to a server that forgets everything at once: only the pusher is looked at.
+`--part screen` shows portraits of EG1800 with their own masks in a real browser, and presses keys
+(`benchmarks/screen.py`); for its figures the machine must have nothing else to do.
 """
 
 import argparse
@@ -21,6 +24,7 @@ import numpy as np
 import psutil
 import sqlalchemy as sa
 
+from benchmarks.screen import ACTIONS, print_table
 from db import Image, Mask, MaskSource, Portrait, Verdict
 from pipelines.label_studio.errors import UnreachableError
 from pipelines.label_studio.fake import FakeGateway
@@ -88,36 +92,54 @@ class Memory(Silent):
 
 
 def fill(workspace: Workspace, shared: Path, number: int) -> None:
-    """Portraits with masks, as an ingest would leave them."""
+    """Portraits with masks, as an ingest would leave them; one crop for all."""
     store = workspace.store
     crop = store.put(BlobKind.PORTRAIT, encode_jpeg(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), 95))
-    blobs = []
-    for file in sorted((shared / "data/eg1800/masks").glob("*.png"))[:DIFFERENT_MASKS]:
-        grey = np.ascontiguousarray(decode(file.read_bytes(), max_pixels=10**8).rgb[..., 0])
-        mask = is_person(cv2.resize(grey, SIZE)) * np.uint8(255)
-        png = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes()
-        blobs.append(store.put(BlobKind.MASK, png))
+    files = sorted((shared / "data/eg1800/masks").glob("*.png"))[:DIFFERENT_MASKS]
+    masks = [put_mask(workspace, file) for file in files]
+    write(workspace, [(crop, masks[each % len(masks)]) for each in range(number)])
+
+
+def fill_with_photos(workspace: Workspace, shared: Path, number: int) -> None:
+    """Portraits of EG1800, each with its own crop and hand mask."""
+    rows = []
+    for file in sorted((shared / "data/eg1800/masks").glob("*.png"))[:number]:
+        (photo,) = (shared / "data/eg1800/images").glob(f"{file.stem}.*")
+        rgb = cv2.resize(decode(photo.read_bytes(), max_pixels=10**8).rgb, SIZE)
+        crop = workspace.store.put(BlobKind.PORTRAIT, encode_jpeg(np.asarray(rgb), 95))
+        rows.append((crop, put_mask(workspace, file)))
+    write(workspace, rows)
+
+
+def put_mask(workspace: Workspace, file: Path) -> str:
+    """A hand mask in the size of the crops; its key."""
+    grey = np.ascontiguousarray(decode(file.read_bytes(), max_pixels=10**8).rgb[..., 0])
+    mask = is_person(cv2.resize(grey, SIZE)) * np.uint8(255)
+    png = cv2.imencode(".png", mask, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes()
+    return workspace.store.put(BlobKind.MASK, png)
+
+
+def write(workspace: Workspace, blobs: Sequence[tuple[str, str]]) -> None:
+    """Rows of portraits, by the keys of their crops and masks."""
     portrait = {"image_id": 1, "face_box": [0, 0, 1, 1], "landmarks": [], "face_confidence": 1.0}
-    portrait |= {"crop_box": [0, 0, *SIZE], "width": SIZE[0], "height": SIZE[1], "blob": crop}
+    portrait |= {"crop_box": [0, 0, *SIZE], "width": SIZE[0], "height": SIZE[1]}
     mask_row = {"revision": 1, "source": MaskSource.TEACHER, "producer": "x", "reasons": []}
+    mask_row |= {"verdict": Verdict.REVIEW, "scores": {}}
     with workspace.engine.begin() as connection:
         connection.execute(sa.insert(Image).values(sha256="0", size_bytes=1, reasons=[]))
         connection.execute(
             sa.insert(Portrait),
-            [{**portrait, "ordinal": each, "detector": "x"} for each in range(number)],
+            [
+                {**portrait, "ordinal": each, "detector": "x", "blob": crop}
+                for each, (crop, _) in enumerate(blobs)
+            ],
         )
         ids = connection.scalars(sa.select(Portrait.id).order_by(Portrait.id)).all()
         connection.execute(
             sa.insert(Mask),
             [
-                {
-                    **mask_row,
-                    "portrait_id": each,
-                    "blob": blobs[each % len(blobs)],
-                    "verdict": Verdict.REVIEW,
-                    "scores": {},
-                }
-                for each in ids
+                {**mask_row, "portrait_id": each, "blob": mask}
+                for each, (_, mask) in zip(ids, blobs, strict=True)
             ],
         )
 
@@ -128,13 +150,17 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--portraits", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=100)
-    parser.add_argument("--part", choices=["server", "memory"], default="server")
+    parser.add_argument("--part", choices=["server", "memory", "screen"], default="server")
+    parser.add_argument("--rounds", type=int, default=12, help="of all actions on the screen")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "workspace"
         make_workspace(root, settings_template())
         workspace = Workspace(root, Settings.model_validate({"review": {"settle_seconds": 5}}))
-        fill(workspace, options.shared, options.portraits)
+        if options.part == "screen":
+            fill_with_photos(workspace, options.shared, options.rounds * ACTIONS + 4)
+        else:
+            fill(workspace, options.shared, options.portraits)
         if options.part == "memory":
             memory = Memory()
             request = asked(None, options.batch)
@@ -143,7 +169,11 @@ def main() -> None:
         else:
             with local_server(Path(temporary) / "label-studio", workspace.paths.store) as server:
                 gateway = Watched(LabelStudioGateway(server.url, server.login.token, 120))
-                measure(workspace, gateway, options.portraits, options.batch)
+                if options.part == "screen":
+                    pushed = push_questions(workspace, asked(None, 100), gateway=gateway)
+                    print_table(server, pushed.project.server_id, options.rounds)
+                else:
+                    measure(workspace, gateway, options.portraits, options.batch)
         workspace.close()
 
 

@@ -40,7 +40,7 @@ def most_informative(
     placed, known = _principal(np.asarray(features, np.float32), np.asarray(decided, np.float32))
     squares = np.einsum("nc,nc->n", placed, placed)
     doubt = np.asarray(doubt, np.float64)
-    nearest = np.full(len(placed), np.inf)
+    nearest: Floats = np.full(len(placed), np.inf)
     for centre in known:
         np.minimum(nearest, _distances(placed, squares, centre), out=nearest)
     if not len(known):
