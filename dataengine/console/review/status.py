@@ -49,9 +49,12 @@ def _print_tables(found: ReviewCounts) -> None:
 
 
 def _reviewer_table(found: ReviewCounts) -> Table:
+    """What each did; the last column is there once somebody has fixed a mask by clicks."""
+    has_clicks = any(counts.marks_a_fix is not None for counts in found.reviewers.values())
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("reviewer")
-    for heading in ("decisions", "accept", "reject", "fix", "clicks", "median", "agreement"):
+    headings = ("decisions", "accept", "reject", "fix", "median", "agreement")
+    for heading in (*headings, "clicks a fix") if has_clicks else headings:
         table.add_column(heading, justify="right")
     for name, counts in found.reviewers.items():
         median = f"{counts.median_seconds:.1f} s" if counts.median_seconds is not None else "–"
@@ -59,7 +62,8 @@ def _reviewer_table(found: ReviewCounts) -> Table:
         kinds = [f"{counts.decisions.get(kind, 0):,}" for kind in ("accept", "reject", "fix")]
         total = sum(counts.decisions.values())
         clicks = f"{counts.marks_a_fix:.1f}" if counts.marks_a_fix is not None else "–"
-        table.add_row(cell(name), f"{total:,}", *kinds, clicks, median, agreement)
+        last = [clicks] if has_clicks else []
+        table.add_row(cell(name), f"{total:,}", *kinds, median, agreement, *last)
     return table
 
 

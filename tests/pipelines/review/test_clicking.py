@@ -3,15 +3,22 @@
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from dataengine.console.review.status import print_review
 from pipelines.label_studio.fake import FakeGateway, Fault
-from pipelines.label_studio.gateway import Backend
+from pipelines.label_studio.gateway import Backend, Brush
+from pipelines.label_studio.rle import encode_mask
 from pipelines.review.clicking import click_backend, connect_projects, kept_connected
+from pipelines.review.pull import pull_answers
+from pipelines.review.status import review_status
 from pipelines.workspace.errors import ServerStartError
 from pipelines.workspace.workspace import Workspace
-from tests.pipelines.review.conftest import Ask
+from sinet.clicks.click import Click
+from tests.pipelines.review.conftest import Ask, requests, reviews
 
 BACKEND = Backend("http://127.0.0.1:9090", "dataengine", "secret")
 
@@ -76,3 +83,23 @@ def test_an_address_that_label_studio_cannot_reach(workspace: Workspace, url: st
         click_backend(workspace, address="0.0.0.0"),
     ):
         pass
+
+
+def test_status_tells_clicks_once_a_fix_was_made_by_any(
+    workspace: Workspace, ask: Ask, gateway: FakeGateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask()
+    three = [Click(x=0.5, y=0.25, positive=True)] * 3
+    for question, marks in zip(requests(workspace), ([], three), strict=False):
+        task = gateway.tasks[question.task_id]
+        whole = np.ones((task.mask.height, task.mask.width), np.bool_)
+        drawn = Brush(encode_mask(whole), task.mask.width, task.mask.height)
+        gateway.answer(question.task_id, "fix", regions=[drawn])
+        task.annotations[-1] = replace(task.annotations[-1], marks=marks)
+        assert pull_answers(workspace, gateway=gateway).problems == []
+        print_review(review_status(workspace), as_json=False)
+        assert ("clicks a fix" in capsys.readouterr().out) == bool(marks)
+    kept = [review.marks for review in reviews(workspace)]
+    assert kept == [None, [{"x": 0.5, "y": 0.25, "positive": True}] * 3]
+    (counts,) = review_status(workspace).reviewers.values()
+    assert counts.marks_a_fix == 3
