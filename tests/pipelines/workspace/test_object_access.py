@@ -1,5 +1,6 @@
 """Buckets are asked patiently, and what they refuse is one line without secrets."""
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -41,10 +42,22 @@ def bucket(name: str) -> Bucket:
     return open_place(parse_place(f"s3://{name}/a/folder/"), QUICK)
 
 
-@pytest.mark.parametrize("kind", ["s3", "memory", "file"])
+@pytest.fixture
+def azure(monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    from tests.azure import server as azurite
+
+    for name, value in azurite().environment().items():
+        monkeypatch.setenv(name, value)
+    return open_place(parse_place(f"az://{azurite().container()}/a/folder/"), QUICK)
+
+
+AZURE = pytest.param("azure", marks=[pytest.mark.campaign, pytest.mark.timeout(300)])
+
+
+@pytest.mark.parametrize("kind", ["bucket", AZURE, "memory", "file"])
 def test_all_kinds_do_the_same(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    if kind == "s3":
-        opened = request.getfixturevalue("bucket")
+    if kind in ("bucket", "azure"):
+        opened = request.getfixturevalue(kind)
     else:
         opened = open_place(parse_place(f"{kind}://{tmp_path if kind == 'file' else 'x'}/deep"))
     data = bytes(range(256)) * 10
@@ -85,12 +98,17 @@ def test_all_kinds_do_the_same(kind: str, request: pytest.FixtureRequest, tmp_pa
             read("masks/a.png")
 
 
-def test_an_address_for_others_works_without_credentials(bucket: Bucket) -> None:
+@pytest.mark.parametrize("kind", ["bucket", AZURE])
+def test_an_address_for_others_works_without_credentials(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     import urllib.request
 
+    bucket = request.getfixturevalue(kind)
     bucket.create("a.jpg", b"pixels")
     url = bucket.signed_url("a.jpg", 60)
     assert SECRET not in url
+    assert os.environ.get("AZURE_STORAGE_ACCOUNT_KEY", SECRET) not in url
     with urllib.request.urlopen(url) as answer:
         assert answer.read() == b"pixels"
 
