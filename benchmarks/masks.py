@@ -62,13 +62,14 @@ class Portrait:
 
 
 @cache
-def models(teacher: Path) -> tuple[MtcnnDetector, Teacher]:
-    """Detector and teacher of this process."""
+def models(teacher: Path | str) -> tuple[MtcnnDetector, Teacher]:
+    """Detector and teacher of this process; an exported network's file, or a network's name."""
     import torch
 
     torch.set_num_threads(1)
     limit_library_threads(1)
-    network = load_network(parse_network(f"onnx:{teacher}"), device="cpu")
+    name = teacher if isinstance(teacher, str) else f"onnx:{teacher}"
+    network = load_network(parse_network(name), device="cpu")
     return MtcnnDetector(SETTINGS.detector), network
 
 

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).parents[1]
 
 # They need no weights.
-FAKES = {"DATAENGINE_DETECTOR__NAME": "fake", "DATAENGINE_TEACHER__NAME": "fake"}
+FAKES = {
+    "DATAENGINE_DETECTOR__NAME": "fake",
+    "DATAENGINE_TEACHER__NAME": "fake",
+    "DATAENGINE_TEACHER__SECOND_OPINION": "none",
+}
 # No worker processes keep a run within a second.
 FAST_INGEST = {**FAKES, "DATAENGINE_ENGINE__WORKERS": "0"}
 ON_ALL_BY_DEFAULT = {

@@ -1,16 +1,17 @@
 """What a teacher says of every photo in every view, kept so that nothing is computed twice.
 
-    python -m benchmarks.quality.collect CACHE [--shared ../shared]
+    python -m benchmarks.quality.collect CACHE [--shared ../shared] [--teacher NETWORK]
 
-Writes CACHE/eg1800/NAME.npz and CACHE/flickr/NAME.npz: face, other faces, the mask as `ingest`
-makes it, its IoU with the hand mask, and the probabilities of all views on 256-pixel copies. The
-photos of EG1800 are portrait crops already and are labelled whole; those of `crawl/flickr` are
-cropped as `ingest` does.
+Writes CACHE/SET/NAME.npz, SET one of `eg1800`, `flickr`, `street`, `faces`: face, other faces, the
+mask as `ingest` makes it, its IoU with the hand mask, and the probabilities of all views on
+256-pixel copies. The photos of EG1800 are portrait crops already and are labelled whole; those of
+`crawl/flickr` and `webval` are cropped as `ingest` does.
 """
 
 import argparse
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +71,10 @@ def keep(
     partial.replace(path)
 
 
-def portraits(data: Path, teacher: Path, out: Path) -> Iterator[str]:
+def portraits(data: Path, teacher: Path | str, out: Path) -> Iterator[str]:
     """EG1800: the face that the hand mask shows; a photo without a face yields no portrait."""
     detector, network = models(teacher)
-    samples = [each for split in ("train", "val") for each in find_samples(data, split)]
+    samples = [each for split in ("val", "train") for each in find_samples(data, split)]
     for sample in samples:
         path = out / f"{sample.name}.npz"
         if path.exists() or path.with_suffix(".none").exists():
@@ -102,19 +103,42 @@ def shown(hand: NDArray[np.bool_], face: Face) -> float:
     return float(hand[y0:y1, x0:x1].sum())
 
 
-def crawl(shared: Path, teacher: Path, out: Path) -> Iterator[str]:
-    """`crawl/flickr`: the portrait whose face the hand mask shows."""
-    detector, network = models(teacher)
+@dataclass(frozen=True)
+class Photo:
+    """A photo that is cropped as `ingest` does, and where its hand mask lies."""
+
+    file: Path
+    masks: Path
+    window: Window
+
+
+def flickr(shared: Path) -> Iterator[Photo]:
+    """`crawl/flickr`: the hand masks are EG1800's, of a part of each photo."""
     with (shared / "data/crawl/flickr_crops.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    for row in rows:
-        window = Window(row["file"], tuple(int(row[key]) for key in ("x0", "y0", "x1", "y1")))
-        path = out / f"{Path(window.name).stem}.npz"
+        for row in csv.DictReader(file):
+            window = Window(row["file"], tuple(int(row[key]) for key in ("x0", "y0", "x1", "y1")))
+            folder = shared / "data"
+            yield Photo(folder / "crawl/flickr" / window.name, folder / "eg1800/masks", window)
+
+
+def whole(data: Path) -> Iterator[Photo]:
+    """A folder of `webval`: the hand masks are of the whole photos."""
+    for sample in find_samples(data, "val"):
+        height, width = read_mask(sample.mask).shape
+        window = Window(sample.image.name, (0, 0, width, height))
+        yield Photo(sample.image, data / "masks", window)
+
+
+def crawl(photos: Iterable[Photo], teacher: Path | str, out: Path) -> Iterator[str]:
+    """Of each photo the portrait whose face the hand mask shows."""
+    detector, network = models(teacher)
+    for photo in photos:
+        window = photo.window
+        path = out / f"{photo.file.stem}.npz"
         if path.exists() or path.with_suffix(".none").exists():
             continue
-        hand = hand_mask(shared / "data/eg1800/masks", window)
-        data = (shared / "data/crawl/flickr" / window.name).read_bytes()
-        found = detect_portraits([data], detector, SETTINGS)[0]
+        hand = hand_mask(photo.masks, window)
+        found = detect_portraits([photo.file.read_bytes()], detector, SETTINGS)[0]
         candidates = []
         for portrait in found.portraits:
             rgb = decode(portrait.jpeg, max_pixels=SETTINGS.decode.max_pixels).rgb
@@ -144,19 +168,26 @@ def main() -> None:
     )
     parser.add_argument("cache", type=Path)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--teacher", help="default the ONNX DeepLabv3 of the reference data")
     options = parser.parse_args()
-    for number, line in enumerate(collect(options.shared, options.cache)):
+    teacher = options.teacher or options.shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
+    for number, line in enumerate(collect(options.shared, options.cache, teacher)):
         if number % 50 == 0:
             print(f"{number}: {line}", flush=True)
 
 
-def collect(shared: Path, cache: Path) -> Iterator[str]:
-    """Ask the teacher about the photos of train.txt, val.txt and the crawl that are not there."""
-    teacher = shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
-    for name in ("eg1800", "flickr"):
+def collect(shared: Path, cache: Path, teacher: Path | str) -> Iterator[str]:
+    """Ask a teacher about the photos of each set that are not there."""
+    cropped = {
+        "flickr": flickr(shared),
+        "street": whole(shared / "data/webval/street"),
+        "faces": whole(shared / "data/webval/faces"),
+    }
+    for name in ("eg1800", *cropped):
         (cache / name).mkdir(parents=True, exist_ok=True)
+    for name, photos in cropped.items():
+        yield from crawl(photos, teacher, cache / name)
     yield from portraits(shared / "data/eg1800", teacher, cache / "eg1800")
-    yield from crawl(shared, teacher, cache / "flickr")
 
 
 if __name__ == "__main__":

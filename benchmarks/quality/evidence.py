@@ -10,12 +10,8 @@ from benchmarks.quality.data import FOLDS, Photo
 from pipelines.masks.signals import Evidence, reduced, signals
 from pipelines.masks.views import Views
 from pipelines.pictures.geometry import Face
-from sinet.checkpoint import Model
 from sinet.models import load_person_model
-from sinet.onnx.model import OnnxModel
-from sinet.predict import predict
-
-Student = Model | OnnxModel
+from sinet.predict import PersonModel, predict
 
 BAD_BELOW = 0.90
 NETWORK, INGEST = "network", "ingest"
@@ -66,7 +62,7 @@ class Table:
         )
 
 
-def load_students(folder: Path) -> list[Student]:
+def load_students(folder: Path) -> list[PersonModel]:
     """The students of all folds, of either kind; none where they are not trained."""
     for name in ("last.safetensors", "teacher.onnx"):
         files = [folder / f"fold-{fold}" / name for fold in range(FOLDS)]
@@ -79,7 +75,7 @@ def table(
     cache: Path,
     crawl: str,
     photos: list[Photo],
-    students: list[Student],
+    students: list[PersonModel],
     whose: str,
     trained: str = "",
 ) -> Table:
@@ -121,7 +117,7 @@ def table(
     )
 
 
-def read_evidence(path: Path, student: Student | None, whose: str) -> tuple[Evidence, float]:
+def read_evidence(path: Path, student: PersonModel | None, whose: str) -> tuple[Evidence, float]:
     """One collected portrait on its working copy, and the IoU of its mask."""
     with np.load(path) as file:
         height, width = (int(side) for side in file["size"])

@@ -65,8 +65,9 @@ def ingest(
         typer.Option(
             metavar="NETWORK",
             help="Ask another network, too: how far its mask is from the teacher's becomes a "
-            "score, for `review push --order disagreement`, and helps the combined score most.",
-            show_default=False,
+            "score, for `review push --order disagreement`, and helps the combined score most. "
+            "`none`: nobody.",
+            show_default="bundled,sinet:bundled",
         ),
     ] = None,
     views: Annotated[

@@ -14,8 +14,9 @@ from db import JobRow, JobState, Source, Stage, reader, transact
 from pipelines.ingest.found import FoundFile
 from pipelines.ingest.request import IngestRequest
 from pipelines.ingest.stage_table import ingest_stages
-from pipelines.networks import NetworkRef, parse_network
+from pipelines.networks import NetworkRef, parse_network, second_opinion
 from pipelines.networks.downloading import download_missing
+from pipelines.networks.names import NOBODY
 from pipelines.networks.runtimes import gpus_for, modules_of
 from pipelines.work.crew import Crew, crew
 from pipelines.work.pool import order_for, work_through
@@ -116,9 +117,8 @@ def hands(settings: Settings, request: IngestRequest) -> Iterator[Hands]:
 
 def asked(settings: Settings) -> list[NetworkRef]:
     """The networks that are asked for masks and opinions."""
-    second = settings.teacher.second_opinion
-    teacher = parse_network(settings.teacher.name).each
-    return [*teacher] if second is None else [*teacher, *parse_network(second).each]
+    second = second_opinion(settings.teacher)
+    return [*parse_network(settings.teacher.name).each, *(second.each if second else ())]
 
 
 def _of_this_machine(
@@ -195,13 +195,14 @@ def _with_whole_paths(settings: Settings) -> Settings:
             return network.name
         return f"{prefix}:{network.file.absolute()}"
 
-    def all_whole(name: str) -> str:
-        return ",".join(map(whole, parse_network(name).each))
+    def all_whole(networks: NetworkRef) -> str:
+        return ",".join(map(whole, networks.each))
 
+    second = second_opinion(teacher)
     changed = {
-        "name": all_whole(teacher.name),
+        "name": all_whole(parse_network(teacher.name)),
         "weights": teacher.weights and str(Path(teacher.weights).absolute()),
-        "second_opinion": teacher.second_opinion and all_whole(teacher.second_opinion),
+        "second_opinion": all_whole(second) if second else NOBODY,
     }
     return settings.model_copy(update={"teacher": teacher.model_copy(update=changed)})
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from pipelines.networks import Teacher, load_network, load_teacher, parse_network
+from pipelines.networks import Teacher, load_network, load_teacher, second_opinion
 from pipelines.pictures.detect import FaceDetector, load_detector
 from pipelines.work.crew import limit_torch_threads
 from pipelines.workspace.errors import ModelError
@@ -53,10 +53,10 @@ class Models:
     @functools.cached_property
     def second_opinion(self) -> Teacher | None:
         """Says how far another network is from the teacher's mask; None: nobody was asked for."""
-        name = self._settings.teacher.second_opinion
-        if name is None:
+        network = second_opinion(self._settings.teacher)
+        if network is None:
             return None
-        network, device = parse_network(name), self._settings.engine.device
+        device = self._settings.engine.device
         return self._bounded(load_network(network, device=device, threads=self._threads))
 
     @property

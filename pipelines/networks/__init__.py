@@ -2,7 +2,7 @@
 
 from pipelines.networks.base import Teacher
 from pipelines.networks.loading import check_teacher, load_network, load_person_model, load_teacher
-from pipelines.networks.names import check_network, check_trainable, parse_network
+from pipelines.networks.names import check_network, check_trainable, parse_network, second_opinion
 from sinet.network_ref import NetworkRef
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "load_person_model",
     "load_teacher",
     "parse_network",
+    "second_opinion",
 ]

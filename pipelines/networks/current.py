@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from db import Release, Run, reader
-from pipelines.networks.names import CURRENT, parse_network
+from pipelines.networks.names import CURRENT, NOBODY, parse_network, second_opinion
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.workspace import Workspace
@@ -92,12 +92,13 @@ def resolve_settings(workspace: Workspace) -> Settings:
         ModelError: as `resolve`, or an unknown name.
     """
     settings = workspace.settings
+    teacher = settings.teacher
+    second = second_opinion(teacher)
     names = {
-        key: str(resolve(workspace, parse_network(value)))
-        for key in ("name", "second_opinion")
-        if isinstance(value := getattr(settings.teacher, key), str)
+        "name": str(resolve(workspace, parse_network(teacher.name))),
+        "second_opinion": NOBODY if second is None else str(resolve(workspace, second)),
     }
-    teacher = settings.teacher.model_copy(update=names)
+    teacher = teacher.model_copy(update=names)
     return settings.model_copy(update={"teacher": teacher})
 
 

@@ -14,6 +14,7 @@ from pipelines.networks.names import (
     MEDIAPIPE,
     check_network,
     parse_network,
+    second_opinion,
 )
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.files import sha256_prefix
@@ -241,5 +242,5 @@ def check_teacher(settings: TeacherSettings) -> None:
     teacher = parse_network(settings.name)
     check_network(teacher, weights)
     overrides(settings, teacher)
-    if settings.second_opinion is not None:
-        check_network(parse_network(settings.second_opinion))
+    if (asked := second_opinion(settings)) is not None:
+        check_network(asked)

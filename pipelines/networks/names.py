@@ -5,6 +5,7 @@ from typing import Final
 
 from pipelines.networks import mediapipe_selfie
 from pipelines.workspace.errors import ModelError
+from pipelines.workspace.settings import TeacherSettings
 from sinet.errors import SINetError
 from sinet.network_ref import TRAINABLE, NetworkRef, mean_of, parse
 
@@ -24,6 +25,9 @@ MEDIAPIPE: Final = "mediapipe"
 
 FAKE: Final = "fake"
 """Needs no weights; for tests of everything else."""
+
+NOBODY: Final = "none"
+"""For a second opinion: nobody is asked."""
 
 
 def parse_network(text: str) -> NetworkRef:
@@ -45,6 +49,22 @@ def parse_network(text: str) -> NetworkRef:
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise ModelError(f"{text}: {twice} is there twice: a mean takes different networks")
     return mean_of(networks)
+
+
+def second_opinion(settings: TeacherSettings) -> NetworkRef | None:
+    """Who is asked beside the teacher; None: nobody is to be, or only the teacher itself.
+
+    Of several those are asked that are not among the teachers: a network's opinion of its own masks
+    says nothing.
+
+    Raises:
+        ModelError: as `parse_network`.
+    """
+    if settings.second_opinion == NOBODY:
+        return None
+    teachers = parse_network(settings.name).each
+    others = [each for each in parse_network(settings.second_opinion).each if each not in teachers]
+    return mean_of(others) if others else None
 
 
 def check_network(network: NetworkRef, weights: Path | None = None) -> None:

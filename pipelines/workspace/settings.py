@@ -129,8 +129,8 @@ class TeacherSettings(_Section):
 
     name: str = Field(default="auto", description="As `ingest --teacher`.")
     weights: str | None = Field(default=None, description="As `ingest --teacher-weights`.")
-    second_opinion: str | None = Field(
-        default=None, description="As `ingest --second-opinion`; default none."
+    second_opinion: str = Field(
+        default="bundled,sinet:bundled", description="As `ingest --second-opinion`; `none`: nobody."
     )
     views: bool = Field(
         default=False,

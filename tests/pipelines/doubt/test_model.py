@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipelines.doubt.default import DEFAULT
 from pipelines.doubt.fitting import Fitted, _fit_boosting, _fit_logistic, fit
 from pipelines.doubt.model import read_model
 
@@ -120,3 +121,13 @@ def test_too_few_decisions_are_refused() -> None:
     bad = np.arange(60) < 4
     with pytest.raises(ValueError, match="4 bad and 56 good"):
         fit(values, bad, columns=COLUMNS, groups=np.arange(60), at_random=np.ones(60, bool))
+
+
+def test_the_default_asks_whoever_was_asked_beside_the_teacher() -> None:
+    alone = {"expected_iou": 0.95}
+    agrees, differs = (alone | {"student_disagreement": each} for each in (0.02, 0.3))
+    sure, unsure = ({"expected_iou": each} for each in (0.99, 0.8))
+    doubts = DEFAULT.doubt([agrees, alone, differs, sure, unsure, {}])
+    assert doubts[0] < doubts[1] < doubts[2]
+    assert doubts[3] < doubts[1] < doubts[4]
+    assert np.isnan(doubts[5])

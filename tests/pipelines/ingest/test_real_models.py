@@ -91,6 +91,11 @@ def test_what_is_left_behind_is_whole(rows: Snapshot, workspace: Path) -> None:
             assert (probability.mode, probability.size) == ("L", mask.size)
 
 
+def test_the_packages_own_networks_are_asked_beside_the_teacher(rows: Snapshot) -> None:
+    asked = [row["scores"] for row in masks_of(rows) if "student_disagreement" in row["scores"]]
+    assert len(asked) == len(masks_of(rows)) > 0
+
+
 def test_a_turned_photo_gives_an_upright_portrait(mixed: Path, rows: Snapshot) -> None:
     """The same photo stored upright and turned, with EXIF telling so."""
     names = ["hopper_orientation_3.jpg", "hopper_orientation_6.jpg", "hopper_orientation_7.jpg"]

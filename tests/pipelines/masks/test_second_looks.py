@@ -95,6 +95,7 @@ def test_ingest_asks_for_views_where_it_is_told_to(
 ) -> None:
     monkeypatch.setenv("DATAENGINE_DETECTOR__NAME", "fake")
     monkeypatch.setenv("DATAENGINE_TEACHER__NAME", "fake")
+    monkeypatch.setenv("DATAENGINE_TEACHER__SECOND_OPINION", "none")
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/a.jpg").write_bytes(photo(600, 800))
     monkeypatch.setattr(Models, "teacher", FakeTeacher())

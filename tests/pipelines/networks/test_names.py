@@ -4,10 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.networks import check_network, check_trainable, load_network, parse_network
+from pipelines.networks import (
+    check_network,
+    check_trainable,
+    load_network,
+    parse_network,
+    second_opinion,
+)
 from pipelines.networks.names import AUTO, CURRENT, FAKE, TORCHVISION
 from pipelines.workspace.errors import ModelError
-from pipelines.workspace.settings import OnnxSettings
+from pipelines.workspace.settings import OnnxSettings, TeacherSettings
 from sinet.onnx.options import NAMES
 
 
@@ -35,6 +41,27 @@ def test_a_name_that_is_none(name: str, pattern: str) -> None:
 def test_what_cannot_be_trained_on(name: str) -> None:
     with pytest.raises(ModelError, match="but --init takes sinet:current, bundled, sinet:bundled"):
         check_trainable(parse_network(name), "--init")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "asked", "others"),
+    [
+        ("auto", None, "bundled,sinet:bundled"),
+        ("sinet:current", None, "bundled,sinet:bundled"),
+        ("bundled", None, "sinet:bundled"),
+        ("bundled,onnx:x.onnx", None, "sinet:bundled"),
+        ("sinet:bundled,bundled", None, None),
+        ("auto", "none", None),
+        ("bundled", "sinet:current", "sinet:current"),
+        ("onnx:x.onnx", "onnx:x.onnx", None),
+    ],
+)
+def test_no_teacher_is_asked_what_it_thinks_of_itself(
+    teacher: str, asked: str | None, others: str | None
+) -> None:
+    settings = TeacherSettings(name=teacher, **({} if asked is None else {"second_opinion": asked}))
+    found = second_opinion(settings)
+    assert (None if found is None else str(found)) == others
 
 
 def test_the_settings_of_a_teacher_are_the_readers_options() -> None:

@@ -27,7 +27,9 @@ def test_an_ingest_writes_down_what_it_was_told(ingested: Crawl) -> None:
         workspace.close()
     assert made_by == {"portrait": {used.id}, "mask": {used.id}}
     # The workspace's file and environment no longer say so: these tests set them for the run only.
-    assert unlike_defaults(used.settings) == {"detector.name": "fake", "teacher.name": "fake"}
+    assert unlike_defaults(used.settings) == {
+        "detector.name": "fake", "teacher.name": "fake", "teacher.second_opinion": "none",
+    }  # fmt: skip
 
 
 def test_other_settings_are_another_row(ingested: Crawl, tmp_path: Path) -> None:
