@@ -41,6 +41,10 @@ class PictureError(DataError):
         super().__init__(message)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["PictureError"], tuple[str, str]]:
+        """From one process to another it goes with both."""
+        return type(self), (self.reason, str(self))
+
 
 class NetworkOutputError(SINetError):
     """A network failed on a picture, or its answer is no probability: NaN, not in 0..1."""

@@ -23,6 +23,7 @@ EPILOG = """
     dataengine train --data ./eg1800 --out runs/first --epochs 20
     dataengine train --data ./eg1800 --out runs/first --resume
     dataengine train --data ./eg1800 --config paper --device cuda
+    dataengine train --data ./eg1800 --nproc 2
     dataengine train --data ./eg1800 --teacher onnx:deeplabv3.onnx
     dataengine train --data ./eg1800 --teacher bundled,onnx:deeplabv3.onnx --out runs/of-two
     dataengine train --data ./eg1800 --init sinet:bundled --epochs 30
@@ -150,6 +151,15 @@ def train(
         ),
     ] = None,
     device: Annotated[Device, typer.Option(help="Where it is trained.")] = Device.AUTO,
+    nproc: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes that train together (torchrun), each with its part of every batch: one "
+            "a GPU, or on a CPU with its share of the cores. N may be another one at --resume.",
+        ),
+    ] = 1,
     seed: Annotated[
         int | None,
         typer.Option(min=0, help="Of everything that chance decides.", show_default="the recipe's"),
@@ -222,6 +232,7 @@ def train(
         "teacher": named(teacher),
         "device": device.value,
         "seed": seed,
+        "nproc": nproc,
     }
     if data:
         request = pipelines.TrainRequest(

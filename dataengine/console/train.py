@@ -56,6 +56,7 @@ def _resume_command(request: TrainRequest, done: Trained) -> str:
     words += ["--out", str(done.out), "--resume"]
     if request.held_out != HELD_OUT:
         words += ["--held-out", f"{request.held_out:g}"]
+    words += ["--nproc", str(request.nproc)] if request.nproc > 1 else []
     masks = request.masks
     words += ["--mask-class", masks.person_class] if masks.person_class else []
     words += ["--mask-channel", masks.channel] if masks.channel else []

@@ -17,12 +17,14 @@ from sinet.data import Sample
 from sinet.errors import ConfigError
 from sinet.training import (
     EpochRecord,
+    Run,
     TrainingConfig,
     default_recipe,
     load_config,
-    train,
+    train_in_processes,
 )
 from sinet.training.compiling import has_compiler, settled, worth_compiling
+from sinet.training.launching import check_processes
 from sinet.training.records import read_log
 
 SOFT_MASKS: Final = "soft_masks"
@@ -59,7 +61,9 @@ def configuration(request: StudentRequest, *, has_soft_masks: bool = False) -> T
         has_soft_masks: an interrupted run has asked its teacher already.
 
     Raises:
-        ConfigError: a wrong configuration, or a recipe that wants a teacher.
+        ConfigError: a wrong configuration, a recipe that wants a teacher, or batches that so many
+            processes cannot share.
+        DeviceError: fewer GPUs than processes.
         ModelError: no such checkpoint or teacher, or a network of the wrong kind.
     """
     config = load_config(request.config or default_recipe(request.model), request.overrides())
@@ -72,6 +76,7 @@ def configuration(request: StudentRequest, *, has_soft_masks: bool = False) -> T
         check_network(request.teacher)
     if request.init:
         check_trainable(request.init, "--init")
+    check_processes(request.nproc, config, request.device)
     return config
 
 
@@ -90,7 +95,7 @@ def learn(
         DataError: an image or mask cannot be read.
         ConfigError: the folder holds another run.
         CheckpointError: the weights to start from, or the run's, are damaged or another network's.
-        TrainingError: the loss is not a number.
+        TrainingError: the loss is not a number, or one of several processes was killed.
     """
     # OpenCV's threads and the processes that augment, forked from this one, do not mix.
     cv2.setNumThreads(0)
@@ -98,20 +103,22 @@ def learn(
     progress.say(
         f"Training {config.model} on {len(lesson.samples):,} images, {len(lesson.held_out):,} held "
         f"out, {config.encoder_epochs + config.epochs} epochs, in {lesson.out}"
+        + (f", in {request.nproc} processes" if request.nproc > 1 else "")
     )
     try:
         soft_masks = _soft_masks(request, config, lesson, progress)
-        train(
-            config,
-            lesson.samples,
-            lesson.out,
+        run = Run(
+            config=config,
+            samples=lesson.samples,
+            out=lesson.out,
             held_out=lesson.held_out,
             soft_masks=soft_masks,
             init=request.init,
             resume=lesson.resume,
             device=request.device,
-            progress=_Epochs(progress, config, kept_epochs(lesson.out) if lesson.resume else 0),
         )
+        epochs = _Epochs(progress, config, kept_epochs(lesson.out) if lesson.resume else 0)
+        train_in_processes(run, request.nproc, epochs)
     except KeyboardInterrupt:
         return False
     return True

@@ -27,6 +27,7 @@ class StudentRequest:
         teacher: network to distil from; None: none, or that of a resumed run.
         device: `auto`, `cpu` or `cuda`.
         seed: of everything that chance decides.
+        nproc: processes that train together, each with its part of every batch.
     """
 
     config: str | None = None
@@ -41,6 +42,7 @@ class StudentRequest:
     teacher: NetworkRef | None = None
     device: str = "auto"
     seed: int | None = None
+    nproc: int = 1
 
     def overrides(self) -> dict[str, Any]:
         """What the recipe is overruled in, by the names of `TrainingConfig`; None: it is not."""

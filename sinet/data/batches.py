@@ -21,6 +21,21 @@ from sinet.data.reading import Picture, PixelCache
 _SIDES = 1
 
 
+class Share(NamedTuple):
+    """Which part of every batch one process has of several that train together."""
+
+    rank: int = 0
+    processes: int = 1
+
+    def of(self, order: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Its run of a batch, whose length is a multiple of the number of processes."""
+        count = len(order) // self.processes
+        return order[self.rank * count : (self.rank + 1) * count]
+
+
+_ALL = Share()
+
+
 class Batch(NamedTuple):
     """What a training step sees."""
 
@@ -94,6 +109,7 @@ class Batches:
         workers: processes that augment; 0 for none.
         steps: batches of an epoch, which goes on in the order where the last one ended; None: an
             order an epoch.
+        share: of each batch, that is read here; the order is the same whoever reads which.
     """
 
     def __init__(
@@ -104,8 +120,9 @@ class Batches:
         workers: int = 0,
         *,
         steps: int | None = None,
+        share: Share = _ALL,
     ) -> None:
-        self._requests = _Requests(len(samples), min(batch_size, len(samples)), seed, steps)
+        self._requests = _Requests(len(samples), min(batch_size, len(samples)), seed, steps, share)
         self._loader = DataLoader(
             samples,
             batch_sampler=self._requests,
@@ -119,25 +136,30 @@ class Batches:
     def __len__(self) -> int:
         return len(self._requests)
 
-    def epoch(self, number: int, *sides: int) -> Iterator[Batch]:
+    def epoch(self, number: int, *sides: int, done: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, each of square images with one of these sides in pixels.
 
-        Which one is drawn by the seed and the number of the step in the run.
+        Which one is drawn by the seed and the number of the step in the run. The first `done`
+        batches are left out.
         """
-        self._requests.epoch, self._requests.sides = number, sides
+        self._requests.epoch, self._requests.sides, self._requests.done = number, sides, done
         return iter(self._loader)
 
 
 class _Requests:
     """The batch sampler: random orders of all samples, one after the other, cut into epochs."""
 
-    def __init__(self, count: int, batch_size: int, seed: int, steps: int | None) -> None:
+    def __init__(
+        self, count: int, batch_size: int, seed: int, steps: int | None, share: Share
+    ) -> None:
         self._count = count
+        self._share = share
         self._batch_size = batch_size
         self._seed = seed
         self._of_order = count // batch_size
         self._steps = self._of_order if steps is None else steps
         self.epoch = 0
+        self.done = 0
         self.sides: tuple[int, ...] = (224,)
 
     def __len__(self) -> int:
@@ -147,13 +169,13 @@ class _Requests:
         first = self.epoch * self._steps
         number = -1
         order: npt.NDArray[np.int64] = np.empty(0, np.int64)
-        for step in range(first, first + self._steps):
+        for step in range(first + self.done, first + self._steps):
             of_order, place = divmod(step, self._of_order)
             if of_order != number:
                 number = of_order
                 order = np.random.default_rng((self._seed, number)).permutation(self._count)
             start = place * self._batch_size
-            chosen = order[start : start + self._batch_size]
+            chosen = self._share.of(order[start : start + self._batch_size])
             drawn = np.random.default_rng((self._seed, step, _SIDES)).integers(len(self.sides))
             side = self.sides[int(drawn)]
             # Augmented by the order's number: a sample looks different whenever it comes again.

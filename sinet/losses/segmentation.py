@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from sinet.labels import IGNORED
+from sinet.processes import count_a_process
 
 
 def pixel_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -36,8 +37,12 @@ def person_logit(logits: Tensor) -> Tensor:
 
 
 def mean_over(losses: Tensor, where: Tensor) -> Tensor:
-    """Return the mean of (N, H, W) where a bool of that shape is set; 0 if it is nowhere."""
-    return (losses * where).sum() / where.sum().clamp(min=1)
+    """Return the mean of values where a bool of their shape is set; 0 if it is nowhere.
+
+    Of several processes that train together it is the own share of the whole batch's mean: their
+    average is that mean.
+    """
+    return (losses * where).sum() / count_a_process(where)
 
 
 def soft_jaccard_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -81,7 +86,7 @@ def lovasz_loss(logits: Tensor, labels: Tensor) -> Tensor:
         wrong = (truth - logits.softmax(dim=1)).abs() * known
         losses = _lovasz(wrong.flatten(2).flatten(0, 1), truth.flatten(2).flatten(0, 1))
         there = truth.flatten(2).any(dim=2).flatten()  # (N · C)
-        return (losses * there).sum() / there.sum().clamp(min=1)
+        return mean_over(losses, there)
     odds = person_logit(logits).flatten(1)
     flat = labels.flatten(1)
     person = (flat == 1).to(odds.dtype)

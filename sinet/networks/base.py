@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sinet.errors import NetworkError
 from sinet.networks.options import Option, resolve_options
+from sinet.processes import processes
 
 
 class SegmentationNetwork(nn.Module):
@@ -111,8 +112,9 @@ class SegmentationNetwork(nn.Module):
                 f"{self.name} needs images of at least {least} × {least} pixels, "
                 f"not {width} × {height}."
             )
-        if self.training and len(images) < self.smallest_training_batch:
+        batch = len(images) * processes()
+        if self.training and batch < self.smallest_training_batch:
             raise NetworkError(
                 f"{self.name} normalises over the batch: it trains on batches of at least "
-                f"{self.smallest_training_batch}, not {len(images)}."
+                f"{self.smallest_training_batch}, not {batch}."
             )

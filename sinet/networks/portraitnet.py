@@ -23,6 +23,7 @@ from sinet.networks.backbones import fill, imagenet_weights, torchvision_model
 from sinet.networks.base import SegmentationNetwork
 from sinet.networks.layers import convolution, depthwise, pad_to_multiple, rectified
 from sinet.networks.options import Option
+from sinet.processes import own_rows, whole_batch
 
 SIDE_MULTIPLE: Final = 32
 """The encoder halves five times, and the decoder adds what lies at each size."""
@@ -149,7 +150,8 @@ def perturb_colours(images: Tensor) -> Tensor:
 
     Random, from PyTorch's global generator; every image (N, 3, H, W) differently.
     """
-    shape = (len(images), 3, 1, 1)
-    gain = 1 + _GAIN * (2 * torch.rand(shape, device=images.device) - 1)
-    offset = _OFFSET * (2 * torch.rand(shape, device=images.device) - 1)
-    return images * gain + offset + _NOISE * torch.randn_like(images)
+    batch = whole_batch(images)
+    shape = (len(batch), 3, 1, 1)
+    gain = 1 + _GAIN * (2 * own_rows(torch.rand(shape, device=images.device)) - 1)
+    offset = _OFFSET * (2 * own_rows(torch.rand(shape, device=images.device)) - 1)
+    return images * gain + offset + _NOISE * own_rows(torch.randn_like(batch))

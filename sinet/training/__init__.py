@@ -1,6 +1,7 @@
 """Training: `train` and what configures it."""
 
 from sinet.training.config import TrainingConfig
+from sinet.training.launching import Run, train_in_processes
 from sinet.training.recipes import default_recipe, load_config, recipe_names
 from sinet.training.records import EpochRecord
 from sinet.training.run import Progress, train
@@ -9,11 +10,13 @@ from sinet.training.soft_masks import Teacher, write_soft_masks
 __all__ = [
     "EpochRecord",
     "Progress",
+    "Run",
     "Teacher",
     "TrainingConfig",
     "default_recipe",
     "load_config",
     "recipe_names",
     "train",
+    "train_in_processes",
     "write_soft_masks",
 ]

@@ -5,31 +5,35 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, distributed
 
 from sinet.checkpoint import Model, save_checkpoint
 from sinet.class_scores import HeldOutClasses
-from sinet.data.batches import AugmentedSamples, Batch, Batches
+from sinet.data.batches import AugmentedSamples, Batch, Batches, Share
 from sinet.data.listing import Sample
 from sinet.data.reading import PixelCache
 from sinet.errors import ConfigError, DataError, TrainingError
 from sinet.evaluate import HeldOutSet
-from sinet.losses.total import Target, targets_of, total_loss
 from sinet.network_ref import NetworkRef
 from sinet.networks import build_network
+from sinet.processes import processes, rank
 from sinet.run_files import CONFIG_FILE, OVERLAY_FOLDER, RESUME_FILE, WEIGHTS_FILE
 from sinet.training.classes import classes_to_learn
 from sinet.training.config import TrainingConfig
 from sinet.training.init_weights import read_init_weights
-from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
+from sinet.training.learner import Learner
+from sinet.training.optimisation import learning_rate
 from sinet.training.records import EpochRecord, TensorBoard, write_log, write_overlays
-from sinet.training.state import load_state, save_state
+from sinet.training.state import check_same_run, load_state, names_digest, save_state
 
 Progress = Callable[[EpochRecord, int], None]
 """Called after every epoch with its record and the number of epochs of the run."""
+
+SAVE_EVERY_S: Final = 300.0
+"""Within an epoch that takes longer the state of the run is saved so often."""
 
 
 class _Stage(NamedTuple):
@@ -53,13 +57,17 @@ def train(
     resume: bool = False,
     device: str = "auto",
     stop_after: int | None = None,
+    save_every_s: float = SAVE_EVERY_S,
     progress: Progress | None = None,
 ) -> Path:
     """Train from random or given weights, or go on with an interrupted run.
 
     Writes to `out`, after every epoch: `log.csv`, TensorBoard events, `resume.pt` (the state of the
-    run) and `last.safetensors` (the weights, averaged if so configured); overlays of held-out
-    samples ten times a run; `config.json` at the start.
+    run; also within long epochs) and `last.safetensors` (the weights, averaged if so configured);
+    overlays of held-out samples ten times a run; `config.json` at the start.
+
+    In a process group of `torch.distributed` all processes call it alike and learn together, each
+    from its part of every batch, and the first one writes: see `train_together`.
 
     Args:
         config: all that decides the run.
@@ -71,6 +79,7 @@ def train(
         resume: go on with the run in `out`, to the same numbers as without the interruption.
         device: `cpu`, `cuda`, …, or `auto`: the GPU if there is one.
         stop_after: end early after this epoch; the schedule is that of the whole run.
+        save_every_s: seconds between two states that are saved within an epoch.
         progress: told of every epoch.
 
     Returns:
@@ -91,7 +100,7 @@ def train(
     if config.best_after is not None and not held_out:
         raise ConfigError("best_after chooses by what is held out, and nothing is.")
     run = _Run(config, samples, Path(out), held_out, soft_masks, init, resume, device)
-    return run.go(stop_after, progress)
+    return run.go(stop_after, save_every_s, progress)
 
 
 class _Run:
@@ -111,10 +120,10 @@ class _Run:
         self.config, self.out = config, out
         self.identity: dict[str, Any] = {
             "config": config.model_dump(mode="json"),
-            "samples": [sample.name for sample in samples],
+            "samples": names_digest(sample.name for sample in samples),
         }
         state = load_state(out) if resume else None
-        self._check_folder(state)
+        check_same_run(out, state, config, self.identity["samples"])
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         self.device = _device(device)
@@ -125,7 +134,6 @@ class _Run:
         self.held_out = held_out_set(held_out, config.input) if held_out else None
         cache = PixelCache(samples, config.cache_px, soft_masks)
         self.samples = AugmentedSamples(cache, config.augmentation, config.seed)
-        self.layout = torch.channels_last if config.channels_last else torch.contiguous_format
         torch.manual_seed(config.seed)
         network = build_network(config.model, self.classes, config.options)
         if min(config.batch, len(samples)) < network.smallest_training_batch:
@@ -136,38 +144,41 @@ class _Run:
             network.load_state_dict(tensors)
         elif config.pretrained and state is None:
             network.load_pretrained()
-        self.network = network.to(self.device).to(memory_format=self.layout)
+        layout = torch.channels_last if config.channels_last else torch.contiguous_format
+        self.learner = Learner(network.to(self.device).to(memory_format=layout), config)
         self.judge = build_network(config.model, self.classes, config.options).to(self.device)
-        self.optimiser = build_optimiser(self.network, config)
-        self.average = self._averaged()
         self.best: dict[str, Tensor] | None = None
         self.best_score = 0.0
         self.records: list[EpochRecord] = []
         self.epoch = 0
+        self.losses: list[float] = []
+        """Of the steps of the epoch under way."""
+
         if state is not None:
             self._restore(state)
-        self._loss = (
-            torch.compile(self._loss_of, dynamic=False) if config.compile else self._loss_of
-        )
 
-    def go(self, stop_after: int | None, progress: Progress | None) -> Path:
+    def go(self, stop_after: int | None, save_every_s: float, progress: Progress | None) -> Path:
         """Train until the end, or `stop_after`."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        (self.out / CONFIG_FILE).write_text(self.config.model_dump_json(indent=2) + "\n")
         total = self.config.encoder_epochs + self.config.epochs
-        board = TensorBoard(self.out, self.epoch + 1)
+        board: TensorBoard | None = None
+        if rank() == 0:
+            self.out.mkdir(parents=True, exist_ok=True)
+            (self.out / CONFIG_FILE).write_text(self.config.model_dump_json(indent=2) + "\n")
+            board = TensorBoard(self.out, self.epoch + 1)
         try:
             for stage in self._stages():
-                if self.epoch == stage.first_epoch:
-                    self._enter(stage)
+                if self.epoch == stage.first_epoch and not self.losses:
+                    self.learner.begin_stage(on_average=stage.first_epoch > 0)
                 while self.epoch < min(stage.first_epoch + stage.epochs, stop_after or total):
-                    record = self._epoch(stage)
-                    board.add(record)
-                    self._write(total, board)
+                    record = self._epoch(stage, save_every_s)
+                    if board is not None:
+                        board.add(record)
+                        self._write(total, board)
                     if progress is not None:
                         progress(record, total)
         finally:
-            board.close()
+            if board is not None:
+                board.close()
         return self.out / WEIGHTS_FILE
 
     def _stages(self) -> list[_Stage]:
@@ -188,38 +199,47 @@ class _Run:
                     config.seed,
                     config.workers,
                     steps=config.epoch_steps(encoder_only=name == "encoder"),
+                    share=Share(rank(), processes()),
                 ),
             )
             for name, first, epochs, batch in plans
             if epochs
         ]
 
-    def _enter(self, stage: _Stage) -> None:
-        """Begin a stage with a fresh optimiser; the second on the first's averaged encoder."""
-        if stage.first_epoch > 0 and self.average is not None:
-            self.network.load_state_dict(self.average.values)
-        self.optimiser = build_optimiser(self.network, self.config)
-        self.average = self._averaged()
-
-    def _epoch(self, stage: _Stage) -> EpochRecord:
+    def _epoch(self, stage: _Stage, save_every_s: float) -> EpochRecord:
         config, began = self.config, time.perf_counter()
+        saved, seen, losses = began, 0, self.losses
         done = self.epoch - stage.first_epoch
         sides = self._sides(stage, done)
         steps = len(stage.batches)
         warmup = round(config.warmup_epochs * steps)
-        self.network.train()
-        losses, rate, seen = [], 0.0, 0
-        for number, batch in enumerate(stage.batches.epoch(self.epoch, *sides)):
-            rate = learning_rate(config, done * steps + number, stage.epochs * steps, warmup)
-            losses.append(self._step(batch, rate, stage.encoder_only))
-            seen += len(batch.names)
+
+        def rate_of(step: int) -> float:
+            return learning_rate(config, done * steps + step, stage.epochs * steps, warmup)
+
+        self.learner.network.train()
+        random = torch.get_rng_state()
+        batches = stage.batches.epoch(self.epoch, *sides, done=len(losses))
+        if losses:  # the loader has drawn from it when the epoch began
+            torch.set_rng_state(random)
+        for batch in batches:
+            rate = rate_of(len(losses))
+            loss = self.learner.step(batch, rate, encoder_only=stage.encoder_only)
+            if not math.isfinite(loss):
+                raise self._diverged(loss, batch)
+            losses.append(loss)
+            seen += len(batch.names) * processes()
+            now = time.perf_counter()
+            if rank() == 0 and now - saved >= save_every_s and len(losses) < steps:
+                save_state(self.out, self._state())
+                saved = now
         learnt = time.perf_counter() - began
-        self.epoch += 1
+        self.epoch, self.losses = self.epoch + 1, []
         score = self._judge(stage)
         record = EpochRecord(
             epoch=self.epoch,
             stage=stage.name,
-            learning_rate=rate,
+            learning_rate=rate_of(steps - 1),
             loss=math.fsum(losses) / len(losses),
             held_out_iou=score,
             images_per_second=seen / learnt,
@@ -227,6 +247,17 @@ class _Run:
         )
         self.records.append(record)
         return record
+
+    def _diverged(self, loss: float, batch: Batch) -> TrainingError:
+        parts: list[Any] = [batch.names]
+        if processes() > 1:
+            parts = [None] * processes()
+            distributed.all_gather_object(parts, batch.names)
+        names = ", ".join(name for part in parts for name in part)
+        return TrainingError(
+            f"the loss became {loss} in epoch {self.epoch + 1}, batch of {names}: look at these "
+            f"files or lower the learning rate; {self.out / RESUME_FILE} holds what was before."
+        )
 
     def _sides(self, stage: _Stage, done: int) -> tuple[int, ...]:
         """Sides that images have in an epoch of a stage, after `done` of its epochs."""
@@ -237,50 +268,10 @@ class _Run:
             return (config.early_side_px,)
         return (config.input.height, *config.also_sides_px)
 
-    def _step(self, batch: Batch, rate: float, encoder_only: bool) -> float:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        images = batch.images.to(self.device, non_blocking=True)
-        labels = batch.labels.to(self.device, non_blocking=True)
-        teacher = None if batch.teacher is None else batch.teacher.to(self.device)
-        strides = self.network.strides[1:] if encoder_only else self.network.strides
-        targets = targets_of(labels, strides, teacher, classes=self.classes)
-        loss = self._loss(images, targets, encoder_only)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"the loss became {value} in epoch {self.epoch + 1}, batch of "
-                f"{', '.join(batch.names)}: look at these files or lower the learning rate; "
-                f"{self.out / RESUME_FILE} holds the epoch before."
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        if self.config.max_gradient_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.max_gradient_norm)
-        self.optimiser.step()
-        if self.average is not None:
-            self.average.update(self.network)
-        return value
-
-    def _loss_of(self, images: Tensor, targets: tuple[Target, ...], encoder_only: bool) -> Tensor:
-        pixels = self.config.input.normalise(images).contiguous(memory_format=self.layout)
-        mixed = self.config.mixed_precision and self.device.type == "cuda"
-        weights = self.config.losses
-        extra: dict[str, Tensor] = {}
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
-            if encoder_only:
-                outputs = self.network.training_logits(pixels, encoder_only=True)
-            else:
-                labels = targets[0].labels
-                outputs, extra = self.network.training_step(pixels, labels, weights.extra)
-        loss = total_loss(outputs, targets, weights)
-        for name, value in extra.items():
-            loss = loss + weights.extra[name] * value
-        return loss
-
     def _judge(self, stage: _Stage) -> float:
         """Return the held-out score of the averaged weights."""
-        values = self.network.state_dict() if self.average is None else self.average.values
+        average = self.learner.average
+        values = self.learner.network.state_dict() if average is None else average.values
         self.judge.load_state_dict(values)
         self.judge.eval()
         if self.held_out is None or stage.encoder_only:
@@ -309,7 +300,7 @@ class _Run:
             board.add_overlays(write_overlays(path, pictures, masks), self.epoch)
         training = {
             **self.identity,
-            "samples": len(self.identity["samples"]),
+            "samples": len(self.samples),
             "epoch": self.epoch,
             "init": self.init,
             **({} if self.class_names is None else {"class_names": self.class_names}),
@@ -318,48 +309,24 @@ class _Run:
         save_state(self.out, self._state())
 
     def _state(self) -> dict[str, Any]:
-        average = self.average
         return {
             **self.identity,
+            **self.learner.state(),
             "epoch": self.epoch,
+            "losses": self.losses,
             "init": self.init,
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
             "best": self.best,
             "best_score": self.best_score,
-            "average": None if average is None else average.values,
-            "average_updates": 0 if average is None else average.updates,
-            "random": torch.get_rng_state(),
             "records": [asdict(record) for record in self.records],
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.epoch = state["epoch"]
-        self.init = state.get("init")  # not in the states of older versions, nor the next two
+        self.init = state.get("init")  # not in the states of older versions, nor the next three
         self.best, self.best_score = state.get("best"), state.get("best_score", 0.0)
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        if self.average is not None:
-            for name, value in state["average"].items():
-                self.average.values[name].copy_(value)
-            self.average.updates = state["average_updates"]
-        torch.set_rng_state(state["random"])
+        self.losses = state.get("losses", [])
+        self.learner.restore(state)
         self.records = [EpochRecord(**record) for record in state["records"]]
-
-    def _averaged(self) -> AveragedWeights | None:
-        decay = self.config.ema_decay
-        return None if decay is None else AveragedWeights(self.network, decay)
-
-    def _check_folder(self, state: dict[str, Any] | None) -> None:
-        if state is None:
-            if (self.out / RESUME_FILE).exists():
-                raise ConfigError(f"{self.out}: holds a run: resume it or choose another folder.")
-        elif (former := TrainingConfig.model_validate(state["config"])) != self.config:
-            # Compared as models: a setting that came later has its default in older runs.
-            keys = [key for key, value in self.config if getattr(former, key) != value]
-            raise ConfigError(f"{self.out}: its run has another configuration: {', '.join(keys)}.")
-        elif state["samples"] != self.identity["samples"]:
-            raise ConfigError(f"{self.out}: its run was trained on other samples.")
 
 
 def _device(name: str) -> torch.device:

@@ -1,13 +1,16 @@
 """The state of a run on disk: enough to go on as if it had never stopped."""
 
+import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sinet.errors import CheckpointError
+from sinet.errors import CheckpointError, ConfigError
 from sinet.run_files import RESUME_FILE
+from sinet.training.config import TrainingConfig
 
 
 def save_state(out: Path, state: dict[str, Any]) -> None:
@@ -36,3 +39,38 @@ def load_state(out: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or "epoch" not in state:
         raise CheckpointError(f"{path}: not the state of a run.")
     return state
+
+
+def names_digest(names: Iterable[str]) -> str:
+    """Return the SHA-256 of what a run learns from, in its order."""
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(f"{name}\n".encode())
+    return digest.hexdigest()
+
+
+def check_same_run(
+    out: Path, state: dict[str, Any] | None, config: TrainingConfig, names: str
+) -> None:
+    """Find out that a run may be begun, or gone on with.
+
+    Args:
+        out: its folder.
+        state: of the run there; None: one is to be begun.
+        config: of the run.
+        names: of its samples, as `names_digest`.
+
+    Raises:
+        ConfigError: there is another run.
+    """
+    if state is None:
+        if (out / RESUME_FILE).exists():
+            raise ConfigError(f"{out}: holds a run: resume it or choose another folder.")
+        return
+    if (former := TrainingConfig.model_validate(state["config"])) != config:
+        # Compared as models: a setting that came later has its default in older runs.
+        keys = [key for key, value in config if getattr(former, key) != value]
+        raise ConfigError(f"{out}: its run has another configuration: {', '.join(keys)}.")
+    learnt = state["samples"]  # the names themselves, in the states of older versions
+    if (names_digest(learnt) if isinstance(learnt, list) else learnt) != names:
+        raise ConfigError(f"{out}: its run was trained on other samples.")
