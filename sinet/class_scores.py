@@ -1,6 +1,7 @@
 """Score a network of many classes."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from sinet.checkpoint import Model
+from sinet.data.kept import Kept
 from sinet.data.listing import Sample
 from sinet.data.reading import Pixels, read_sample
 from sinet.data.scenes import same_classes
@@ -15,6 +17,10 @@ from sinet.errors import DataError
 from sinet.metrics.confusion import Confusion
 from sinet.networks import SegmentationNetwork
 from sinet.normalisation import InputSpec
+from sinet.processes import own_run, summed
+
+# Of held-out pictures in memory, of all processes: a hundred of Cityscapes' size.
+_HELD_BYTES: Final = 256 * 1024**2
 
 
 def confusion_of(model: Model, samples: Iterable[Sample]) -> Confusion:
@@ -53,24 +59,28 @@ class HeldOutClasses:
     """As `evaluate.HeldOutSet`, of many classes: its score is the mean IoU over the classes.
 
     Attributes:
-        pictures: uint8 (height, width, 3) RGB of the input size.
+        samples: that are scored here.
     """
 
     def __init__(self, samples: Sequence[Sample], spec: InputSpec) -> None:
         self._spec = spec
-        self.pictures: list[Pixels] = []
-        self._truths: list[Pixels] = []
         self.classes = same_classes(samples)
-        for sample in samples:
-            image, labels, _ = read_sample(sample)
-            self.pictures.append(np.rint(spec.resized(image)).astype(np.uint8))
-            self._truths.append(labels)
+        self.samples = own_run(samples)
+        self._ready = Kept(
+            self.samples, self._prepared, lambda each: each[0].nbytes + each[1].nbytes, _HELD_BYTES
+        )
+
+    def pictures(self, count: int) -> list[Pixels]:
+        """Return the first pictures, uint8 (height, width, 3) RGB of the input size."""
+        return [self._ready[number][0] for number in range(min(count, len(self.samples)))]
 
     def score(self, network: SegmentationNetwork) -> float:
         """Return the mean IoU at the size of each image; the network is in evaluation mode."""
         found = Confusion(network.classes)
-        for picture, truth in zip(self.pictures, self._truths, strict=True):
+        for picture, truth in self._ready:
             found.add(said(network, self._spec, picture, truth.shape), truth)
+        device = next(network.parameters()).device
+        found.counts[:] = summed(torch.from_numpy(found.counts).to(device)).cpu().numpy()
         return found.miou
 
     def masks(self, network: SegmentationNetwork, count: int) -> list[Pixels]:
@@ -78,5 +88,9 @@ class HeldOutClasses:
         size = (self._spec.height, self._spec.width)
         return [
             (said(network, self._spec, picture, size) > 0).astype(np.uint8)
-            for picture in self.pictures[:count]
+            for picture in self.pictures(count)
         ]
+
+    def _prepared(self, sample: Sample) -> tuple[Pixels, Pixels]:
+        image, labels, _ = read_sample(sample)
+        return np.rint(self._spec.resized(image)).astype(np.uint8), labels

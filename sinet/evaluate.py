@@ -1,6 +1,7 @@
 """Score a model on a data set."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean
@@ -9,9 +10,11 @@ from typing import Final
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from sinet.batching import BATCH_PIXELS, batches, in_order, within
 from sinet.checkpoint import Model
+from sinet.data.kept import Kept
 from sinet.data.listing import Sample
 from sinet.data.reading import Picture, Pixels, read_sample
 from sinet.errors import DataError, NetworkOutputError
@@ -19,8 +22,12 @@ from sinet.metrics import Counts, outline_band, rim
 from sinet.networks import SegmentationNetwork
 from sinet.normalisation import InputSpec
 from sinet.predict import PersonModel, resize_probability
+from sinet.processes import own_run, summed
 
 METRIC_SIZE: Final = (224, 224)
+
+# Of held-out pictures in memory, of all processes: a thousand.
+_HELD_BYTES: Final = 200 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,45 +195,55 @@ def metric_truth(mask: Pixels) -> npt.NDArray[np.bool_]:
 
 
 class HeldOutSet:
-    """Samples kept ready at the input size, to score a network after every epoch.
+    """Samples ready at the input size, to score a network after every epoch.
+
+    As many are kept in memory as `Kept` lets. Of processes that train together each scores a run of
+    them, the first process the first ones.
 
     Attributes:
-        pictures: uint8 (height, width, 3) RGB of the input size.
+        samples: that are scored here.
     """
 
     def __init__(self, samples: Sequence[Sample], spec: InputSpec) -> None:
         self._spec = spec
-        self.pictures: list[Pixels] = []
-        self._truths = []
-        for sample in samples:
-            image, mask, _ = read_sample(sample)
-            self.pictures.append(np.rint(spec.resized(image)).astype(np.uint8))
-            self._truths.append(metric_truth(mask))
-        people = [bool(truth.any()) for truth in self._truths]
-        self._counted = people if any(people) else [True] * len(samples)  # as `Evaluation.people`
+        self.samples = own_run(samples)
+        self._ready = Kept(
+            self.samples, self._prepared, lambda each: each[0].nbytes + each[1].nbytes, _HELD_BYTES
+        )
+
+    def pictures(self, count: int) -> list[Pixels]:
+        """Return the first pictures, uint8 (height, width, 3) RGB of the input size."""
+        return [self._ready[number][0] for number in range(min(count, len(self.samples)))]
 
     def score(self, network: SegmentationNetwork) -> float:
         """Return the mean IoU at 224 × 224 of the pictures with somebody.
 
         The network must be in evaluation mode.
         """
-        people = self._people(network, len(self.pictures))
-        return fmean(
-            Counts.of(_at_metric_size(person), truth).iou
-            for person, truth, is_counted in zip(people, self._truths, self._counted, strict=True)
-            if is_counted
+        ious, people = [], []
+        for group in batches(self._ready):
+            found = Model(network, self._spec).people_at_input([picture for picture, _ in group])
+            for person, (_, truth) in zip(found, group, strict=True):
+                ious.append(Counts.of(_at_metric_size(person), truth).iou)
+                people.append(bool(truth.any()))
+        counted = [iou for iou, is_person in zip(ious, people, strict=True) if is_person]
+        sums = torch.tensor(
+            [math.fsum(counted), len(counted), math.fsum(ious), len(ious)], dtype=torch.float64
         )
+        device = next(network.parameters()).device
+        of_people, with_people, of_all, all_ = summed(sums.to(device)).tolist()
+        # As `Evaluation.people`.
+        return of_people / with_people if with_people else of_all / all_
 
     def masks(self, network: SegmentationNetwork, count: int) -> list[Pixels]:
         """Return the network's masks of the first pictures, uint8 of 0 and 1, at input size."""
-        return [(person > 0.5).astype(np.uint8) for person in self._people(network, count)]
-
-    def _people(
-        self, network: SegmentationNetwork, count: int
-    ) -> Iterator[npt.NDArray[np.float32]]:
         model = Model(network, self._spec)
-        people = map(model.people_at_input, batches(self.pictures[:count]))
-        return chain.from_iterable(people)
+        people = map(model.people_at_input, batches(self.pictures(count)))
+        return [(person > 0.5).astype(np.uint8) for person in chain.from_iterable(people)]
+
+    def _prepared(self, sample: Sample) -> tuple[Pixels, npt.NDArray[np.bool_]]:
+        image, mask, _ = read_sample(sample)
+        return np.rint(self._spec.resized(image)).astype(np.uint8), metric_truth(mask)
 
 
 def _at_metric_size(person: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

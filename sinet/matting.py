@@ -80,6 +80,7 @@ def evaluate_matte(model: PersonModel, samples: Iterable[Sample]) -> MatteEvalua
 
 
 def _score(model: PersonModel, sample: Sample) -> MatteScore:
+    assert isinstance(sample.mask, Path)  # shards have masks only, not mattes
     image = read_image(sample.image)
     alpha = _read(sample.mask, image.shape[:2])
     truth: Alpha = np.asarray(alpha / np.float32(255), np.float32)

@@ -5,8 +5,13 @@ A batch is shared out in equal runs of rows, the first to rank 0; what one proce
 chance for the whole batch every process draws, and takes its rows.
 """
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import torch
 from torch import Tensor, distributed
+
+_T = TypeVar("_T")
 
 
 def processes() -> int:
@@ -54,6 +59,12 @@ def own_rows(whole: Tensor) -> Tensor:
         return whole
     count = len(whole) // processes()
     return whole.narrow(0, rank() * count, count)
+
+
+def own_run(items: Sequence[_T]) -> Sequence[_T]:
+    """Return this process's run of something that all share out; the runs may differ by one."""
+    count, of = len(items), processes()
+    return items if of == 1 else items[rank() * count // of : (rank() + 1) * count // of]
 
 
 def _is_joined() -> bool:

@@ -6,22 +6,29 @@ Read are:
 - a bare folder: `images/` and `masks/` (or `input/` and `target/`, as the authors have them), a
   mask named like its image: see `sinet.files.pairing`;
 - the same with lists `train.txt`, `val.txt`, …: one name a line, its suffix may be left out;
-- a folder with one sub-folder a split (`train/images`, `train/masks`, `val/images`, …).
+- a folder with one sub-folder a split (`train/images`, `train/masks`, `val/images`, …);
+- tar archives `SPLIT-NNNNNN.tar`: see `shards`. Nothing is unpacked.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
+from sinet.data.shards import pairs_of_shards, shards
 from sinet.errors import DataError
 from sinet.files.leftovers import left_out
+from sinet.files.members import Member
 from sinet.files.pairing import pair, stem
 from sinet.files.releases import CHECKSUMS_FILE, MANIFEST_FILE
 from sinet.pictures.class_masks import ClassList
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
 FOLDERS = (("images", "masks"), ("input", "target"))
+
+File: TypeAlias = Path | Member
+"""Of a folder, or in a tar archive."""
 
 _NAMED = 3
 
@@ -39,8 +46,8 @@ class Sample:
     """
 
     name: str
-    image: Path
-    mask: Path
+    image: File
+    mask: File
     masks: MaskOptions = SELF_EXPLAINING
     classes: ClassList | None = None
 
@@ -68,6 +75,9 @@ def find_samples(
         raise DataError(f"{root}: no such folder: give one with `images` and `masks` in it.")
     if (root / MANIFEST_FILE).exists() and not (root / CHECKSUMS_FILE).exists():
         raise DataError(f"{root}: an unfinished release, without {CHECKSUMS_FILE}: release again.")
+    if folders == FOLDERS and (archives := shards(root, split)):
+        found = pairs_of_shards(archives)
+        return [Sample(name, image, mask, masks) for name, image, mask in found]
     list_file = root / f"{split}.txt"
     if split is not None and not list_file.is_file():
         if not (root / split).is_dir():
@@ -91,8 +101,8 @@ def find_samples(
         near = pairs.missing[images[unmasked[0]].name]
         hint = f" (nearly its name has {', '.join(near)})" if near else ""
         raise DataError(f"{root}: {len(unmasked)} images have no mask, first {unmasked[0]}{hint}.")
-    found = {name: files[pairs.found[images[name].name]] for name in names}
-    return [Sample(name, images[name], found[name], masks) for name in names]
+    masked = {name: files[pairs.found[images[name].name]] for name in names}
+    return [Sample(name, images[name], masked[name], masks) for name in names]
 
 
 def unused_masks(samples: Iterable[Sample]) -> str | None:
@@ -100,7 +110,11 @@ def unused_masks(samples: Iterable[Sample]) -> str | None:
 
     Such a mask is mistyped more often than it is superfluous.
     """
-    folders = {(sample.image.parent, sample.mask.parent) for sample in samples}
+    folders = {
+        (sample.image.parent, sample.mask.parent)
+        for sample in samples
+        if isinstance(sample.image, Path)
+    }
     found = [
         folder / name
         for images, folder in sorted(folders)

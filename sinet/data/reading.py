@@ -1,7 +1,6 @@
 """Decode images and masks of a data set, and keep them in memory at the size training needs."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -10,7 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from sinet.data.listing import Sample
+from sinet.data.kept import Kept
+from sinet.data.listing import File, Sample
 from sinet.errors import DataError, PictureError
 from sinet.pictures.class_masks import ClassList, ClassMask, read_class_mask
 from sinet.pictures.decode import DecodedPicture, decode, decode_grey, stored_orientation
@@ -38,7 +38,7 @@ class Picture(NamedTuple):
         return self.mask.shape[0], self.mask.shape[1]
 
 
-def read_image(path: Path) -> Pixels:
+def read_image(path: File) -> Pixels:
     """Decode an image, upright, to uint8 (H, W, 3) RGB; as `ingest` does.
 
     Raises:
@@ -47,7 +47,7 @@ def read_image(path: Path) -> Pixels:
     return _read_picture(path).rgb
 
 
-def read_mask(path: Path, options: MaskOptions = SELF_EXPLAINING) -> ReadMask:
+def read_mask(path: File, options: MaskOptions = SELF_EXPLAINING) -> ReadMask:
     """Read a mask as it is stored.
 
     Args:
@@ -145,15 +145,15 @@ def nearest(labels: Pixels, shape: tuple[int, int]) -> Pixels:
 
 
 class PixelCache:
-    """A data set in memory: decoded once, so that decoding never holds training up.
+    """A data set at the size that training needs, its first pictures in memory: see `Kept`.
 
-    About 0.5 MB a sample at 400 px; 1,200 portraits take half a gigabyte.
+    About 0.5 MB a sample at 400 px: 1,200 portraits are decoded once and take half a gigabyte.
 
     Args:
-        samples: to hold.
+        samples: of the data set.
         longest_px: pictures are shrunk to this longest side.
         soft_masks: folder of a teacher's masks, one `<name>.png` a sample; None: none.
-        threads: that decode.
+        most_bytes: that are kept; default: as `Kept`.
     """
 
     def __init__(
@@ -161,16 +161,18 @@ class PixelCache:
         samples: Sequence[Sample],
         longest_px: int,
         soft_masks: Path | None = None,
-        threads: int = 1,
+        most_bytes: int | None = None,
     ) -> None:
-        self.samples = tuple(samples)
+        self.samples = samples
 
         def load(sample: Sample) -> Picture:
             picture = read_sample(sample, soft_masks)
             return shrink(picture, longest_px, has_classes=sample.classes is not None)
 
-        with ThreadPoolExecutor(threads) as pool:
-            self._pictures = list(pool.map(load, self.samples))
+        def size(picture: Picture) -> int:
+            return sum(plane.nbytes for plane in picture if plane is not None)
+
+        self._pictures = Kept(samples, load, size, most_bytes)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -180,7 +182,7 @@ class PixelCache:
         return self._pictures[index]
 
 
-def _read_picture(path: Path) -> DecodedPicture:
+def _read_picture(path: File) -> DecodedPicture:
     with _named(path):
         return decode(_content(path))
 
@@ -203,18 +205,18 @@ def _soft_mask(path: Path, shape: tuple[int, int]) -> Pixels:
     return grey
 
 
-def _check_size(path: Path, found: tuple[int, ...], wanted: tuple[int, int]) -> None:
+def _check_size(path: File, found: tuple[int, ...], wanted: tuple[int, int]) -> None:
     if sorted(found) != sorted(wanted):  # turned by EXIF, perhaps
         raise _other_size(path, found, wanted)
 
 
-def _other_size(path: Path, found: tuple[int, ...], wanted: tuple[int, int]) -> DataError:
+def _other_size(path: File, found: tuple[int, ...], wanted: tuple[int, int]) -> DataError:
     return DataError(
         f"{path}: the mask is {found[1]} × {found[0]}, its image {wanted[1]} × {wanted[0]}."
     )
 
 
-def _content(path: Path) -> bytes:
+def _content(path: File) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
@@ -222,7 +224,7 @@ def _content(path: Path) -> bytes:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _named(path: File) -> Iterator[None]:
     """Say which file cannot be read as a picture or as a mask."""
     try:
         yield

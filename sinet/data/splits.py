@@ -7,6 +7,7 @@ from typing import Final
 
 from sinet.data.listing import FOLDERS, Sample, find_samples, hold_out
 from sinet.data.scenes import class_samples, has_class_split, has_classes
+from sinet.data.shards import shards
 from sinet.errors import DataError
 from sinet.pictures.mask_options import SELF_EXPLAINING, MaskOptions
 
@@ -14,9 +15,9 @@ _NEVER_TRAINED_ON: Final = ("val", "test")
 
 
 def has_split(folder: Path | str, split: str) -> bool:
-    """Tell whether a data set has a list or a sub-folder of that name."""
+    """Tell whether a data set has a list, a sub-folder or shards of that name."""
     root = Path(folder)
-    if (root / f"{split}.txt").is_file() or (root / split).is_dir():
+    if (root / f"{split}.txt").is_file() or (root / split).is_dir() or shards(root, split):
         return True
     return has_classes(root) and has_class_split(root, split)
 

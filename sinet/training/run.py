@@ -293,7 +293,7 @@ class _Run:
     def _write(self, total: int, board: TensorBoard) -> None:
         write_log(self.out, self.records)
         every = max(1, total // 10)
-        pictures = self.held_out.pictures[: self.config.overlays] if self.held_out else []
+        pictures = self.held_out.pictures(self.config.overlays) if self.held_out else []
         if self.held_out and pictures and (self.epoch % every == 0 or self.epoch == total):
             masks = self.held_out.masks(self.judge, self.config.overlays)
             path = self.out / OVERLAY_FOLDER / f"{self.epoch:04}.png"

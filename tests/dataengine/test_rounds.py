@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dataengine.cli import app
 from pipelines.rounds import finishing, gate
 from pipelines.rounds import learning as training
 from sinet.checkpoint import load_checkpoint
+from sinet.training import Run as Training
 from tests.conftest import FAST_INGEST
 from tests.dataengine.conftest import Answer, Run
 from tests.dataengine.test_cli_errors import assert_one_line_error
@@ -116,14 +118,13 @@ def test_an_interrupted_round_goes_on_with_the_same_command(
 ) -> None:
     straight = trained(run, workspace, "--round", "1", "--config", config, "--json")
 
-    def interrupted(*args: Any, **kwargs: Any) -> Any:
-        kwargs["stop_after"] = 5
-        real(*args, **kwargs)
+    def interrupted(whole: Training, *args: Any) -> Any:
+        real(replace(whole, stop_after=5), *args)
         raise KeyboardInterrupt
 
-    real = training.train
+    real = training.train_in_processes
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train", interrupted)
+        patch.setattr(training, "train_in_processes", interrupted)
         answer = run("-w", workspace, "train", "--round", "2", "--config", config)
     assert answer.code == 130
     assert "5 epochs are kept; to go on: the same command" in answer.err

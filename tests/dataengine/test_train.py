@@ -122,7 +122,7 @@ def assert_last_line(text: str, expected: str) -> None:
 def test_stopped_before_an_epoch_ended(
     run: Run, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "train", interrupt)
+    monkeypatch.setattr(training, "train_in_processes", interrupt)
     answer = run("train", "--data", data, "--config", config)
     assert answer.code == 130
     assert "nothing to resume" in answer.err
@@ -132,7 +132,7 @@ def test_options_override_the_recipe(
     run: Run, data: Path, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    monkeypatch.setattr(training, "train", lambda config, *_, **__: seen.append(config))
+    monkeypatch.setattr(training, "train_in_processes", lambda run, *_: seen.append(run.config))
     options = ["--epochs", "7", "--stage-epochs", "3", "--json"]
     assert run("train", "--data", data, "--config", config, *options).code == 0
     assert (seen[0].epochs, seen[0].encoder_epochs, seen[0].model) == (7, 3, "sinet")
