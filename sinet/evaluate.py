@@ -233,7 +233,8 @@ class HeldOutSet:
         device = next(network.parameters()).device
         of_people, with_people, of_all, all_ = summed(sums.to(device)).tolist()
         # As `Evaluation.people`.
-        return of_people / with_people if with_people else of_all / all_
+        score: float = of_people / with_people if with_people else of_all / all_
+        return score
 
     def masks(self, network: SegmentationNetwork, count: int) -> list[Pixels]:
         """Return the network's masks of the first pictures, uint8 of 0 and 1, at input size."""

@@ -15,6 +15,7 @@ EPILOG = """
     dataengine export --out ./portraits --negatives
     dataengine export --out ./mattes --alpha
     dataengine export --out ./shards --round 3 --format webdataset
+    dataengine export --out ./more-shards --format webdataset --workers 4
     dataengine export --out ./hub --format hf
 """
 
@@ -62,6 +63,16 @@ def export(
             help="Also alphas/ and trimaps/: soft edges, and where nobody knows; format folder.",
         ),
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Shards that are written at the same time (webdataset, parquet, hf); they are the "
+            "same bytes however many.",
+            show_default="1",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Write the trusted portraits as a dataset.
@@ -73,6 +84,11 @@ def export(
     """
     if alpha and format_ is not FormatChoice.FOLDER:
         raise typer.BadParameter("is for the format folder", param_hint="--alpha")
+    if workers is not None and format_.value not in ("webdataset", "parquet", "hf"):
+        raise typer.BadParameter(
+            f"{format_.value} has no shards: for webdataset, parquet and hf",
+            param_hint="--workers",
+        )
     if negatives and round_ is not None:
         raise typer.BadParameter("a frozen round has what it has", param_hint="--negatives")
     import pipelines
@@ -87,6 +103,7 @@ def export(
         round=round_,
         negatives=negatives,
         alpha=alpha,
+        workers=workers or 1,
     )
     with opened(context) as workspace, shown_progress() as progress:
         found = pipelines.export_release(workspace, request, progress)

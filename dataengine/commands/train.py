@@ -41,7 +41,8 @@ def train(
         typer.Option(
             metavar="DIR",
             help="Data set: images/ and masks/, with train.txt or a folder train/ if only a part "
-            "of it is to be learnt from; or shards, train-000000.tar. Several times: they are learnt from together.",
+            "of it is to be learnt from; or shards, train-000000.tar. Several times: they are "
+            "learnt from together.",
             show_default=False,
         ),
     ] = None,

@@ -86,6 +86,7 @@ def build(
     form: Format,
     write_card: WriteCard,
     round_number: int | None = None,
+    workers: int = 1,
 ) -> SealedRelease:
     """Write a release and remember it; `alone` must be held.
 
@@ -96,6 +97,7 @@ def build(
         form: how it is laid out.
         write_card: called with the folder, after the data is in it.
         round_number: of the round whose frozen set this is.
+        workers: as `formats.write`.
 
     Returns:
         What is remembered of it.
@@ -109,7 +111,7 @@ def build(
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}{_PARTIAL}")
     try:
         partial.mkdir(parents=True)
-        write(form, partial, entries, workspace.store)
+        write(form, partial, entries, workspace.store, workers)
         with (partial / MANIFEST_FILE).open("w", encoding="utf-8") as file:
             for entry in entries:
                 file.write(f"{to_json(entry.manifest(), sort_keys=True)}\n")

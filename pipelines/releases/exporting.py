@@ -47,6 +47,7 @@ class ExportRequest:
         round: the frozen set of this round, whatever its masks need; None: what is trusted now.
         negatives: also photos that somebody has confirmed nobody is in, with an empty mask.
         alpha: also soft edges and trimaps, see `mattes`; only of the format `folder`.
+        workers: shards that are written at the same time, where there are shards.
     """
 
     out: Path
@@ -55,6 +56,7 @@ class ExportRequest:
     round: int | None = None
     negatives: bool = False
     alpha: bool = False
+    workers: int = 1
 
 
 class ExportedCounts:
@@ -143,7 +145,7 @@ def export_release(
             if request.alpha:
                 write_mattes(workspace, folder, selection.entries)
 
-        row = build(workspace, request.out, selection.entries, form, card)
+        row = build(workspace, request.out, selection.entries, form, card, workers=request.workers)
     return Exported(row, request.out, selection.entries)
 
 
@@ -174,7 +176,7 @@ def _export_round(workspace: Workspace, request: ExportRequest, number: int) -> 
             if request.alpha:
                 write_mattes(workspace, out, entries)
 
-        row = build(workspace, target, entries, request.format, copy_card)
+        row = build(workspace, target, entries, request.format, copy_card, workers=request.workers)
     return Exported(row, target, entries, len(gone), left_out)
 
 

@@ -57,7 +57,7 @@ def members(archive: Path) -> Iterator[Member]:
                 if each.isfile():
                     yield Member(archive, each.name, each.offset_data, each.size)
                 end = max(end, each.offset_data + each.size)
-                tar.members = []  # it would keep them all
+                tar.members = []  # type: ignore[attr-defined]  # it would keep them all
     except (OSError, tarfile.TarError) as error:
         raise DataError(f"{archive}: no tar archive that can be read ({error}).") from error
     # An archive ends with two empty blocks; `tarfile` takes a cut before a header for its end, too.

@@ -8,12 +8,13 @@ releases share (`manifest.jsonl`, `card.md`, `checksums.txt`) is written by whoe
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Any, Final
 
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats import coco, folder, hf, parquet, webdataset, yolo
 from pipelines.workspace.store import Store
 
-__all__ = ["Format", "check", "describe", "write"]
+__all__ = ["SHARDED", "Format", "check", "describe", "write"]
 
 
 class Format(StrEnum):
@@ -27,7 +28,7 @@ class Format(StrEnum):
     YOLO = "yolo"  # a polygon a portrait, for Ultralytics
 
 
-_MODULES = {
+_MODULES: Final[dict[Format, Any]] = {
     Format.FOLDER: folder,
     Format.COCO: coco,
     Format.WEBDATASET: webdataset,
@@ -35,6 +36,9 @@ _MODULES = {
     Format.HF: hf,
     Format.YOLO: yolo,
 }
+
+SHARDED: Final = frozenset({Format.WEBDATASET, Format.PARQUET, Format.HF})
+"""Formats whose portraits lie in shards."""
 
 
 def check(form: Format) -> None:
@@ -46,7 +50,9 @@ def check(form: Format) -> None:
     _MODULES[form].check()
 
 
-def write(form: Format, target: Path, entries: Sequence[Entry], store: Store) -> None:
+def write(
+    form: Format, target: Path, entries: Sequence[Entry], store: Store, workers: int = 1
+) -> None:
     """Write portraits and masks.
 
     Args:
@@ -54,12 +60,17 @@ def write(form: Format, target: Path, entries: Sequence[Entry], store: Store) ->
         target: an existing folder; files of other names in it are left alone.
         entries: what is released, in any order; each name once.
         store: holds the blobs; each is checked against its name as it is read.
+        workers: shards that are written at the same time, where there are shards.
 
     Raises:
         PipelineError: what the format needs is not installed.
         WorkspaceError: a blob is missing or damaged, or the folder cannot be written.
     """
-    _MODULES[form].write(target, entries, store)
+    module = _MODULES[form]
+    if form in SHARDED:
+        module.write(target, entries, store, workers)
+    else:
+        module.write(target, entries, store)
 
 
 def describe(form: Format, target: Path, entries: Sequence[Entry], licence: str | None) -> None:

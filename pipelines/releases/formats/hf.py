@@ -64,7 +64,7 @@ def check() -> None:
         import yaml  # noqa: F401
 
 
-def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
+def write(folder: Path, entries: Sequence[Entry], store: Store, workers: int = 1) -> None:
     """Write ``data/SPLIT-00000-of-00002.parquet``, …, with the columns of the format `parquet`.
 
     Raises:
@@ -74,7 +74,7 @@ def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
     check()
     with writing(folder):
         (folder / _DATA).mkdir()
-    parquet.write(folder / _DATA, entries, store)
+    parquet.write(folder / _DATA, entries, store, workers)
 
 
 def describe(folder: Path, entries: Sequence[Entry], licence: str | None) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from pipelines.releases.entry import Entry
 from pipelines.releases.formats.columns import COLUMNS, Kind, table_row
-from pipelines.releases.formats.parts import by_split, needing, writing
+from pipelines.releases.formats.parts import by_split, needing, sized, writing
 from pipelines.releases.kept import Part
 from pipelines.workspace.store import Store
+from sinet import batching
 from sinet.json_text import to_json
 
 # Of pictures in one file; and rows that are read at once, some 10 MB.
@@ -25,31 +26,46 @@ def check() -> None:
         import pyarrow.parquet  # noqa: F401
 
 
-def write(folder: Path, entries: Sequence[Entry], store: Store) -> None:
+def write(folder: Path, entries: Sequence[Entry], store: Store, workers: int = 1) -> None:
     """Write ``SPLIT-00000-of-00002.parquet``, ….
 
     Columns: `image` and `mask` (files as they are, decoded by `datasets`), and the manifest's
     fields; `scores`, `certificate` and `origin` are JSON: not every mask has the same scores, few
     have a certificate, and of some photos nothing says where they came from.
 
+    Args:
+        folder: of the release.
+        entries: its members.
+        store: holds the blobs.
+        workers: shards that are written at the same time; they are the same bytes however many.
+
     Raises:
         PipelineError: pyarrow is not installed.
         WorkspaceError: a blob is missing or damaged, or a file cannot be written.
     """
     check()
-    with writing(folder):
+
+    def named() -> Iterator[tuple[str, Part]]:
         for split, members in by_split(entries).items():
             shards = list(_shards(members, store))
             for number, shard in enumerate(shards):
                 name = f"{split}-{number:05}-of-{len(shards):05}.parquet"
-                _write_shard(folder / name, Part(members, shard), store)
+                yield name, Part(members, shard)
+
+    def write_shard(shard: tuple[str, Part]) -> None:
+        name, members = shard
+        _write_shard(folder / name, members, store)
+
+    with writing(folder):
+        for _ in batching.in_order(write_shard, named(), workers):
+            pass
 
 
 def _shards(members: Sequence[Entry], store: Store) -> Iterator[range]:
     """Consecutive pieces of about `MAX_SHARD_BYTES`: names say how many there are."""
     begin = size = 0
-    for number, entry in enumerate(members):
-        size += store.size(entry.image_blob) + store.size(entry.mask_blob)
+    for number, (_, pictures) in enumerate(sized(members, store)):
+        size += pictures
         if size >= MAX_SHARD_BYTES:
             yield range(begin, number + 1)
             begin, size = number + 1, 0

@@ -35,6 +35,22 @@ def by_split(entries: Sequence[Entry]) -> dict[Split, Part]:
     return {split: part for split, part in parts.items() if part}
 
 
+def sized(entries: Iterable[Entry], store: Store) -> Iterator[tuple[Entry, int]]:
+    """Entries with the bytes of their picture and mask, in their order.
+
+    Several are asked for at once: in a bucket each answer takes a while.
+
+    Raises:
+        WorkspaceError: a blob is missing.
+    """
+
+    def look(piece: Sequence[Entry]) -> list[tuple[Entry, int]]:
+        return [(each, store.size(each.image_blob) + store.size(each.mask_blob)) for each in piece]
+
+    for piece in batching.in_order(look, batching.batches(entries, _PIECE), _THREADS):
+        yield from piece
+
+
 def copy_blobs(folder: Path, files: Iterable[tuple[str, str]], store: Store) -> None:
     """Write blobs as files.
 

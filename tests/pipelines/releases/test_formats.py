@@ -7,6 +7,8 @@ import pickle
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -38,10 +40,10 @@ def form(request: pytest.FixtureRequest) -> Format:
 
 
 def written(
-    form: Format, folder: Path, entries: Sequence[Entry], store: FolderStore
+    form: Format, folder: Path, entries: Sequence[Entry], store: FolderStore, workers: int = 1
 ) -> dict[str, bytes]:
     folder.mkdir(parents=True)
-    write(form, folder, entries, store)
+    write(form, folder, entries, store, workers)
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -159,6 +161,31 @@ def test_shards_are_bounded_in_bytes(
         files = written(form, tmp_path / form, entries, store)
         assert len(files) > 4
         assert max(map(len, files.values())) < 300_000 + largest + 50_000
+
+
+@pytest.mark.parametrize("form", [Format.WEBDATASET, Format.PARQUET, Format.HF])
+def test_shards_are_the_same_bytes_however_many_write_them(
+    tmp_path: Path,
+    entries: list[Entry],
+    store: FolderStore,
+    monkeypatch: pytest.MonkeyPatch,
+    form: Format,
+) -> None:
+    monkeypatch.setattr(webdataset, "MAX_SHARD_SAMPLES", 2)
+    monkeypatch.setattr(parquet, "MAX_SHARD_BYTES", 100_000)
+    alone = written(form, tmp_path / "one", entries, store)
+    assert len(alone) > 6
+    writers = set()
+    real = FolderStore.get
+
+    def get(self: FolderStore, key: str) -> bytes:
+        writers.add(threading.get_ident())
+        time.sleep(0.002)
+        return real(self, key)
+
+    monkeypatch.setattr(FolderStore, "get", get)
+    assert written(form, tmp_path / "three", entries, store, workers=3) == alone
+    assert len(writers) == 3
 
 
 def test_parquet_is_read_by_datasets(
