@@ -71,7 +71,7 @@ def _is_joined() -> bool:
     return distributed.is_available() and distributed.is_initialized()
 
 
-# An operator of its own: `torch.compile` takes it as it is, and gloo has no gradients of its own.
+# An operator of its own, since `all_reduce` has no gradient.
 @torch.library.custom_op("sinet::all_reduced", mutates_args=())
 def _all_reduced(values: Tensor) -> Tensor:
     total = values.clone(memory_format=torch.contiguous_format)

@@ -43,9 +43,12 @@ class Learner:
             share_batches(network)
         self._optimiser = build_optimiser(network, config)
         self.average = self._averaged()
-        loss = torch.compile(self._loss_of, dynamic=False) if config.compile else self._loss_of
-        self._loss: Callable[..., Tensor] = loss
-        self._shared = partial(_averaging_gradients, network, loss) if processes() > 1 else None
+        # Compiled sums over processes have not been measured: several run as they are.
+        compiles = config.compile and processes() == 1
+        self._loss: Callable[..., Tensor] = (
+            torch.compile(self._loss_of, dynamic=False) if compiles else self._loss_of
+        )
+        self._shared = partial(_averaging_gradients, network, self._loss_of)
         self._of_encoder: bool | None = None
 
     def begin_stage(self, *, on_average: bool) -> None:
@@ -63,7 +66,7 @@ class Learner:
         labels = batch.labels.to(self._device, non_blocking=True)
         teacher = None if batch.teacher is None else batch.teacher.to(self._device)
         strides = self.network.strides[1:] if encoder_only else self.network.strides
-        if self._shared is not None and encoder_only is not self._of_encoder:
+        if processes() > 1 and encoder_only is not self._of_encoder:
             self._loss, self._of_encoder = self._shared(), encoder_only
         targets = targets_of(labels, strides, teacher, classes=self.network.classes)
         loss = self._loss(images, targets, encoder_only)
