@@ -116,16 +116,21 @@ class CertificateAttempt(Base):
     population: Column[int]
     """Masks in the set."""
     audit_size: Column[int]
+    """Masks drawn so far."""
     seed: Column[int] = column(Seed)
     """Of the draw."""
     listed_sha256: Column[str] = column(String(64))
     """Of the listed masks' ids and blobs."""
     producers: Column[list[str]]
     """Who made the listed masks."""
+    waves: Column[list[Any] | None] = column(json_column)
+    """How its questions were drawn, see `pipelines.certify.betting`; null: uniformly, at once."""
+    question_limit: Column[int | None]
+    """Questions at most; null: as many as are worth it."""
     errors: Column[int | None]
     """Bad masks in the audit; null until it was judged."""
     bound: Column[float | None]
-    """Upper bound on the share of bad masks in the set, at 1 − `alpha`."""
+    """Upper bound on the share of bad masks among the accepted, at 1 − `alpha`."""
     reason: Column[str | None] = column(Text)
     """Why it failed or is void."""
     findings: Column[dict[str, Any] | None] = column(json_column)
@@ -145,3 +150,7 @@ class AttemptItem(Base):
     )
     audited: Column[bool]
     """Drawn for the audit."""
+    stratum: Column[int | None]
+    """Of masks of like doubt, from the least on; null where the draw was uniform."""
+    draw: Column[int | None]
+    """0, 1, …: when it was drawn; null: it was not, or all were at once."""

@@ -26,6 +26,7 @@ from pipelines.workspace.workspace import Workspace
 
 BAD_BELOW, OVERLOOKED = 0.90, 0.1
 LOOKED_AT = 450
+WAVES = 8
 TERMS = ("--max-error", "0.05", "--confidence", "0.95", "--seed", "1")
 
 
@@ -91,8 +92,11 @@ def run(
     command("scores", "fit", *bad)
     command("scores", "slices")
     command("certify", *terms, *bad)
-    reviewer.review(root, Order.RANDOM, 50)
-    command("certify", *terms, *bad)
+    for _ in range(WAVES):
+        reviewer.review(root, Order.RANDOM, 50)
+        command("certify", *terms, *bad)
+        if "answers will settle it" not in said[-1]:
+            break
     command("review", "status")
     workspace = Workspace(root, load_settings(root))
     with reader(workspace.engine).begin() as connection:

@@ -21,7 +21,7 @@ def certify(
     max_error: Annotated[
         float,
         typer.Option(
-            min=0.0001, max=0.5, metavar="SHARE", help="At most this share of the set is bad."
+            min=0.0001, max=0.5, metavar="SHARE", help="At most this share of the accepted is bad."
         ),
     ] = MAX_ERROR,
     confidence: Annotated[
@@ -37,7 +37,7 @@ def certify(
     audit: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Masks to audit.", show_default="80 % power at half the bound"
+            min=1, metavar="N", help="Questions at most.", show_default="as many as are worth it"
         ),
     ] = None,
     seed: Annotated[
@@ -51,15 +51,16 @@ def certify(
 ) -> None:
     """Accept masks without looking at each, if an audit proves how few of them are bad.
 
-    The first call lists the undecided masks that the fitted score doubts least, draws an audit from
-    them, and accepts nothing; the next `review push` asks people about the audit, blind, among
-    other questions. A call after `review pull` judges: the whole list is accepted if the exact
-    bound (hypergeometric) holds, and otherwise none of it.
+    The first call lists the undecided masks that the fitted score doubts least, draws questions
+    from them, doubtful masks more often, and accepts nothing; the next `review push` asks them,
+    blind, among others. A call after `review pull` looks at the answers that came, however many
+    (the bound holds at any moment): it accepts the whole list but for what was found bad, gives it
+    up, draws more questions, or waits. What is not needed any more the next push takes back.
 
-    Each audit that is drawn is an attempt. The n-th may err with a probability of (1 − confidence)
-    / 2^n, so that trying again cannot buy a certificate. The bound is on what reviewers would find,
-    not on what they overlook. A certificate is void, and what it accepted is undecided again, once
-    its score is fitted anew or its masks are replaced.
+    Each list is an attempt. The n-th may err with a probability of (1 − confidence) / 2^n, so that
+    trying again cannot buy a certificate. The bound is on what reviewers would find, not on what
+    they overlook. A certificate is void, and what it accepted is undecided again, once its score is
+    fitted anew or its masks are replaced.
     """
     import pipelines
     from dataengine.console.certify import print_abandoned, print_certification

@@ -31,16 +31,18 @@ def _print_lines(found: Certification) -> None:
         say(f"attempt {number} is void: its masks or its score have changed")
     say(
         f"attempt {attempt.number}: {attempt.population:,} undecided masks with a doubt of at most "
-        f"{attempt.threshold:.4f} by score {attempt.score_id}"
+        f"{attempt.threshold:.4f} by score {attempt.score_id}; it may err with {attempt.alpha:.2%}"
     )
+    drawn = "by doubt" if attempt.by_doubt else "uniformly"
     say(
-        f"  audit: {attempt.audit_size:,} of them, seed {attempt.seed}; it may err with "
-        f"{attempt.alpha:.2%}, and passes a set of half the bound with {found.power:.0%}"
+        f"  audit: {attempt.audit_size:,} questions drawn {drawn}, seed {attempt.seed}; "
+        f"{judgement.audited:,} answered, {judgement.errors:,} bad"
     )
     if judgement.certified:
+        unseen = attempt.population - judgement.audited
         say(
-            f"  certified: {judgement.errors} of {judgement.audited:,} bad, so at most "
-            f"{judgement.bound:.2%} of the set; {found.accepted:,} masks accepted"
+            f"  certified: at most {judgement.bound:.2%} of the accepted masks are bad; "
+            f"{found.accepted:,} masks accepted, {unseen:,} of them unseen"
         )
     if attempt.findings is not None:
         beside = findings_of(attempt.findings)
@@ -49,7 +51,9 @@ def _print_lines(found: Certification) -> None:
     if judgement.certified:
         return
     say(f"  nothing is accepted: {judgement.missing}")
-    if found.begun:
+    if found.questions is not None:
+        say(f"  about {found.questions:,} answers will settle it, those that are missing included")
+    if found.drawn:
         say("  `dataengine review push` asks about the audit, `review pull` fetches answers")
     elif judgement.hopeless:
         say("  the next call begins another attempt, which may err half as often")

@@ -24,6 +24,7 @@ from db import (
     ReviewRequest,
     chunks,
 )
+from pipelines.certify.betting import Wave
 from pipelines.portraits.latest import no_later_proposal
 
 
@@ -52,14 +53,17 @@ class Attempt:
         threshold: doubt up to which masks are in the set, in [0, 1].
         alpha: the probability of error that it may spend.
         population: masks in the set.
-        audit_size: of them those that people are asked about.
+        audit_size: of them those that were drawn so far; of one that ended, those it was judged by.
         seed: of the draw.
         listed_sha256: of the ids of the set's masks.
         errors: bad masks in the audit; None, like the next four, until it is judged.
-        bound: upper one on the share of bad masks in the set, in [0, 1].
+        bound: upper one on the share of bad masks among those accepted, in [0, 1]; where the audit
+            was drawn uniformly, in the set.
         message: why it failed or is void; None: it did not.
         findings: what stands beside the bound, see `Findings`.
         judged_at: when.
+        waves: how the audit was drawn, see `betting.Wave`; None: uniformly, at once.
+        question_limit: masks that may be drawn; None: as many as are worth it.
     """
 
     id: int
@@ -78,11 +82,19 @@ class Attempt:
     message: str | None
     findings: dict[str, Any] | None
     judged_at: datetime | None
+    waves: list[dict[str, Any]] | None
+    question_limit: int | None
+
+    @property
+    def by_doubt(self) -> bool:
+        """The audit asks more about doubtful masks; otherwise it was drawn uniformly, at once."""
+        return self.waves is not None
 
     def in_words(self) -> str:
         """What a certified attempt says of its masks: what every one of them carries."""
+        accepted = self.population - (self.errors or 0 if self.by_doubt else 0)
         return (
-            f"at most {self.bound:.2%} of {self.population:,} masks are bad (IoU below "
+            f"at most {self.bound:.2%} of {accepted:,} masks are bad (IoU below "
             f"{self.terms.bad_below:g}), at {self.terms.confidence:.0%} over all attempts: "
             f"{self.errors:,} of {self.audit_size:,} audited; doubt up to {self.threshold:.4f} "
             f"by score {self.score_id}"
@@ -96,19 +108,56 @@ def attempts(connection: Connection) -> list[Attempt]:
 
 
 def begin(
-    connection: Connection, values: dict[str, Any], audited: Collection[int], listed: Sequence[int]
+    connection: Connection, values: dict[str, Any], listed: Sequence[int], strata: Sequence[int]
 ) -> None:
-    """Write an attempt and its set down."""
+    """Write an attempt and its set down; nothing is drawn yet.
+
+    Args:
+        connection: in a transaction.
+        values: of the attempt's row.
+        listed: masks of the set.
+        strata: of each.
+    """
     added = sa.insert(CertificateAttempt).values(
-        **values, state=AttemptState.OPEN, listed_sha256=fingerprint(connection, listed)
-    )
+        **values, state=AttemptState.OPEN, audit_size=0, waves=[],
+        listed_sha256=fingerprint(connection, listed),
+    )  # fmt: skip
     attempt_id = connection.scalars(added.returning(CertificateAttempt.id)).one()
-    chosen = set(audited)
     rows = [
-        {"attempt_id": attempt_id, "mask_id": mask_id, "audited": mask_id in chosen}
-        for mask_id in listed
+        {"attempt_id": attempt_id, "mask_id": mask_id, "audited": False, "stratum": stratum}
+        for mask_id, stratum in zip(listed, strata, strict=True)
     ]
     connection.execute(sa.insert(AttemptItem), rows)
+
+
+def add_wave(connection: Connection, attempt: Attempt, wave: Wave, drawn: Sequence[int]) -> Attempt:
+    """Note what was drawn, in the order of the draw, and return the attempt with it."""
+    for number, mask_id in enumerate(drawn, start=attempt.audit_size):
+        item = sa.update(AttemptItem).where(
+            AttemptItem.attempt_id == attempt.id, AttemptItem.mask_id == mask_id
+        )
+        connection.execute(item.values(audited=True, draw=number))
+    waves = [*(attempt.waves or []), wave.as_dict()]
+    size = attempt.audit_size + len(drawn)
+    update = sa.update(CertificateAttempt).where(CertificateAttempt.id == attempt.id)
+    connection.execute(update.values(waves=waves, audit_size=size))
+    return replace(attempt, waves=waves, audit_size=size)
+
+
+def strata(connection: Connection, attempt: Attempt) -> dict[int, int]:
+    """Stratum of each mask of a set that is audited by doubt."""
+    query = sa.select(AttemptItem.mask_id, AttemptItem.stratum).where(
+        AttemptItem.attempt_id == attempt.id
+    )
+    return {row.mask_id: row.stratum for row in connection.execute(query.order_by("mask_id"))}
+
+
+def drawn(connection: Connection, attempt: Attempt) -> list[int]:
+    """Masks of an audit, in the order of the draw."""
+    query = sa.select(AttemptItem.mask_id).where(
+        AttemptItem.attempt_id == attempt.id, AttemptItem.audited
+    )
+    return list(connection.scalars(query.order_by(AttemptItem.draw, AttemptItem.mask_id)))
 
 
 def changed(connection: Connection, score_id: int) -> list[tuple[Attempt, str]]:
@@ -177,11 +226,9 @@ def rule_name(attempt: Attempt) -> str:
     return f"certificate {attempt.number}"
 
 
-def items(connection: Connection, attempt: Attempt, *, audited: bool = False) -> list[int]:
-    """Masks of an attempt's set, or of its audit, by id."""
+def items(connection: Connection, attempt: Attempt) -> list[int]:
+    """Masks of an attempt's set, by id."""
     query = sa.select(AttemptItem.mask_id).where(AttemptItem.attempt_id == attempt.id)
-    if audited:
-        query = query.where(AttemptItem.audited)
     return list(connection.scalars(query.order_by(AttemptItem.mask_id)))
 
 
@@ -191,7 +238,7 @@ def ever_audited(connection: Connection) -> set[int]:
 
 
 def unasked_audits(connection: Connection) -> list[tuple[int, int]]:
-    """(mask id, portrait id) of open audits that nobody has been asked about yet."""
+    """(mask id, portrait id) of open audits that nobody was asked about yet, in drawn order."""
     asked = sa.select(ReviewRequest.mask_id).where(ReviewRequest.purpose == Purpose.AUDIT)
     query = (
         sa.select(Mask.id, Mask.portrait_id)
@@ -202,7 +249,7 @@ def unasked_audits(connection: Connection) -> list[tuple[int, int]]:
             AttemptItem.audited,
             Mask.id.not_in(asked),
         )
-        .order_by(Mask.id)
+        .order_by(AttemptItem.draw, Mask.id)
     )
     return [(row.id, row.portrait_id) for row in connection.execute(query)]
 

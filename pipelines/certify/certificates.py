@@ -23,7 +23,8 @@ class Certificate:
         number: of the attempt in its workspace.
         max_error: share of bad masks that was to be excluded.
         confidence: of all attempts of the workspace together.
-        bound: upper bound on the share of bad masks that reviewers would find in the set.
+        bound: upper bound on the share of bad masks that reviewers would find among those accepted;
+            where `by_doubt` is false, in the set.
         bad_below: IoU under which a mask that a reviewer fixed was bad.
         population: masks of the set.
         audited: of them, by people.
@@ -31,6 +32,7 @@ class Certificate:
         threshold: largest doubt of a mask in the set.
         score_model: that gave the doubt.
         judged_at: date, in ISO 8601.
+        by_doubt: the audit asked more about doubtful masks; older ones were drawn uniformly.
     """
 
     number: int
@@ -44,6 +46,7 @@ class Certificate:
     threshold: float
     score_model: int
     judged_at: str
+    by_doubt: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON; `Certificate(**…)` reads it back."""
@@ -115,11 +118,12 @@ def certificates_text(
         parts.append(
             f"**Certificate {each.number}** ({datetime.fromisoformat(each.judged_at):%Y-%m-%d}) "
             f"accepted {masks:,} of the portraits here; {seen[each, False]:,} of them nobody has "
-            f"looked at, the others were in its audit. Of the {each.population:,} masks listed, at "
+            f"looked at, the others were in its audit. Of the {_subject(each)}, at "
             f"most {each.bound:.2%} are bad in reviewers' eyes (rejected, or fixed with an IoU "
             f"below {each.bad_below:g}), at {each.confidence:.0%} over all attempts: a blind audit "
-            f"of {each.audited:,}, drawn uniformly, found {each.errors:,}. The masks' doubt is at "
-            f"most {each.threshold:.4f} by score {each.score_model}.\n"
+            f"of {each.audited:,}, drawn {'by doubt' if each.by_doubt else 'uniformly'}, found "
+            f"{each.errors:,}. The masks' doubt is at most {each.threshold:.4f} by score "
+            f"{each.score_model}.\n"
         )
         beside = findings.get(each.number)
         if beside is not None:
@@ -142,13 +146,17 @@ def beside_text(beside: Findings, *, certified: bool = True) -> Sequence[str]:
     ]
     if certified and beside.true_bound is not None:
         lines[0] += (
-            f"; if they overlook real faults as often, at most {beside.true_bound:.2%} are bad "
+            f"; if each overlooks real faults as often, at most {beside.true_bound:.2%} "
+            f"{'of the masks that nobody saw ' if beside.answerers else ''}are bad "
             "(with 2.5 points less confidence)"
         )
     worst, unknown, least = beside.worst, beside.least_audited, beside.least_listed
     if worst is not None:
         lines.append(
-            f"worst of {number} slices, {_named(worst)}: the audit found {worst.bad_rate} bad"
+            f"worst of {number} slices, {_named(worst)}: the audit found "
+            f"{worst.bad_rate.errors:,} of {worst.bad_rate.shown:,} bad, so that "
+            f"{worst.bad_rate.low:.1%} to {worst.bad_rate.high:.1%} of the slice are (all slices' "
+            "intervals hold at once)"
         )
     elif unknown is not None:
         lines.append(
@@ -161,6 +169,13 @@ def beside_text(beside: Findings, *, certified: bool = True) -> Sequence[str]:
             "are in the set"
         )
     return lines
+
+
+def _subject(each: Certificate) -> str:
+    """What the bound is about."""
+    if each.by_doubt:
+        return f"{each.population - each.errors:,} masks accepted"
+    return f"{each.population:,} masks listed"
 
 
 def _named(found: AuditedSlice) -> str:
@@ -182,4 +197,5 @@ def _certificate(attempt: ledger.Attempt) -> Certificate:
         threshold=attempt.threshold,
         score_model=attempt.score_id,
         judged_at=attempt.judged_at.isoformat(),
+        by_doubt=attempt.by_doubt,
     )

@@ -155,7 +155,12 @@ def most_bad(lines: Collection[_Judged]) -> _Judged | None:
     That with the highest lower end of the interval, so that one bad mask of one is no reason.
     """
     known = [line for line in lines if line.bad_rate.errors]
-    return max(known, key=lambda line: line.bad_rate.low, default=None)
+    return max(known, key=lambda line: (line.bad_rate.low, line.bad_rate.high), default=None)
+
+
+def rate_of_worst(lines: Collection[SliceLine], worst: SliceLine) -> Rate:
+    """Its share of bad masks, with an interval that knows from how many slices it was chosen."""
+    return rate(worst.bad_rate.errors, worst.bad_rate.shown, among=len(lines))
 
 
 def bad_of(each: Slice, known: Mapping[int, bool]) -> Rate:

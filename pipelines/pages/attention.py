@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from db import Verdict
-from pipelines.doubt.slices import least_accepted, most_bad
+from pipelines.doubt.slices import least_accepted, most_bad, rate_of_worst
 from pipelines.pages.facts import Facts
 from pipelines.pages.rows import UNSEEN
 from pipelines.pictures.traits import described
@@ -169,7 +169,7 @@ def _kinds(facts: Facts) -> Iterator[Matter]:
     if worst is not None:
         kind = described(worst.trait, worst.low, worst.high)
         yield Matter(
-            says=f"Bad most surely: {kind}, {worst.bad_rate}.",
+            says=f"Bad most surely: {kind}, {rate_of_worst(facts.slices, worst)}.",
             command="dataengine scores slices",
             section="slices",
         )

@@ -25,7 +25,7 @@ class Rate:
     Attributes:
         errors: how many were wrong.
         shown: of how many.
-        low: end of the 95 % interval, in [0, 1]; 0 where nothing was shown.
+        low: end of the interval, in [0, 1]; 0 where nothing was shown.
         high: its other end; 1 where nothing was shown.
     """
 
@@ -78,13 +78,21 @@ class Rechecked:
     by_certificate: Rate
 
 
-def rate(errors: int, shown: int) -> Rate:
-    """A share and its Clopper-Pearson interval."""
+def rate(errors: int, shown: int, *, among: int = 1) -> Rate:
+    """A share and its Clopper-Pearson interval.
+
+    Args:
+        errors: how many were wrong.
+        shown: of how many.
+        among: shares that this one was chosen from for being high or low: the intervals of all of
+            them hold at once with 95 % (Bonferroni).
+    """
     if shown == 0:
         return Rate(0, 0, 0.0, 1.0)
     from scipy.stats import binomtest
 
-    interval = binomtest(errors, shown).proportion_ci(CONFIDENCE, method="exact")
+    confidence = 1 - (1 - CONFIDENCE) / among
+    interval = binomtest(errors, shown).proportion_ci(confidence, method="exact")
     return Rate(errors, shown, float(interval.low), float(interval.high))
 
 

@@ -41,10 +41,15 @@ class NewQuestion:
 
 
 def shuffled(*kinds: Iterable[NewQuestion]) -> list[NewQuestion]:
-    """Questions of all kinds in one order that chance decides: nobody can tell which are which."""
+    """Questions of all kinds in one order that chance decides: nobody can tell which are which.
+
+    Those of an audit stay as they were drawn, by chance too, among each other: so their answers
+    count as they come (`certify.auditing`).
+    """
     every = [question for kind in kinds for question in kind]
+    audits = iter([each for each in every if each.purpose is Purpose.AUDIT])
     secrets.SystemRandom().shuffle(every)
-    return every
+    return [next(audits) if each.purpose is Purpose.AUDIT else each for each in every]
 
 
 def add(connection: Connection, project_id: int, questions: Iterable[NewQuestion]) -> None:

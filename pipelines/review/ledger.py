@@ -14,7 +14,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import (
+    AttemptItem,
+    AttemptState,
     Base,
+    CertificateAttempt,
     Honeypot,
     Mask,
     Portrait,
@@ -168,12 +171,24 @@ def questions(
 
 
 def superseded(connection: Connection, project: Project) -> list[Question]:
-    """Requests without an answer whose portrait has a newer mask; a honeypot stays what it is."""
+    """Requests without an answer that nothing rests on any more.
+
+    The portrait has a newer mask, or the audit that the question belongs to is settled; a honeypot
+    stays what it is.
+    """
+    open_audits = (
+        sa.select(AttemptItem.mask_id)
+        .join(CertificateAttempt, CertificateAttempt.id == AttemptItem.attempt_id)
+        .where(CertificateAttempt.state == AttemptState.OPEN)
+    )
+    settled = sa.and_(
+        ReviewRequest.purpose == Purpose.AUDIT, ReviewRequest.mask_id.not_in(open_audits)
+    )
     outdated = _questions().where(
         ReviewRequest.project_id == project.id,
         ReviewRequest.purpose != Purpose.HONEYPOT,
         _waiting(),
-        ~no_later_proposal(),
+        sa.or_(~no_later_proposal(), settled),
     )
     return [Question(*row) for row in connection.execute(outdated)]
 

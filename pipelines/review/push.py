@@ -66,7 +66,7 @@ class PushResult:
         resumed: requests of an interrupted push, which this one finished instead of making new.
         sent: tasks that were sent now.
         found: tasks that turned out to be on the server already.
-        withdrawn: tasks taken back because their portrait has a newer mask.
+        withdrawn: tasks taken back because their portrait has a newer mask, or their audit ended.
         lost: tasks that somebody had deleted on the server; they were sent again.
         left: masks that nobody is being asked about yet.
         url: where people answer.

@@ -18,7 +18,7 @@ def _print_lines(result: PushResult) -> None:
     if result.resumed:
         say(f"Went on with {result.resumed:,} questions of an interrupted push")
     if result.withdrawn:
-        say(f"{result.withdrawn:,} tasks withdrawn: their portraits have newer masks")
+        say(f"{result.withdrawn:,} tasks withdrawn: newer masks came, or an audit is settled")
     if result.lost:
         say(f"{result.lost:,} tasks were deleted on the server and are there again")
     if result.found:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dataengine.console.shared.text import print_json, say
-from pipelines.doubt.slices import SliceLine, least_accepted, most_bad
+from pipelines.doubt.slices import SliceLine, least_accepted, most_bad, rate_of_worst
 from pipelines.pictures.traits import TITLES, described, interval
 
 
@@ -37,7 +37,7 @@ def print_slices(lines: Sequence[SliceLine], *, as_json: bool) -> None:
         share = f"{least.accepted / least.decided:.0%} of those decided"
         say(f"accepted least often: {_name(least)}, {share}")
     if worst is not None:
-        say(f"bad most surely: {_name(worst)}, {worst.bad_rate}")
+        say(f"bad most surely: {_name(worst)}, {rate_of_worst(lines, worst)}")
 
 
 def _name(line: SliceLine) -> str:

@@ -3,43 +3,63 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality.certify import Crawl, certify, hard, report, synthetic
-from pipelines.certify.threshold import choose_threshold
+from benchmarks.quality import uniform_audits
+from benchmarks.quality.certify import METHODS, both, certify, report
+from benchmarks.quality.known_crawls import Crawl, drifted, hard, hidden, ordinary
+from benchmarks.quality.uniform_audits import choose_threshold
+
+DECEIVING = (hard, hidden, drifted)
 
 
 def test_certified_and_wrong_is_rare_even_with_retries() -> None:
     chance = np.random.default_rng(0)
-    outcomes = list(synthetic(120, chance))
-    wrong = sum(each.wrong for each in outcomes)
-    # With 60 crawls at the bound and a chance of at most 5 %, 8 have a probability below 1 %.
-    assert wrong <= 7
-    assert any(each.certified for each in outcomes)
-    assert max(each.attempts for each in outcomes) > 1
-    assert "Certified and wrong, all crawls" in "\n".join(report(outcomes))
+    crawls = [
+        (f"at the bound {make.__name__}", max_error, make(max_error, 1_000, chance))
+        for make in DECEIVING
+        for max_error in (0.02, 0.05)
+        for _ in range(10)
+    ]
+    crawls += [("ordinary", 0.05, ordinary(0.05, 1_000, chance)) for _ in range(10)]
+    outcomes = list(both(crawls, chance))
+    for method in METHODS:
+        # With 60 crawls at the bound and a chance of at most 5 %, 8 have a probability below 1 %.
+        assert sum(each.wrong for by, each in outcomes if by == method) <= 7
+        assert any(each.certified for by, each in outcomes if by == method)
+    assert max(each.attempts for _, each in outcomes) > 1
+    text = "\n".join(report(outcomes))
+    assert "Certified and wrong, crawls at the bound, by doubt: " in text
+    assert "who knew which are bad" in text
 
 
 def test_without_spending_alpha_retries_would_buy_certificates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What the simulation can see: at a full alpha an attempt it finds too many wrong ones."""
-    monkeypatch.setattr("benchmarks.quality.certify.alpha_of_attempt", lambda _alpha, _number: 0.2)
     chance = np.random.default_rng(0)
-    outcomes = [certify(hard(0.05, chance), "hard", 0.05, chance) for _ in range(40)]
-    assert sum(each.wrong for each in outcomes) > 7
+    # Betting is careful: it takes a larger alpha to make it err as often.
+    for method, alpha in ((certify, 0.9), (uniform_audits.certify, 0.2)):
+        name = f"{method.__module__}.alpha_of_attempt"
+        monkeypatch.setattr(name, lambda _alpha, _number, spent=alpha: spent)
+        crawls = [hard(0.05, 1_000, chance) for _ in range(40)]
+        assert sum(method(each, "hard", 0.05, chance).wrong for each in crawls) > 7
 
 
 def test_a_good_crawl_is_certified_at_once() -> None:
     chance = np.random.default_rng(1)
     bad = np.arange(3_000) < 300
     crawl = Crawl(bad * 1.0, bad, bad[:500:5] * 1.0, bad[:500:5], forced=False)
-    outcome = certify(crawl, "good", 0.02, chance)
+    outcome = uniform_audits.certify(crawl, "good", 0.02, chance)
     assert not outcome.certified  # every reviewed mask up to the 300th is bad: too few good ones
     reviewed = chance.permutation(bad)[:400]
     crawl = Crawl(bad * 1.0, bad, reviewed * 1.0, reviewed, forced=False)
+    before = uniform_audits.certify(crawl, "good", 0.02, chance)
     outcome = certify(crawl, "good", 0.02, chance)
-    assert outcome.certified
-    assert outcome.attempts == 1
-    assert outcome.true_error == 0
+    for each in (before, outcome):
+        assert each.certified
+        assert each.attempts == 1
+        assert each.true_error == 0
+    assert outcome.asked < before.asked / 2
+    assert (outcome.unseen or 0) > (before.unseen or 0)
 
 
 @pytest.mark.parametrize(

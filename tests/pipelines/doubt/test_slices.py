@@ -11,7 +11,14 @@ import sqlalchemy as sa
 
 from db import Mask, Portrait, PortraitTraits, reader
 from pipelines.certify.findings import AuditedSlice, Findings, findings_of
-from pipelines.doubt.slices import SliceLine, cut, least_accepted, most_bad, slice_lines
+from pipelines.doubt.slices import (
+    SliceLine,
+    cut,
+    least_accepted,
+    most_bad,
+    rate_of_worst,
+    slice_lines,
+)
 from pipelines.doubt.stored_traits import known_traits, remember_traits
 from pipelines.pictures.geometry import Face
 from pipelines.pictures.traits import TITLES, described, head_tilt, head_turn, traits
@@ -152,3 +159,6 @@ def test_what_nobody_was_asked_about_is_not_accepted_least() -> None:
     assert least_accepted([unasked]) is None
     assert most_bad([unasked, usual, worse]) == worse
     assert most_bad([unasked]) is None
+    chosen = rate_of_worst([unasked, usual, worse], worse)
+    assert (chosen.errors, chosen.shown) == (20, 50)
+    assert chosen.low < worse.bad_rate.low < worse.bad_rate.high < chosen.high
