@@ -51,6 +51,7 @@ class Outcome:
         asked: questions of all audits.
         unseen: masks that were accepted and that nobody looked at; None: nothing was certified.
         true_error: share of bad masks among what was accepted, or tried last.
+        left_bad: bad masks among those accepted unseen.
     """
 
     crawl: Crawl
@@ -60,6 +61,7 @@ class Outcome:
     asked: int
     unseen: int | None
     true_error: float
+    left_bad: int = 0
 
     @property
     def certified(self) -> bool:

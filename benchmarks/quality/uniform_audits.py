@@ -70,7 +70,8 @@ def certify(crawl: Crawl, kind: str, max_error: float, chance: np.random.Generat
         )
         if judgement.certified:
             unseen = len(listed) - planned
-            return Outcome(crawl, kind, max_error, number, asked, unseen, true_error)
+            left_bad = int(crawl.bad[listed].sum() - crawl.bad[audit].sum())
+            return Outcome(crawl, kind, max_error, number, asked, unseen, true_error, left_bad)
         left[audit] = False
         within = seen_doubt <= highest  # the audit was drawn from here alone
         seen_doubt = np.append(seen_doubt[within], crawl.doubt[audit])

@@ -176,13 +176,16 @@ def superseded(connection: Connection, project: Project) -> list[Question]:
     The portrait has a newer mask, or the audit that the question belongs to is settled; a honeypot
     stays what it is.
     """
-    open_audits = (
+    audited = (
         sa.select(AttemptItem.mask_id)
         .join(CertificateAttempt, CertificateAttempt.id == AttemptItem.attempt_id)
-        .where(CertificateAttempt.state == AttemptState.OPEN)
+        .where(AttemptItem.audited)
     )
+    is_open = CertificateAttempt.state == AttemptState.OPEN
     settled = sa.and_(
-        ReviewRequest.purpose == Purpose.AUDIT, ReviewRequest.mask_id.not_in(open_audits)
+        ReviewRequest.purpose == Purpose.AUDIT,
+        ReviewRequest.mask_id.in_(audited.where(~is_open)),
+        ReviewRequest.mask_id.not_in(audited.where(is_open)),
     )
     outdated = _questions().where(
         ReviewRequest.project_id == project.id,

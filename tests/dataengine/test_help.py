@@ -90,7 +90,7 @@ DOCUMENTED = {
     ],
     "certify": [
         "--max-error", "--confidence", "--bad-below", "--audit", "--seed", "--abandon", "--json",
-        "hypergeometric", "void",
+        "the bound holds at any moment", "void",
     ],
     "scores fit": ["--bad-below", "--seed", "--json", "near-duplicates", "calibrated"],
     "scores show": ["--out", "reliability.png", "precision-recall.png", "--json"],

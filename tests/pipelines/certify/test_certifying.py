@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from db import AttemptState, Decision, MaskSource, Purpose, Trust
+from db import AttemptItem, AttemptState, CertificateAttempt, Decision, MaskSource, Purpose, Trust
 from pipelines.certify import attempts as ledger
 from pipelines.certify.attempts import Terms, attempts, ever_audited
+from pipelines.certify.certificate import upper_bound
 from pipelines.certify.certifying import (
     Certification,
     CertifyError,
@@ -198,6 +200,11 @@ def test_what_stands_beside_the_bound_goes_wherever_the_masks_go(
     assert ended.findings is not None
     beside = findings_of(ended.findings)
     assert beside.reviewers == 1
+    (answerer,) = beside.answerers
+    assert answerer.answers == ended.audit_size
+    assert answerer.missed == beside.error_rates.missed
+    assert answerer.misses_at_most == 1, "they accepted every spoilt mask"
+    assert beside.true_bound == 1, "and vouch for none"
     assert beside.error_rates.missed.shown > 0, "honeypots were among the questions"
     turn = [each for each in beside.slices if each.trait == "turn"]
     assert sum(each.bad_rate.shown for each in turn) == ended.audit_size
@@ -227,3 +234,53 @@ def test_what_stands_beside_the_bound_goes_wherever_the_masks_go(
     assert "least covered, " in card
     accepted = [row for row in reviews(ready) if row.decision == Decision.CERTIFIED]
     assert {row.comment for row in accepted} == {ended.in_words()}
+
+
+def test_answers_count_in_the_order_of_the_draw_and_what_is_not_needed_is_taken_back(
+    ready: Workspace, gateway: FakeGateway
+) -> None:
+    first = certify(ready, TERMS, audit=32, seed=7)
+    push_all(ready, gateway, order=Order.RANDOM, limit=1)
+    with ready.engine.begin() as connection:
+        drawn = ledger.drawn(connection, first.attempt)
+    asked = [row.mask_id for row in requests(ready) if row.purpose == Purpose.AUDIT]
+    assert asked == drawn, "among the others, but as they were drawn"
+    key_of = {row.mask_id: row.key for row in requests(ready) if row.purpose == Purpose.AUDIT}
+    task_of = {task.key: task.id for task in gateway.tasks.values()}
+
+    def answer(mask_ids: list[int]) -> Certification:
+        for mask_id in mask_ids:
+            gateway.answer(task_of[key_of[mask_id]], "accept")
+        pull_answers(ready, gateway=gateway)
+        return certify(ready, TERMS)
+
+    without_first = answer(drawn[1:5])
+    assert without_first.judgement.audited == 0
+    assert (without_first.drawn, without_first.questions) == (0, first.questions)
+    assert answer(drawn[:1]).judgement.audited == 5
+    settled = answer(drawn[5:30])
+    assert settled.judgement.certified, "before all were answered"
+    assert settled.attempt.audit_size == settled.judgement.audited == 30
+    assert settled.questions is None
+    pushed = push_all(ready, gateway, order=Order.RANDOM, limit=1)
+    assert pushed.withdrawn >= 2
+
+
+def test_an_audit_that_an_older_version_drew_is_judged_as_it_was_drawn(
+    ready: Workspace, gateway: FakeGateway
+) -> None:
+    certify(ready, TERMS, audit=30, seed=7)
+    with ready.engine.begin() as connection:
+        connection.execute(sa.update(CertificateAttempt).values(waves=None))
+        connection.execute(sa.update(AttemptItem).values(stratum=None, draw=None))
+    push_all(ready, gateway, order=Order.RANDOM, limit=1)
+    waiting = certify(ready, TERMS)
+    assert waiting.judgement.missing == "30 of 30 audit answers are missing"
+    answer_all(ready, gateway)
+    pull_answers(ready, gateway=gateway)
+    ended = certify(ready, TERMS)
+    assert ended.judgement.certified
+    assert not ended.attempt.by_doubt
+    exact = upper_bound(0, 30, ended.attempt.alpha, ended.attempt.population)
+    assert ended.judgement.bound == exact
+    assert ended.accepted == ended.attempt.population
