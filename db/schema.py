@@ -26,7 +26,7 @@ from db.refusals import refusal
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0023"
+HEAD = "0024"
 """The newest revision in `MIGRATIONS`; a test holds it equal to Alembic's."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
