@@ -74,7 +74,14 @@ from db.review_models import (
     Tag,
     TaskRemoval,
 )
-from db.writing import chunks, insert_new, insert_or_replace, lock_rows
+from db.writing import (
+    chunks,
+    insert_new,
+    insert_or_replace,
+    insert_rows,
+    lock_rows,
+    update_rows,
+)
 
 __all__ = [
     "ITEM_TABLES",
@@ -141,6 +148,7 @@ __all__ = [
     "find_damage",
     "insert_new",
     "insert_or_replace",
+    "insert_rows",
     "lock_rows",
     "open_engine",
     "open_to_read",
@@ -155,4 +163,5 @@ __all__ = [
     "shown_url",
     "transact",
     "unordered",
+    "update_rows",
 ]

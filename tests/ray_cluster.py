@@ -19,6 +19,7 @@ from tests.object_storage import server as storage
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_health_check_period_ms": "1000",
     "RAY_health_check_failure_threshold": "5",
 }
@@ -83,6 +84,7 @@ class Machines:
 
 def stay_on_loopback() -> None:
     """Ray asks for the address of a machine that others can reach; here are no others."""
+    os.environ |= SETTINGS
     import ray._private.services as services
     import ray.util
 

@@ -21,18 +21,19 @@ from db import (
     insert_new,
     lock_rows,
     queue,
+    update_rows,
 )
 from pipelines.ingest.found import FoundArchive, FoundFile
 from pipelines.ingest.offering import Offered
 from pipelines.ingest.pairs import MaskOf
 from pipelines.ingest.source_records import remember_archives
-from pipelines.ingest.stages import DetectedImage, FileContent
+from pipelines.ingest.stages import FileContent
 from pipelines.origins.origin import Origin
-from pipelines.origins.rows import forget_origins, found_origin, state_origins
-from pipelines.pictures.geometry import Face
-from pipelines.portraits.forgotten import refuse_bytes
+from pipelines.origins.rows import forget_origins, found_origins, state_origins
+from pipelines.portraits.forgotten import refused_bytes
 from pipelines.portraits.rows import PortraitRecord, portraits
 from pipelines.workspace.addresses import is_remote
+from pipelines.workspace.errors import ItemError
 
 _CAME_WITH_MASK = sa.or_(
     Source.import_mask_uri.is_not(None), Source.import_mask_problem.is_not(None)
@@ -209,79 +210,45 @@ def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, Import
     return tasks
 
 
-def save_content(connection: Connection, source_id: int, content: FileContent) -> bool:
-    """Link a source to its image; True if the image is new.
+def save_contents(
+    connection: Connection, contents: Mapping[int, FileContent]
+) -> dict[int, bool | ItemError]:
+    """Link sources to their images.
 
-    Raises:
-        ItemError: `forgotten`; nothing was written.
+    Args:
+        connection: in a transaction.
+        contents: by source id, in the order in which all write that do this at the same time.
+
+    Returns:
+        By source id: whether its image is new; or `forgotten`, and nothing was written.
     """
-    refuse_bytes(connection, content.sha256)
-    values = {"sha256": content.sha256, "size_bytes": content.size_bytes, "reasons": []}
-    added = insert_new(connection, Image, [values])
-    known = sa.select(Image.id).where(Image.sha256 == content.sha256)
-    image_id = added[0] if added else connection.scalars(known).one()
+    refused = refused_bytes(connection, (content.sha256 for content in contents.values()))
+    kept = {key: content for key, content in contents.items() if content.sha256 not in refused}
+    images = {
+        content.sha256: {"sha256": content.sha256, "size_bytes": content.size_bytes, "reasons": []}
+        for content in kept.values()
+    }
+    added = set(insert_new(connection, Image, list(images.values())))
+    ids: dict[str, int] = {}
+    for some in chunks(images):
+        query = sa.select(Image.sha256, Image.id).where(Image.sha256.in_(some))
+        ids |= {row[0]: row[1] for row in connection.execute(query)}
     # Whether its portraits are there decides who asks for the import of a mask: this, or detection.
-    lock_rows(connection, Image, [image_id])
-    update = sa.update(Source).where(Source.id == source_id).values(image_id=image_id)
-    connection.execute(update)
-    if content.origin is not None:
-        found_origin(connection, source_id, content.origin)
-    queue.enqueue(connection, Stage.DETECT, [image_id])
-    _enqueue_imports(connection, [image_id])
-    return bool(added)
-
-
-def save_detection(
-    connection: Connection,
-    image_id: int,
-    found: DetectedImage,
-    blobs: Sequence[str],
-    detector: str,
-    settings_id: int | None = None,
-) -> None:
-    """Store an image's faces and portraits, and ask for masks."""
-    lock_rows(connection, Image, [image_id])
-    connection.execute(
-        sa.update(Image)
-        .where(Image.id == image_id)
-        .values(
-            width=found.width,
-            height=found.height,
-            format=found.format,
-            phash=found.phash,
-            phash_mirror=found.phash_mirror,
-            descriptor=found.descriptor,
-            # Looked for again: hashes of another version may have put it elsewhere.
-            group_id=None,
-            faces=[_face_json(face) for face in found.faces],
-            outcome=found.outcome,
-            reasons=found.reasons,
-            detector=detector,
-        )
-    )
-    ids: list[int] = []
-    for ordinal, (portrait, blob) in enumerate(zip(found.portraits, blobs, strict=True)):
-        width, height = portrait.crop.size
-        face = _face_json(portrait.face)
-        values = {
-            "image_id": image_id,
-            "ordinal": ordinal,
-            "face_box": face["box"],
-            "landmarks": face["landmarks"],
-            "face_confidence": face["confidence"],
-            "crop_box": list(portrait.crop.box),
-            "rotation": portrait.crop.rotation,
-            "reasons": list(portrait.reasons),
-            "width": width,
-            "height": height,
-            "blob": blob,
-            "detector": detector,
-            "settings_id": settings_id,
-        }
-        insert = sa.insert(Portrait).values(values).returning(Portrait.id)
-        ids.append(connection.scalars(insert).one())
-    if not _enqueue_imports(connection, [image_id]):
-        queue.enqueue(connection, Stage.LABEL, ids)
+    lock_rows(connection, Image, sorted(ids.values()))
+    links = [{"id": key, "image_id": ids[content.sha256]} for key, content in kept.items()]
+    update_rows(connection, Source, links)
+    origins = {key: each.origin for key, each in kept.items() if each.origin is not None}
+    found_origins(connection, origins)
+    queue.enqueue(connection, Stage.DETECT, ids.values())
+    enqueue_imports(connection, ids.values())
+    told: dict[int, bool | ItemError] = {}
+    for key, content in contents.items():
+        if content.sha256 in refused:
+            told[key] = refused[content.sha256]
+            continue
+        told[key] = ids[content.sha256] in added
+        added.discard(ids[content.sha256])  # a second file of the same is a copy
+    return told
 
 
 def source_ids(connection: Connection, uris: Sequence[str]) -> tuple[list[int], list[int]]:
@@ -333,32 +300,21 @@ def _attach_masks(connection: Connection, masks: Mapping[str, MaskOf], uris: Seq
                     update.values(import_mask_uri=now.uri, import_mask_problem=now.problem)
                 )
             if row.image_id is not None:
-                _enqueue_imports(connection, [row.image_id])
+                enqueue_imports(connection, [row.image_id])
                 if differs:
                     queue.retry_failed(connection, Stage.IMPORT, [row.image_id])
 
 
-def _enqueue_imports(connection: Connection, image_ids: Sequence[int]) -> bool:
-    """Ask for the import of masks of images that have portraits; True if any has a mask."""
-    query = (
-        sa.select(Image.id)
-        .distinct()
-        .join(Source, Source.image_id == Image.id)
-        .where(
-            Image.id.in_(image_ids),
-            Image.outcome == Outcome.PORTRAITS,
-            _CAME_WITH_MASK,
+def enqueue_imports(connection: Connection, image_ids: Iterable[int]) -> set[int]:
+    """Ask for the import of masks of images that have portraits; those that have a mask."""
+    with_mask: set[int] = set()
+    for some in chunks(image_ids):
+        query = (
+            sa.select(Image.id)
+            .distinct()
+            .join(Source, Source.image_id == Image.id)
+            .where(Image.id.in_(some), Image.outcome == Outcome.PORTRAITS, _CAME_WITH_MASK)
         )
-    )
-    with_mask = list(connection.scalars(query))
-    queue.enqueue(connection, Stage.IMPORT, with_mask)
-    return bool(with_mask)
-
-
-def _face_json(face: Face) -> dict[str, object]:
-    return {
-        "box": list(face.box),
-        "landmarks": [list(point) for point in face.landmarks],
-        "confidence": face.confidence,
-        "rotation": face.rotation,
-    }
+        with_mask.update(connection.scalars(query))
+    queue.enqueue(connection, Stage.IMPORT, sorted(with_mask))
+    return with_mask

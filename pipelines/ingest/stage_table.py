@@ -1,6 +1,7 @@
 """The stages of ingestion for the engine: what they read, run and write."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from db import Job, MaskSource, Outcome, Stage
 from pipelines.ingest import records, source_records
+from pipelines.ingest.detections import Detection, save_detections
 from pipelines.ingest.models import Models
 from pipelines.ingest.pairs import read_mask
 from pipelines.ingest.records import ImageFiles, ImportTask
@@ -24,11 +26,11 @@ from pipelines.ingest.stages import (
 from pipelines.ingest.tally import Tally
 from pipelines.masks.judging import JudgedMask
 from pipelines.masks.verdict import Reason
-from pipelines.portraits.forgotten import Watch, is_admitted
+from pipelines.portraits.forgotten import Watch, admitted
 from pipelines.portraits.revisions import portrait_input, stored_mask
-from pipelines.portraits.rows import NewMask, PortraitRecord, portraits, save_mask
+from pipelines.portraits.rows import NewMask, PortraitRecord, portraits, save_masks
 from pipelines.work.isolation import attempt, through
-from pipelines.work.stage import StageWork
+from pipelines.work.stage import StageWork, only
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings_used import settings_id
 from pipelines.workspace.sources import Sources
@@ -88,10 +90,21 @@ class ReadWork(StageWork[SourceFile, FileContent]):
         del item_id
         return out.sha256
 
-    def save(self, connection: Connection, item_id: int, out: FileContent) -> Tally | None:
+    def save(self, connection: Connection, item_id: int, out: FileContent) -> object:
         """Link the source to its image; tells of copies."""
-        if records.save_content(connection, item_id, out):
-            return None
+        return only(self.save_all(connection, [(item_id, out)]))
+
+    def save_all(
+        self, connection: Connection, outs: Sequence[tuple[int, FileContent]]
+    ) -> list[object | ItemError]:
+        """Likewise of many."""
+        saved = records.save_contents(connection, dict(outs))
+        return [
+            is_new if isinstance(is_new, ItemError) else None if is_new else self._copied(item_id)
+            for item_id, is_new in saved.items()
+        ]
+
+    def _copied(self, item_id: int) -> Tally:
         self._sources.drop(self._uris[item_id])  # nobody will search it
         return Tally(files=1, duplicates=1)
 
@@ -148,8 +161,9 @@ class DetectWork(_SeeingWork, StageWork[DetectTask, StoredDetection]):
         """Where the images can be read, and what was forgotten."""
         images = records.image_files(connection, [job.item_id for job in jobs])
         watch = Watch(connection)
+        let_in = admitted(connection, (image.sha256 for image in images.values()))
         return {
-            item_id: DetectTask(image, watch, is_admitted(connection, image.sha256))
+            item_id: DetectTask(image, watch, image.sha256 in let_in)
             for item_id, image in images.items()
         }
 
@@ -176,20 +190,37 @@ class DetectWork(_SeeingWork, StageWork[DetectTask, StoredDetection]):
         del item_id
         return out.task.image.sha256
 
-    def save(self, connection: Connection, item_id: int, out: StoredDetection) -> Tally:
+    def save(self, connection: Connection, item_id: int, out: StoredDetection) -> object:
         """Faces, portraits, and the request for masks."""
-        sha256 = out.task.image.sha256
+        return only(self.save_all(connection, [(item_id, out)]))
+
+    def save_all(
+        self, connection: Connection, outs: Sequence[tuple[int, StoredDetection]]
+    ) -> list[object | ItemError]:
+        """Likewise of many."""
         # What was forgotten meanwhile.
-        later = Watch(connection, after=out.task.watch.last_id)
-        later.refuse(sha256, out.found.descriptor, admitted=is_admitted(connection, sha256))
-        records.save_detection(
-            connection, item_id, out.found, out.blobs, out.detector, self._settings_id
-        )
-        return Tally(
-            files=1,
-            portraits=len(out.found.portraits),
-            no_face=int(out.found.outcome is Outcome.NO_FACE),
-        )
+        seen = min((out.task.watch.last_id for _, out in outs), default=0)
+        later = Watch(connection, after=seen)
+        let_in = admitted(connection, (out.task.image.sha256 for _, out in outs))
+        told: list[object | ItemError] = []
+        kept = {}
+        for item_id, out in outs:
+            sha256 = out.task.image.sha256
+            try:
+                later.refuse(sha256, out.found.descriptor, admitted=sha256 in let_in)
+            except ItemError as error:
+                told.append(error)
+                continue
+            kept[item_id] = Detection(out.found, out.blobs, out.detector)
+            told.append(
+                Tally(
+                    files=1,
+                    portraits=len(out.found.portraits),
+                    no_face=int(out.found.outcome is Outcome.NO_FACE),
+                )
+            )
+        save_detections(connection, kept, self._settings_id)
+        return told
 
     def _stored_detection(self, task: DetectTask, found: DetectedImage) -> StoredDetection:
         # Before anything of a copy is in the store.
@@ -225,9 +256,9 @@ class ImportWork(_SeeingWork, StageWork[ImportTask, StoredImport]):
 
     def save(self, connection: Connection, item_id: int, out: StoredImport) -> Tally:
         """A revision a portrait."""
-        tally = _save_masks(connection, out.masks)
-        tally.masks_read[out.how] += 1
-        return tally
+        save_masks(connection, out.masks)
+        verdicts = Counter(mask.verdict for mask in out.masks)
+        return Tally(verdicts=verdicts, masks_read=Counter([out.how]))
 
     def _imported(self, task: ImportTask) -> StoredImport:
         max_bytes = self._settings.decode.max_bytes
@@ -280,19 +311,22 @@ class LabelWork(_SeeingWork, StageWork[PortraitRecord, NewMask]):
             for portrait, mask in zip(items, judged, strict=True)
         ]
 
-    def save(self, connection: Connection, item_id: int, out: NewMask) -> Tally:
+    def save(self, connection: Connection, item_id: int, out: NewMask) -> object:
         """A revision."""
-        tally = _save_masks(connection, [out])
-        tally.labelled, tally.empty = 1, int(not _NOBODY.isdisjoint(out.reasons))
-        return tally
+        return only(self.save_all(connection, [(item_id, out)]))
+
+    def save_all(
+        self, connection: Connection, outs: Sequence[tuple[int, NewMask]]
+    ) -> list[object | ItemError]:
+        """Likewise of many."""
+        masks = [out for _, out in outs]
+        save_masks(connection, masks)
+        return [_told_of(mask) for mask in masks]
 
 
-def _save_masks(connection: Connection, masks: Sequence[NewMask]) -> Tally:
-    tally = Tally()
-    for mask in masks:
-        save_mask(connection, mask)
-        tally.verdicts[mask.verdict] += 1
-    return tally
+def _told_of(mask: NewMask) -> Tally:
+    empty = not _NOBODY.isdisjoint(mask.reasons)
+    return Tally(verdicts=Counter([mask.verdict]), labelled=1, empty=int(empty))
 
 
 def _given(found: Mapping[str, FileContent | Exception], uri: str) -> FileContent:

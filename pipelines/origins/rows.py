@@ -31,10 +31,17 @@ def state_origins(connection: Connection, origins: Mapping[int, Origin]) -> None
         _write(connection, {key: _both(origins[key], known.get(key)) for key in ids})
 
 
-def found_origin(connection: Connection, source_id: int, origin: Origin) -> None:
-    """Remember what a file or its neighbours say; what a table said before counts more."""
-    known = _of_sources(connection, [source_id]).get(source_id)
-    _write(connection, {source_id: origin if known is None else _both(known, origin)})
+def found_origins(connection: Connection, origins: Mapping[int, Origin]) -> None:
+    """Remember what files or their neighbours say; what a table said before counts more.
+
+    Args:
+        connection: in a transaction.
+        origins: by source id.
+    """
+    for ids in chunks(origins):
+        known = _of_sources(connection, ids)
+        both = {key: _both(known.get(key, origins[key]), origins[key]) for key in ids}
+        _write(connection, both)
 
 
 def forget_origins(connection: Connection, source_ids: Iterable[int]) -> None:

@@ -4,6 +4,7 @@ The operator sees what was refused, and may let a file in: a stranger who looks 
 who changed their mind.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Admitted, Forgotten, Image, JobRow, JobState, Source, Stage, insert_new
+from db import (
+    Admitted,
+    Forgotten,
+    Image,
+    JobRow,
+    JobState,
+    Source,
+    Stage,
+    chunks,
+    insert_new,
+)
 from pipelines.pictures.near_duplicates.tombstone import Tombstones
 from pipelines.workspace.errors import ItemError, PipelineError
 from pipelines.workspace.uris import uri_path
@@ -76,26 +87,31 @@ class Watch:
         )
 
 
-def refuse_bytes(connection: Connection, sha256: str) -> None:
-    """Refuse the very bytes of a forgotten photo.
-
-    Raises:
-        ItemError: `forgotten`.
-    """
-    query = sa.select(Forgotten.forgotten_at).where(Forgotten.sha256 == sha256)
-    day = connection.scalar(query)
-    if day is not None and not is_admitted(connection, sha256):
-        raise ItemError(
+def refused_bytes(connection: Connection, sha256s: Iterable[str]) -> dict[str, ItemError]:
+    """Of these bytes those of forgotten photos that nobody let in, and the refusal of each."""
+    days: dict[str, datetime] = {}
+    for some in chunks(dict.fromkeys(sha256s)):
+        query = sa.select(Forgotten.sha256, Forgotten.forgotten_at)
+        days |= {
+            row[0]: row[1] for row in connection.execute(query.where(Forgotten.sha256.in_(some)))
+        }
+    return {
+        sha256: ItemError(
             SAME,
-            f"this photo was forgotten on {_day(day)} and is not taken in again; leave the file "
-            f"out, or `dataengine forget --lift {sha256}`",
+            f"this photo was forgotten on {_day(days[sha256])} and is not taken in again; leave "
+            f"the file out, or `dataengine forget --lift {sha256}`",
         )
+        for sha256 in days.keys() - admitted(connection, days)
+    }
 
 
-def is_admitted(connection: Connection, sha256: str) -> bool:
-    """Whether the operator let these bytes in."""
-    query = sa.select(Admitted.id).where(Admitted.sha256 == sha256)
-    return connection.scalar(query) is not None
+def admitted(connection: Connection, sha256s: Iterable[str]) -> set[str]:
+    """Of these bytes those that the operator let in."""
+    found: set[str] = set()
+    for some in chunks(dict.fromkeys(sha256s)):
+        query = sa.select(Admitted.sha256).where(Admitted.sha256.in_(some))
+        found.update(connection.scalars(query))
+    return found
 
 
 def admit(connection: Connection, sha256: str) -> None:

@@ -3,14 +3,15 @@
 Every function works in the caller's transaction.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Image, Mask, MaskSource, Portrait, lock_rows
+from db import Image, Mask, MaskSource, Portrait, chunks, insert_rows, lock_rows
 from pipelines.pictures.geometry import Face
 from pipelines.pictures.rotation import Crop
 
@@ -77,12 +78,25 @@ def portraits(
 
 def save_mask(connection: Connection, mask: NewMask) -> int:
     """Add the next revision of a portrait's mask and return its id."""
-    lock_rows(connection, Portrait, [mask.portrait_id])
-    latest = sa.select(sa.func.coalesce(sa.func.max(Mask.revision), 0))
-    latest = latest.where(Mask.portrait_id == mask.portrait_id)
-    revision = (connection.scalar(latest) or 0) + 1
-    insert = sa.insert(Mask).values(revision=revision, **asdict(mask)).returning(Mask.id)
-    return int(connection.scalar(insert) or 0)
+    return save_masks(connection, [mask])[0]
+
+
+def save_masks(connection: Connection, masks: Sequence[NewMask]) -> list[int]:
+    """Add the next revisions of portraits' masks, one after the other, and return their ids."""
+    latest: Counter[int] = Counter()
+    for ids in chunks(sorted({mask.portrait_id for mask in masks})):
+        lock_rows(connection, Portrait, ids)
+        query = sa.select(Mask.portrait_id, sa.func.max(Mask.revision))
+        query = query.where(Mask.portrait_id.in_(ids)).group_by(Mask.portrait_id)
+        latest.update({row[0]: row[1] for row in connection.execute(query)})
+    rows = []
+    for mask in masks:
+        latest[mask.portrait_id] += 1
+        # Not `asdict`, which copies scores and reasons deeply.
+        rows.append({**vars(mask), "revision": latest[mask.portrait_id]})
+    made = insert_rows(connection, Mask, rows, ("id", "portrait_id", "revision"))
+    by_revision = {(portrait, revision): key for key, portrait, revision in made}
+    return [by_revision[row["portrait_id"], row["revision"]] for row in rows]
 
 
 def _portrait_record(row: Any) -> PortraitRecord:

@@ -1,27 +1,33 @@
-"""Running one claimed batch: fetch what its stage needs, run the stage, commit the outcome.
+"""Running what was claimed: fetch what its stage needs, run its batches, commit the outcome.
 
-Blobs are written before the transaction that names them; everything else of a batch is one
+Blobs are written before the transaction that names them; everything else of a chunk is one
 transaction. An item that fails takes no neighbour with it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from db import Job, LeaseLostError, beside, queue, reader, transact
+from db import Job, LeaseLostError, beside, chunks, queue, reader, transact
 from pipelines.work.stage import Committed, Failure, StageWork, Workplace
 from pipelines.workspace.errors import ItemError
 
 
-def run_batch(place: Workplace, work: StageWork[Any, Any], jobs: Sequence[Job]) -> Committed:
-    """Run one batch of jobs of one stage and commit what came of it.
+def run_chunk(
+    place: Workplace,
+    work: StageWork[Any, Any],
+    jobs: Sequence[Job],
+    begin: Callable[[tuple[int, ...]], None],
+) -> Committed:
+    """Run the batches of a chunk of jobs of one stage and commit what came of them.
 
     Args:
         place: of this worker alone.
         work: the jobs' stage.
         jobs: claimed by this worker.
+        begin: told the ids of each batch's jobs before it is run.
 
     Returns:
         What was committed: nothing if the lease was lost, since others do the work then.
@@ -29,15 +35,14 @@ def run_batch(place: Workplace, work: StageWork[Any, Any], jobs: Sequence[Job]) 
     Raises:
         PipelineError: models or blobs cannot be loaded or written: no item's fault.
     """
+    begin(tuple(job.id for job in jobs[: work.batch_size]))
     items = transact(reader(place.engine), lambda connection: work.fetch(connection, jobs))
-    wanted = [job for job in jobs if job.item_id in items]
-    outcomes = dict(
-        zip(
-            (job.id for job in wanted),
-            work.run([items[job.item_id] for job in wanted]) if wanted else (),
-            strict=True,
-        )
-    )
+    outcomes: dict[int, Any] = {}
+    for batch in chunks((job for job in jobs if job.item_id in items), work.batch_size):
+        ids = tuple(job.id for job in batch)
+        begin(ids)
+        ran = work.run([items[job.item_id] for job in batch])
+        outcomes |= zip(ids, ran, strict=True)
     engine = beside(place.engine)
     in_turn = jobs if engine.dialect.name == "sqlite" else _in_one_order(work, jobs, outcomes)
     commit = partial(_commit, place.owner, work, in_turn, outcomes)
@@ -75,23 +80,27 @@ def _commit(
     connection: Connection,
 ) -> Committed:
     """Results, ends of jobs and next jobs, all or nothing."""
+    # First of all: others may have done them meanwhile, or an attempt that was cut off at its end.
+    queue.require_held(connection, jobs, owner)
+    to_save = [
+        (job.item_id, outcomes[job.id])
+        for job in jobs
+        if job.id in outcomes and not isinstance(outcomes[job.id], ItemError)
+    ]
+    saved = dict(zip((key for key, _ in to_save), work.save_all(connection, to_save), strict=True))
     done: list[Job] = []
     told: list[object] = []
     failures: list[Failure] = []
-    # First of all: others may have done them meanwhile, or an attempt that was cut off at its end.
-    queue.require_held(connection, jobs, owner)
     for job in jobs:
         outcome = outcomes.get(job.id)
-        try:
-            if isinstance(outcome, ItemError):
-                raise outcome
-            if job.id in outcomes:
-                told.append(work.save(connection, job.item_id, outcome))
-        except ItemError as error:
-            queue.fail(connection, job, owner, error.reason, str(error))
-            failures.append(Failure(item_id=job.item_id, reason=error.reason))
+        if not isinstance(outcome, ItemError):
+            outcome = saved.get(job.item_id)
+        if isinstance(outcome, ItemError):
+            queue.fail(connection, job, owner, outcome.reason, str(outcome))
+            failures.append(Failure(item_id=job.item_id, reason=outcome.reason))
         else:
             done.append(job)
+            told.append(outcome)
     queue.succeed(connection, done, owner)
     return Committed(
         stage=work.stage,

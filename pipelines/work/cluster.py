@@ -20,6 +20,9 @@ from pipelines.workspace.errors import WorkerError
 LEASE_SECONDS: Final = 60.0
 """At most: of a machine that is gone nobody knows whether it comes back."""
 
+CHUNK_SECONDS: Final = 5.0
+"""What is claimed and committed at once: many workers share one database."""
+
 _POLL_SECONDS: Final = 0.2
 _NEWS_SECONDS: Final = 2.0
 _LOOK_SECONDS: Final = 2.0
@@ -79,7 +82,7 @@ class Fleet:
         self._ray = ray
         self._place = place
         lease = min(order.lease_seconds, LEASE_SECONDS)
-        self._order = replace(order, lease_seconds=lease)
+        self._order = replace(order, lease_seconds=lease, chunk_seconds=CHUNK_SECONDS)
         self._posts = posts
         self._class = actor_class()
         self._wanted = self._class.versions()  # type: ignore[attr-defined]

@@ -31,11 +31,12 @@ _CRASHES = 3
 
 @dataclass
 class _Watched:
-    """A worker, its GPU, its name in jobs, and when its batch has to be done (monotonic clock)."""
+    """A worker, its GPU, its name in jobs, its batch, and when that has to be done (monotonic)."""
 
     member: Member
     gpu: int | None = None
     owner: str | None = None
+    batch: tuple[int, ...] = ()
     deadline: float | None = None
 
 
@@ -165,10 +166,11 @@ class Pool:
         match message:
             case Hello(owner):
                 watched.owner = owner
-            case Begun(items):
-                watched.deadline = time.monotonic() + self._order.seconds_for(items)
+            case Begun(jobs):
+                watched.batch = jobs
+                watched.deadline = time.monotonic() + self._order.seconds_for(len(jobs))
             case Committed():
-                watched.deadline = None
+                watched.batch, watched.deadline = (), None
                 report(message)
             case Broken():
                 self._error = self._error or message.error()
@@ -233,6 +235,8 @@ class Pool:
 
         def blame(connection: Connection) -> tuple[bool, list[Job]]:
             held = owner in queue.owners(connection)
+            if watched.batch:  # the others of its chunk were not at work
+                queue.release(connection, owner, but=watched.batch)
             if overran:
                 return held, queue.overran(connection, owner, self._order.item_seconds)
             return held, queue.crashed(connection, owner, _CRASHES)

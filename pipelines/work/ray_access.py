@@ -173,6 +173,9 @@ def actor_class() -> type:
 
 
 def _imported() -> Any:
+    # Under `uv run` Ray would send the current folder to every machine, and install anew there what
+    # it finds in it; here all machines have the same installed, and are asked whether they do.
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
     try:
         import ray
         import ray.exceptions

@@ -27,7 +27,7 @@ class StageWork(ABC, Generic[In, Out]):
     @property
     @abstractmethod
     def batch_size(self) -> int:
-        """How many items are claimed, run and committed at once."""
+        """How many items are run at once; claimed and committed are one or several batches."""
 
     def load(self) -> None:
         """Load what `run` computes with; called again, it does nothing.
@@ -69,6 +69,33 @@ class StageWork(ABC, Generic[In, Out]):
         Raises:
             ItemError: what only the database knows speaks against it; nothing was written.
         """
+
+    def save_all(
+        self, connection: Connection, outs: Sequence[tuple[int, Out]]
+    ) -> list[object | ItemError]:
+        """Write the rows of many items, in their order; what came of each, as `save` tells it.
+
+        A stage of which there are a great many items writes them with a few statements instead.
+        """
+        told: list[object | ItemError] = []
+        for item_id, out in outs:
+            try:
+                told.append(self.save(connection, item_id, out))
+            except ItemError as error:
+                told.append(error)
+        return told
+
+
+def only(told: Sequence[object | ItemError]) -> object:
+    """What came of the one item that was saved.
+
+    Raises:
+        ItemError: if it is one.
+    """
+    (each,) = told
+    if isinstance(each, ItemError):
+        raise each
+    return each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +177,8 @@ class Order:
         threads: of the numerical libraries, in each worker.
         lease_seconds: how long jobs are held without a sign of life.
         item_seconds: how long an item may take.
+        chunk_seconds: how long the batches may take that are claimed and committed together; 0:
+            each is by itself.
         gpu: the one that a worker process is given; None: it may use any there is.
         preload: modules that worker processes share, if they can.
     """
@@ -159,6 +188,7 @@ class Order:
     threads: int
     lease_seconds: float
     item_seconds: float
+    chunk_seconds: float = 0.0
     gpu: int | None = None
     preload: tuple[str, ...] = ()
 

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy.engine import Connection as Database
 
 from db import Job, beside, queue, reader, transact
-from pipelines.work.batch import run_batch
+from pipelines.work.batch import run_chunk
+from pipelines.work.chunks import ChunkSizes
 from pipelines.work.crew import limit_library_threads
 from pipelines.work.stage import Order, StageWork, Workplace
 
@@ -26,9 +27,9 @@ class Hello:
 
 @dataclass(frozen=True)
 class Begun:
-    """A worker begins a batch of so many items."""
+    """A worker begins a batch of jobs, by their ids."""
 
-    items: int
+    jobs: tuple[int, ...]
 
 
 def work(order: Order, pipe: Connection, *, load_first: bool) -> None:
@@ -54,7 +55,8 @@ def work(order: Order, pipe: Connection, *, load_first: bool) -> None:
         if load_first:
             for stage in table:
                 stage.load()
-        Worker(place, table, order.lease_seconds).run(pipe.poll, pipe.send)
+        sizes = ChunkSizes(order.chunk_seconds)
+        Worker(place, table, order.lease_seconds, sizes).run(pipe.poll, pipe.send)
     finally:
         place.close()
 
@@ -63,7 +65,11 @@ class Worker:
     """Works through the jobs of a table of stages."""
 
     def __init__(
-        self, place: Workplace, table: Sequence[StageWork[Any, Any]], lease_seconds: float
+        self,
+        place: Workplace,
+        table: Sequence[StageWork[Any, Any]],
+        lease_seconds: float,
+        sizes: ChunkSizes,
     ) -> None:
         """Prepare a worker; what stages compute with is loaded when it is first needed.
 
@@ -72,17 +78,19 @@ class Worker:
             table: stages in the order of preference: what is begun is finished before more is
                 begun.
             lease_seconds: how long to hold jobs; whoever supervises this worker prolongs it.
+            sizes: how many to claim and commit at once.
         """
         self._place = place
         self._table = table
         self._lease_seconds = lease_seconds
+        self._sizes = sizes
 
     def run(self, stop: Callable[[], bool], say: Callable[[object], None]) -> None:
         """Work until no job is left, other workers' included: they might die of theirs.
 
         Args:
-            stop: asked between batches.
-            say: told what each batch begins with and what it committed.
+            stop: asked between chunks.
+            say: told what each batch begins with, and what each chunk committed.
         """
         stages = [each.stage for each in self._table]
         cleared_up = time.monotonic()
@@ -91,8 +99,8 @@ class Worker:
             if claimed:
                 stage, jobs = claimed
                 stage.load()
-                say(Begun(len(jobs)))
-                say(run_batch(self._place, stage, jobs))
+                with self._sizes.timed(stage, len(jobs)):
+                    say(run_chunk(self._place, stage, jobs, lambda ids: say(Begun(ids))))
                 continue
             left = transact(
                 reader(self._place.engine), lambda connection: queue.pending(connection, stages)
@@ -109,7 +117,7 @@ class Worker:
 
         def first_jobs(connection: Database) -> tuple[StageWork[Any, Any], list[Job]] | None:
             for each in self._table:
-                jobs = queue.claim(connection, each.stage, owner, each.batch_size, lease)
+                jobs = queue.claim(connection, each.stage, owner, self._sizes.of(each), lease)
                 if jobs:
                     return each, jobs
             return None

@@ -2,20 +2,26 @@
 
 import json
 import pickle
+import random
+import re
+import shlex
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from pipelines.ingest import hands
 from pipelines.ingest import run as ingesting
 from pipelines.work.ray_access import actor_class
-from tests.conftest import FAKES, FAST_INGEST
-from tests.dataengine.conftest import Run
+from tests.cluster_faults import FAULTS, Scene, disturbed
+from tests.conftest import CHECKOUT, FAKES, FAST_INGEST
+from tests.dataengine.conftest import Run, parse
 from tests.object_storage import server as storage
 from tests.postgres import PASSWORD
 from tests.postgres import server as postgres
@@ -194,3 +200,67 @@ def test_a_machine_with_another_version(name: str) -> None:
 
 def _no_hands(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def disturb(
+    run: Run,
+    place: Shared,
+    folder: Path,
+    faults: Sequence[Callable[[Scene], None]],
+    seed: int = 0,
+) -> Scene:
+    """One disturbed run, which ends as the undisturbed one beside it."""
+    team = init(run, place, folder / "team")
+    alone = run("-w", folder / "alone", "ingest", place.crawl, "--workers", "0")
+    assert alone.code == 0, alone.err
+    expected = snapshot(folder / "alone")
+    jobs = sum(key[0] == "job" for key in expected)
+    scene = disturbed(
+        cluster(),
+        ["-w", str(team), "ingest", place.crawl, "--on", "ray"],
+        {**FAKES, **cluster().environment, "RAY_ADDRESS": cluster().address},
+        postgres().url(place.database),
+        faults,
+        jobs,
+        seed,
+    )
+    assert differences(expected, snapshot(team)) == [], scene.log
+    assert scene.holders() == {}
+    return scene
+
+
+def test_whatever_dies_the_end_is_the_same(run: Run, tmp_path: Path, shared_place: Shared) -> None:
+    disturb(run, shared_place, tmp_path, FAULTS[:5])
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(7))
+def test_whatever_dies_however_often_the_end_is_the_same(
+    run: Run, tmp_path: Path, shared_place: Shared, seed: int
+) -> None:
+    chance = random.Random(seed)
+    disturb(run, shared_place, tmp_path, [*chance.sample(FAULTS, 7), chance.choice(FAULTS)], seed)
+
+
+def test_the_recipes_are_read() -> None:
+    folder = CHECKOUT / "examples/cluster"
+    job = yaml.safe_load((folder / "kuberay.yaml").read_text(encoding="utf-8"))
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    of_cluster = job["spec"]["rayClusterSpec"]
+    groups = [of_cluster["headGroupSpec"], *of_cluster["workerGroupSpecs"]]
+    for group in groups:
+        (container,) = group["template"]["spec"]["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "dataengine"}}]
+        assert "latest" not in container["image"]
+        told = {each["name"] for each in container["env"]}
+        assert set(re.findall(r"\$(\w+)", job["spec"]["entrypoint"])) <= told
+    assert groups[0]["rayStartParams"]["num-cpus"] == "0"
+    task = yaml.safe_load((folder / "skypilot.yaml").read_text(encoding="utf-8"))
+    assert set(task["secrets"].values()) == {None}, "a key stands in no file"
+    scripts = [task["setup"], task["run"], job["spec"]["entrypoint"]]
+    for script in scripts:
+        assert subprocess.run(["sh", "-n"], input=script, text=True).returncode == 0
+    lines = re.findall(r"dataengine (?:-w|init)[^\n;|']*", "\n".join(scripts))
+    assert len(lines) == 4
+    for line in lines:
+        parse(shlex.split(line)[1:])

@@ -7,13 +7,16 @@ from db import (
     Image,
     Mask,
     MaskSignals,
+    Outcome,
     Portrait,
     SettingsUsed,
     Stage,
     chunks,
     insert_new,
     insert_or_replace,
+    insert_rows,
     queue,
+    update_rows,
 )
 
 
@@ -56,6 +59,35 @@ def test_a_row_of_the_same_key_takes_the_new_values(engine: Engine) -> None:
         insert_or_replace(connection, MaskSignals, [])
         found = connection.execute(sa.select(MaskSignals.version, MaskSignals.values)).one()
         assert tuple(found) == (2, {"area": 0.25})
+
+
+def test_many_rows_are_inserted_and_changed_with_all_kinds_of_values(engine: Engine) -> None:
+    with engine.begin() as connection:
+        rows = [
+            {
+                "sha256": f"{number:064}",
+                "size_bytes": 2**40 + number,
+                "descriptor": bytes([0, 255, number]) if number else None,
+                "faces": [{"box": [1.5, number], "text": "a'\\\"é"}] if number else None,
+                "outcome": Outcome.PORTRAITS if number else None,
+                "reasons": ["a", "b"][:number],
+            }
+            for number in range(3)
+        ]
+        made = insert_rows(connection, Image, rows, ("id", "sha256"))
+        ids = {row.sha256: row.id for row in made}
+        changed = [{**row, "id": ids[row["sha256"]], "sha256": row["sha256"][::-1]} for row in rows]
+        update_rows(connection, Image, [{**row, "group_id": None} for row in changed])
+        assert insert_rows(connection, Image, [], ("id",)) == []
+        update_rows(connection, Image, [])
+        found = connection.execute(sa.select(Image.__table__).order_by(Image.id)).all()
+    by_key = {row.sha256[::-1]: row._mapping for row in found}
+    for row in rows:
+        told = by_key[row["sha256"]]
+        assert {name: told[name] for name in row if name != "sha256"} == {
+            name: value for name, value in row.items() if name != "sha256"
+        }
+        assert told["added_at"].tzinfo, "defaults hold"
 
 
 def a_mask(connection: sa.Connection) -> int:

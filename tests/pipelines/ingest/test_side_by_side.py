@@ -30,6 +30,7 @@ from db import (
 )
 from pipelines.doubt.scoring import require_score
 from pipelines.ingest import records
+from pipelines.ingest.detections import Detection, save_detections
 from pipelines.ingest.stages import DetectedImage, FileContent, PortraitCrop
 from pipelines.pictures.geometry import Face
 from pipelines.pictures.rotation import Crop
@@ -93,15 +94,15 @@ def test_a_mask_that_comes_while_its_photo_is_detected_is_imported(
     """Each asks what the other has written; neither sees what is not committed."""
     with engine.begin() as connection:
         known, late = add_source(connection, "file:///a"), add_source(connection, "file:///b", "m")
-        records.save_content(connection, known, FileContent(SHA, 1))
+        records.save_contents(connection, {known: FileContent(SHA, 1)})
         (image_id,) = connection.scalars(sa.select(Image.id))
     written, go_on = threading.Event(), threading.Event()
 
     def read(connection: Connection) -> None:
-        records.save_content(connection, late, FileContent(SHA, 1))
+        records.save_contents(connection, {late: FileContent(SHA, 1)})
 
     def detect(connection: Connection) -> None:
-        records.save_detection(connection, image_id, found_portrait(), ["blob"], "fake")
+        save_detections(connection, {image_id: Detection(found_portrait(), ["blob"], "fake")})
 
     earlier, later = (read, detect) if first == "reading" else (detect, read)
 
@@ -139,7 +140,7 @@ def test_copies_in_any_order_become_one_image_each(engine: Engine) -> None:
     def save(mine: dict[str, int]) -> Callable[[], None]:
         def work(connection: Connection) -> None:
             for name in sorted(mine):
-                records.save_content(connection, mine[name], FileContent(name, 1))
+                records.save_contents(connection, {mine[name]: FileContent(name, 1)})
 
         return lambda: transact(beside(engine), work)
 
@@ -157,9 +158,9 @@ def test_copies_in_any_order_become_one_image_each(engine: Engine) -> None:
 
 def a_portrait(connection: Connection) -> int:
     source = add_source(connection, "file:///a")
-    records.save_content(connection, source, FileContent(SHA, 1))
+    records.save_contents(connection, {source: FileContent(SHA, 1)})
     (image_id,) = connection.scalars(sa.select(Image.id))
-    records.save_detection(connection, image_id, found_portrait(), ["blob"], "fake")
+    save_detections(connection, {image_id: Detection(found_portrait(), ["blob"], "fake")})
     return int(connection.scalars(sa.select(Portrait.id)).one())
 
 
@@ -189,14 +190,11 @@ def test_what_is_forgotten_while_it_is_read_is_refused(engine: Engine) -> None:
         assert go_on.wait(30)
 
     def read() -> str:
-        try:
-            transact(
-                beside(engine),
-                lambda connection: records.save_content(connection, source, FileContent(SHA, 1)),
-            )
-        except ItemError as error:
-            return error.reason
-        return "taken in"
+        saved = transact(
+            beside(engine),
+            lambda connection: records.save_contents(connection, {source: FileContent(SHA, 1)}),
+        )[source]
+        return saved.reason if isinstance(saved, ItemError) else "taken in"
 
     forgetting = threading.Thread(target=lambda: transact(engine, forget))
     forgetting.start()
