@@ -233,7 +233,7 @@ def main() -> None:
     os.environ |= {**FAKES, **storage().environment()}
     programs = server_programs()
     assert programs is not None, "apt-get install postgresql"
-    host = Server(programs, flushes=True)
+    host = Server(programs, flushes=True, connections=200)
     try:
         if options.part == "commits":
             print("| workers | images/s | processor ms an image |\n|---|---|---|")

@@ -34,7 +34,6 @@ _HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"
 _SETTINGS = {
     "autovacuum": "off",
     "shared_buffers": "64MB",
-    "max_connections": "60",
     "timezone": "Asia/Kathmandu",
     "log_statement": "none",
 }
@@ -43,15 +42,17 @@ _SETTINGS = {
 class Server:
     """A server that runs; its databases are made from one that has today's tables."""
 
-    def __init__(self, programs: Path, *, flushes: bool = False) -> None:
+    def __init__(self, programs: Path, *, flushes: bool = False, connections: int = 60) -> None:
         """Make its files and start it.
 
         Args:
             programs: folder of PostgreSQL's.
             flushes: to the disk, as those that are to be trusted do.
+            connections: that it takes at the same time.
         """
         self._programs = programs
-        self._settings = _SETTINGS if flushes else _SETTINGS | _HASTY
+        self._settings = {**_SETTINGS, "max_connections": str(connections)}
+        self._settings |= {} if flushes else _HASTY
         self._user = "postgres" if os.geteuid() == 0 else None
         self.folder = Path(tempfile.mkdtemp(prefix="dataengine-pg-"))
         if self._user is not None:

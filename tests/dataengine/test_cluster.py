@@ -79,6 +79,7 @@ def test_a_cluster_ends_where_one_machine_does(
         del each["run"]["seconds"]
     assert theirs == mine
     assert differences(snapshot(tmp_path / "alone"), snapshot(team)) == []
+    monkeypatch.delenv("DATAENGINE_ENGINE__WORKERS")
     again = run("-w", team, "ingest", shared_place.crawl, "--on", "ray", "--json")
     assert json.loads(again.out)["run"]["known"] == 23, "and nothing is done twice"
     assert json.loads(again.out)["run"]["portraits"] == 0
