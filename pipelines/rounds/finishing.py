@@ -73,9 +73,8 @@ def finish_round(
     own = tested.people
     groups = [group_of[name] for name in own]
     metrics = _metrics(list(own.values()), groups)
-    if tested.negatives:
-        metrics["negatives"] = len(tested.negatives)
-        metrics["false_person_rate"] = tested.false_person_rate
+    metrics["negatives"] = len(tested.negatives)
+    metrics["false_person_rate"] = tested.false_person_rate
     while True:
         rival = _rival(workspace, student)
         others = tracked(progress, samples, f"testing {rival.name}", "images")
