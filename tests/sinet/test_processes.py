@@ -1,6 +1,7 @@
 """Two real processes train as one does: order, losses, a kill, and going on."""
 
 import os
+import shutil
 import signal
 
 import psutil
@@ -40,7 +41,7 @@ ALL_LOSSES = {
 
 
 def test_two_processes_are_one_and_go_on_after_a_kill(portraits, tmp_path):
-    """Killed in the second of three epochs, gone on with by two, by one, and never interrupted."""
+    """Killed in the second of three epochs, and gone on with by two and by one."""
     samples, held_out = portraits, portraits[:3]
     train(TWO, samples, tmp_path / "one", held_out=held_out)
 
@@ -62,13 +63,20 @@ def test_two_processes_are_one_and_go_on_after_a_kill(portraits, tmp_path):
     assert "\n" not in str(caught.value)
     state = torch.load(tmp_path / "two" / "resume.pt", weights_only=True)
     assert state["epoch"] >= 1
-    told = []
-    resumed = Run(**{**vars(run), "resume": True})
-    train_in_processes(resumed, 2, lambda record, total: told.append((record.epoch, total)))
-    assert told[-1] == (3, 3)
-    one, two = read_log(tmp_path / "one"), read_log(tmp_path / "two")
-    assert [each.loss for each in two] == pytest.approx([each.loss for each in one], abs=1e-4)
-    assert two[-1].held_out_iou == pytest.approx(one[-1].held_out_iou, abs=0.02)
+    shutil.copytree(tmp_path / "two", tmp_path / "alone")
+    one = read_log(tmp_path / "one")
+    for count, name in ((2, "two"), (1, "alone")):
+        told = []
+        resumed = Run(**{**vars(run), "resume": True, "out": tmp_path / name})
+        train_in_processes(
+            resumed, count, lambda record, total, to=told: to.append((record.epoch, total))
+        )
+        assert told[-1] == (3, 3)
+        went_on = read_log(tmp_path / name)
+        assert [each.loss for each in went_on] == pytest.approx(
+            [each.loss for each in one], abs=1e-4
+        )
+        assert went_on[-1].held_out_iou == pytest.approx(one[-1].held_out_iou, abs=0.02)
 
 
 def _is_rank(process):
