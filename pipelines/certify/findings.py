@@ -192,8 +192,10 @@ def _bound(
     answerers: Mapping[str, Answerer],
 ) -> float | None:
     """On the share of unseen masks that are bad, with each answer worth as much as who gave it."""
-    if not any(each.missed.shown for each in answerers.values()) or not audit.unseen:
+    if not any(each.missed.shown for each in answerers.values()):
         return None
+    if not audit.unseen:
+        return 0.0
     finds = np.array(
         [1 - max(answerers[name].misses_at_most for name in people[mask]) for mask in drawn]
     )
