@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,7 @@ from pipelines.rounds.gate import Gate
 from pipelines.rounds.history import RoundLine
 from sinet.benchmark import Row
 from sinet.checkpoint import Model, save_checkpoint
+from sinet.clicks.click import Click
 from sinet.evaluate import Scores
 from sinet.files.releases import CHECKSUMS_FILE
 from sinet.matting import MatteScore
@@ -101,6 +102,7 @@ LINES = (
     "certify --max-error 0.4 --confidence 0.6 --audit 12",
     "review push --limit 1",
     "review pull",
+    "review status",
     "certify --max-error 0.4 --confidence 0.6 --audit 12",
     "export --out out --negatives",
     "train --data release --config quick.toml --out run",
@@ -319,6 +321,8 @@ def answer_open(folder: Path, server: FakeGateway) -> None:
     drawn = Brush(encode_mask(person), shown.width, shown.height)
     server.delete_answer(task.id, task.annotations[0].id)
     server.edit(task.id, server.answer(task.id, "fix", regions=[drawn]), comment="the hair")
+    clicked = [Click(x=0.5, y=0.25, positive=True)]
+    task.annotations[-1] = replace(task.annotations[-1], marks=clicked)
 
 
 def test_the_page_is_true(page: Page, reading: Reading) -> None:
