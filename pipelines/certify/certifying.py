@@ -73,7 +73,7 @@ class Certification:
         drawn: questions that this call drew.
         judgement: of its audit so far.
         questions: answers that it will probably still take, those that were drawn included; None:
-            it is settled.
+            it is settled, or more than the bound is expected to be bad.
         accepted: masks that this call accepted.
         voided: numbers of the attempts that this call found void.
     """
@@ -298,7 +298,8 @@ def _judge(workspace: Workspace, attempt: Attempt) -> tuple[Judgement, int | Non
                 _still_open(connection, attempt)
                 more = _draw(connection, attempt, audit, ahead)
             judgement = _judgement(more, audit, ahead)
-        return judgement, None if ahead is None else math.ceil(ahead.questions), 0
+        expected = math.inf if ahead is None else ahead.questions
+        return judgement, math.ceil(expected) if math.isfinite(expected) else None, 0
     # What takes long comes before the transaction that others would have to wait for.
     remember_traits(workspace)
     with reader(workspace.engine).begin() as connection:

@@ -239,8 +239,9 @@ def save_contents(
     update_rows(connection, Source, links)
     origins = {key: each.origin for key, each in kept.items() if each.origin is not None}
     found_origins(connection, origins)
-    queue.enqueue(connection, Stage.DETECT, ids.values())
-    enqueue_imports(connection, ids.values())
+    # In the order in which they came, which is that of their portraits, too.
+    queue.enqueue(connection, Stage.DETECT, sorted(ids.values()))
+    enqueue_imports(connection, sorted(ids.values()))
     told: dict[int, bool | ItemError] = {}
     for key, content in contents.items():
         if content.sha256 in refused:

@@ -251,7 +251,7 @@ def test_the_recipes_are_read() -> None:
     groups = [of_cluster["headGroupSpec"], *of_cluster["workerGroupSpecs"]]
     for group in groups:
         (container,) = group["template"]["spec"]["containers"]
-        assert container["envFrom"] == [{"secretRef": {"name": "dataengine"}}]
+        assert container["envFrom"] == [{"secretRef": {"name": "portraits"}}]
         assert "latest" not in container["image"]
         told = {each["name"] for each in container["env"]}
         assert set(re.findall(r"\$(\w+)", job["spec"]["entrypoint"])) <= told

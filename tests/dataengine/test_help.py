@@ -84,8 +84,8 @@ DOCUMENTED = {
     "review server": ["--port", "--data-dir", "Ctrl-C", "only on this machine"],
     "review clicks": ["--port", "--address", "--url", "ML backend", "LABEL_STUDIO_URL"],
     "review push": [
-        "--limit", "--order", "<uncertain|random|id|disagreement|doubtful>", "--verdict",
-        "--project", "--batch", "--json", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY",
+        "--limit", "--order", "<uncertain|random|id|disagreement|doubtful|informative>",
+        "--verdict", "--project", "--batch", "--json", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY",
         "exactly once",
     ],
     "certify": [

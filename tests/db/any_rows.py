@@ -35,6 +35,8 @@ def a_row(table: sa.Table) -> dict[str, Any]:
         value: Any = "x"
         if isinstance(kind, sa.DateTime):
             value = datetime(2026, 1, 1, 12, tzinfo=UTC)
+        elif isinstance(kind, sa.LargeBinary):
+            value = b"x"
         elif isinstance(kind, sa.JSON):
             value = []
         elif isinstance(kind, sa.Boolean):
