@@ -90,8 +90,8 @@ class Reading(ReadWork):
         return [FileContent(hashlib.sha256(each.uri.encode()).hexdigest(), 1000) for each in items]
 
 
-class Detecting(DetectWork):
-    """Photos with one face each."""
+class Simulated:
+    """What is told to a stage whose networks are not asked."""
 
     def __init__(self, told: Told, used: int) -> None:
         super().__init__(told.workspace, Models(told.workspace.settings, 1), used)
@@ -101,6 +101,10 @@ class Detecting(DetectWork):
     def batch_size(self) -> int:
         """As it was asked for."""
         return self._told.batch_size
+
+
+class Detecting(Simulated, DetectWork):
+    """Photos with one face each."""
 
     def run(self, items: Sequence[DetectTask]) -> list[Any]:
         """Wait as long as it takes."""
@@ -112,17 +116,8 @@ class Detecting(DetectWork):
         return [StoredDetection(task, found, [blob], "simulated") for task in items]
 
 
-class Labelling(LabelWork):
+class Labelling(Simulated, LabelWork):
     """Portraits with one mask each."""
-
-    def __init__(self, told: Told, used: int) -> None:
-        super().__init__(told.workspace, Models(told.workspace.settings, 1), used)
-        self._told = told
-
-    @property
-    def batch_size(self) -> int:
-        """As it was asked for."""
-        return self._told.batch_size
 
     def run(self, items: Sequence[PortraitRecord]) -> list[Any]:
         """Wait as long as it takes."""

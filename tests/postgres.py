@@ -14,7 +14,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 import pytest
 
 from db import copy_rows, open_engine, reader, schema
+from tests.ports import free_port
 
 USER = "dataengine"
 PASSWORD = "correct horse"
@@ -58,7 +58,7 @@ class Server:
         if self._user is not None:
             owner = pwd.getpwnam(self._user)
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-        self.port = _free_port()
+        self.port = free_port()
         self._numbers = itertools.count()
         self._copied: dict[str, str] = {}
         self._initialise()
@@ -215,12 +215,6 @@ def _version(path: Path) -> int:
     with contextlib.suppress(ValueError):
         return int(path.parents[1].name)
     return 0
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def _die_with_parent() -> None:

@@ -96,15 +96,10 @@ def table(
         path = cache / crawl / f"{photo.sample.name}.npz"
         if not path.exists():
             continue
-        stored = kept / path.name
-        if not stored.exists():
-            evidence, iou = read_evidence(path, students[photo.fold] if students else None, whose)
-            found = signals(evidence)
-            np.savez(stored, names=list(found), values=list(found.values()), iou=iou)
-        with np.load(stored) as file:
-            names = [str(name) for name in file["names"]]
-            rows.append(file["values"])
-            truth.append(float(file["iou"]))
+        student = students[photo.fold] if students else None
+        names, values, iou = kept_signals(path, kept, student, whose)
+        rows.append(values)
+        truth.append(iou)
         known.append(photo)
     return Table(
         [photo.sample.name for photo in known],
@@ -115,6 +110,26 @@ def table(
         np.array([photo.group for photo in known]),
         np.array([photo.split for photo in known]),
     )
+
+
+def kept_signals(
+    path: Path, kept: Path, student: PersonModel | None, whose: str
+) -> tuple[list[str], NDArray[np.float64], float]:
+    """Names and values of a collected portrait's signals, and its mask's IoU: computed once.
+
+    Args:
+        path: what `collect` wrote.
+        kept: folder of what was computed before.
+        student: who is asked beside the teacher.
+        whose: mask.
+    """
+    stored = kept / path.name
+    if not stored.exists():
+        evidence, iou = read_evidence(path, student, whose)
+        found = signals(evidence)
+        np.savez(stored, names=list(found), values=list(found.values()), iou=iou)
+    with np.load(stored) as file:
+        return [str(name) for name in file["names"]], file["values"], float(file["iou"])
 
 
 def read_evidence(path: Path, student: PersonModel | None, whose: str) -> tuple[Evidence, float]:

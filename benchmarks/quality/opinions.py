@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 from benchmarks.masks import table as markdown
 from benchmarks.quality.data import photos
-from benchmarks.quality.evidence import BAD_BELOW, INGEST, read_evidence
+from benchmarks.quality.evidence import BAD_BELOW, INGEST, kept_signals
 from benchmarks.quality.measures import auroc_interval
 from pipelines.doubt.fitting import fit
 from pipelines.doubt.measures import acceptable
 from pipelines.masks.second_looks import STUDENT, VIEW
-from pipelines.masks.signals import signals
 from pipelines.networks import load_person_model, parse_network
 from sinet.predict import PersonModel
 
@@ -56,15 +55,9 @@ def masks(folder: Path, network: PersonModel, kept: Path) -> Masks:
     kept.mkdir(parents=True, exist_ok=True)
     names, columns, values, bad = [], [], [], []
     for path in sorted(folder.glob("*.npz")):
-        stored = kept / path.name
-        if not stored.exists():
-            evidence, iou = read_evidence(path, network, INGEST)
-            found = signals(evidence)
-            np.savez(stored, names=list(found), values=list(found.values()), iou=iou)
-        with np.load(stored) as file:
-            columns = [str(name) for name in file["names"]]
-            values.append(file["values"])
-            bad.append(float(file["iou"]) < BAD_BELOW)
+        columns, found, iou = kept_signals(path, kept, network, INGEST)
+        values.append(found)
+        bad.append(iou < BAD_BELOW)
         names.append(path.stem)
     return Masks(names, columns, np.array(values), np.array(bad))
 

@@ -26,6 +26,7 @@ from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional
 
+from examples.averaging import follow
 from sinet.data import Augmentation, Sample, find_samples, hold_out
 from sinet.data.batches import AugmentedSamples, Batches
 from sinet.data.reading import PixelCache, Pixels, read_sample
@@ -179,17 +180,6 @@ def score(teacher: Teacher, samples: Sequence[tuple[Pixels, Pixels]]) -> float:
             person = model(fed(torch.from_numpy(small).permute(2, 0, 1)[None]))[0, 0].numpy()
         found.append(Counts.of(cv2.resize(person, (224, 224)) > 0.5, metric_truth(mask)).iou)
     return float(np.mean(found)) if found else math.nan
-
-
-def follow(average: Teacher, teacher: Teacher, decay: float) -> None:
-    """Move the averaged weights towards the present ones."""
-    pairs = zip(average.state_dict().values(), teacher.state_dict().values(), strict=True)
-    with torch.no_grad():
-        for mine, theirs in pairs:
-            if mine.dtype.is_floating_point:
-                mine.lerp_(theirs, 1 - decay)
-            else:
-                mine.copy_(theirs)
 
 
 def finetune(

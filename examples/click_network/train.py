@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from examples.averaging import follow
 from examples.click_network.data import (
     GUESS,
     PICTURE,
@@ -167,17 +168,6 @@ def train(kept: list[Pixels], shares: list[float], out: Path, steps: int, seed: 
             print(line, flush=True)
             losses = []
     return average
-
-
-def follow(average: nn.Module, network: nn.Module, decay: float) -> None:
-    """Move the averaged weights towards the present ones."""
-    pairs = zip(average.state_dict().values(), network.state_dict().values(), strict=True)
-    with torch.no_grad():
-        for mine, theirs in pairs:
-            if mine.dtype.is_floating_point:
-                mine.lerp_(theirs, 1 - decay)
-            else:
-                mine.copy_(theirs)
 
 
 def main() -> None:

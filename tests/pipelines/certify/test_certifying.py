@@ -1,8 +1,9 @@
 """`certify` from the threshold to accepted masks: two calls, one audit, no free second chance."""
 
+import math
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from db import AttemptItem, AttemptState, CertificateAttempt, Decision, MaskSource, Purpose, Trust
 from pipelines.certify import attempts as ledger
+from pipelines.certify import certifying
 from pipelines.certify.attempts import Terms, attempts, ever_audited
 from pipelines.certify.certificate import upper_bound
 from pipelines.certify.certifying import (
@@ -21,6 +23,7 @@ from pipelines.certify.certifying import (
     certify_masks,
     void_changed,
 )
+from pipelines.certify.design import Outlook
 from pipelines.certify.findings import findings_of
 from pipelines.doubt.scoring import fit_combined_score
 from pipelines.label_studio.fake import FakeGateway
@@ -122,6 +125,22 @@ def test_too_many_bad_masks_end_it_and_the_next_attempt_has_half_the_alpha(
     with ready.engine.begin() as connection:
         (only,) = attempts(connection)
     assert only.number == first.attempt.number == 1
+
+
+def test_an_audit_without_an_end_in_sight_promises_no_number(
+    ready: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is believed of the set may say so before anybody has answered."""
+    assert certify(ready, TERMS, seed=7).questions is not None
+    seen = certifying.outlook
+
+    def endless(*said: Any) -> Outlook:
+        return replace(seen(*said), questions=math.inf, worth_it=False)
+
+    monkeypatch.setattr(certifying, "outlook", endless)
+    waits = certify(ready, TERMS)
+    assert waits.questions is None
+    assert waits.attempt.state is AttemptState.OPEN
 
 
 def test_giving_up_spends_the_attempt_and_its_audit(ready: Workspace) -> None:

@@ -12,14 +12,9 @@ import pytest
 from pipelines.label_studio.interaction import UnansweredError
 from pipelines.label_studio.ml_server import ml_server
 from pipelines.workspace.errors import PipelineError, ServerStartError
+from tests.ports import free_port
 
 PASSWORD = "a pass word"
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def echo(sent: Any) -> dict[str, Any]:
