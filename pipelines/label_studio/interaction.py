@@ -41,6 +41,7 @@ class Drawn:
         answer: of ours it holds; None: it was not clicked into.
         marks: that led to it.
         pixels: (H, W) bool.
+        by_hand: (H, W) bool: what was painted or erased since that answer.
         saved: when, as the server says it.
         pending: ids of the marks that were on the screen then.
     """
@@ -49,6 +50,7 @@ class Drawn:
     answer: str | None
     marks: Sequence[Mark]
     pixels: Mask
+    by_hand: Mask
     saved: str
     pending: frozenset[str]
 
@@ -201,9 +203,12 @@ def _draft(drafts: Any) -> Drawn | None:
     sizes = {(region.original_height, region.original_width) for region, _ in regions}
     if len(sizes) > 1:
         raise ValueError("its brush regions have different sizes")
-    pixels = np.zeros(sizes.pop(), np.bool_)
+    shape = sizes.pop()
+    pixels, by_hand = np.zeros(shape, np.bool_), np.zeros(shape, np.bool_)
     for region, _ in regions:
-        pixels |= _painted(region)
+        painted, touched = _painted(region)
+        pixels |= painted
+        by_hand |= touched
     said = (meta for _, meta in regions if isinstance(meta, Mapping) and ANSWER in meta)
     meta: Mapping[str, Any] = next(said, {})
     ours = sorted({region.id for region, _ in regions}, key=lambda name: name != MASK)
@@ -213,6 +218,7 @@ def _draft(drafts: Any) -> Drawn | None:
         answer=number if isinstance(number, str) else None,
         marks=read_marks(meta),
         pixels=pixels,
+        by_hand=by_hand,
         saved=str(latest.get("updated_at")),
         pending=frozenset(
             str(each.get("id")) for each in results if each.get("from_name") in (CLICK, BOX)
@@ -220,8 +226,12 @@ def _draft(drafts: Any) -> Drawn | None:
     )
 
 
-def _painted(region: _Region) -> Mask:
-    """What a brush region covers: its run lengths, and strokes that are not among them yet."""
+def _painted(region: _Region) -> tuple[Mask, Mask]:
+    """What a brush region covers, and what of that strokes say that are not among its run lengths.
+
+    Returns:
+        Two masks, (H, W) bool: whether a pixel is covered, and whether a stroke went over it.
+    """
     height, width = region.original_height, region.original_width
     rle = region.value.rle
     try:
@@ -229,6 +239,7 @@ def _painted(region: _Region) -> Mask:
     except RleError as error:
         raise ValueError(str(error)) from error
     canvas = is_person(alpha).astype(np.uint8)
+    touched = np.zeros_like(canvas)
     unit = (1 << _SUBPIXEL_BITS) / 100
     for stroke in region.value.touches:
         given = stroke.points[: len(stroke.points) // 2 * 2]
@@ -238,17 +249,12 @@ def _painted(region: _Region) -> Mask:
         if len(points) == 1:  # of which OpenCV draws nothing
             points = np.repeat(points, 2, axis=0)
         placed = np.clip(np.rint(points * (width, height) * unit), -(2**24), 2**24)
-        thickness = max(1, round(stroke.width * width / 100))
+        thickness = min(max(1, round(stroke.width * width / 100)), 255)
         colour = 0 if stroke.type == "eraser" else 1
-        cv2.polylines(
-            canvas,
-            [placed.astype(np.int32)],
-            False,
-            colour,
-            min(thickness, 255),
-            shift=_SUBPIXEL_BITS,
-        )
-    return canvas.astype(np.bool_)
+        for picture, value in ((canvas, colour), (touched, 1)):
+            line = [placed.astype(np.int32)]
+            cv2.polylines(picture, line, False, value, thickness, shift=_SUBPIXEL_BITS)
+    return canvas.astype(np.bool_), touched.astype(np.bool_)
 
 
 def _line(error: Exception) -> str:

@@ -127,7 +127,7 @@ _STYLE = f"""
   .de-photo:has(.lsf-tool_active.lsf-tool_disabled)::before {{
     content: "Nothing is selected, so the eraser does nothing: Alt+. selects the mask";
     position: absolute; z-index: 10; top: 12px; left: 12px; padding: 8px 14px; border-radius: 6px;
-    background: #b3261e; color: #fff; font-weight: 600;
+    background: #b3261e; color: #fff; font-weight: 600; pointer-events: none;
   }}
   .de-photo .lsf-toolbar {{ margin-top: 60px; }}
   .konvajs-content canvas[style*="opacity: 0.6"] {{

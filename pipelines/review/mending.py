@@ -2,6 +2,9 @@
 
 Label Studio does not tell what the mask is when somebody clicks. It is what we answered last, or
 what the draft says, which is saved some seconds later: whichever of them knows more.
+
+What was painted or erased by hand has the last word: it overrules earlier marks, and stays as it is
+whatever the network makes of later ones, unless they are on it.
 """
 
 import secrets
@@ -12,7 +15,9 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from db import reader
 from pipelines.label_studio.interaction import Ask, Drawn, Mask, UnansweredError, answer, read_ask
@@ -21,13 +26,13 @@ from pipelines.pictures.decode import decode
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.review import ledger
 from pipelines.workspace.workspace import Workspace
-from sinet.clicks.click import Mark
+from sinet.clicks.click import Click, Mark
 
 if TYPE_CHECKING:
     from sinet.clicks.mending import Canvas, Mender
 
 _KEPT: Final = 32
-"""Pictures that are ready for clicks, and masks that were answered: some 4 MB each."""
+"""Pictures that are ready for clicks, and masks that were answered: some 8 MB each."""
 
 _UNSAVED_SECONDS: Final = 8.0
 """So long after an answer the draft may not hold it yet: the screen saves every 5 seconds."""
@@ -42,26 +47,39 @@ class _Open:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _State:
+    """A mask at some moment.
+
+    Attributes:
+        mask: (H, W) bool.
+        marks: all that led to it.
+        by_hand: (H, W) bool: where strokes have the word.
+    """
+
+    mask: Mask
+    marks: Sequence[Mark]
+    by_hand: Mask
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Given:
     """What was answered last about a question.
 
     Attributes:
-        number: of the answer.
         at: when, in monotonic seconds.
-        begun: the mask that it began with, and the marks before.
+        begun: what it began with.
         names: of the marks that were on the screen.
         saw: when the draft was saved that it was given in sight of; None: there was none.
-        mask: that was given.
-        marks: all that led to it.
+        state: that was given.
+        hands: of this answer and those before, by number: where strokes had the word, in bits.
     """
 
-    number: str
     at: float
-    begun: tuple[Mask, Sequence[Mark]]
+    begun: _State
     names: frozenset[str]
     saw: str | None
-    mask: Mask
-    marks: Sequence[Mark]
+    state: _State
+    hands: "OrderedDict[str, NDArray[np.uint8]]"
 
 
 class Mending:
@@ -119,25 +137,32 @@ class Mending:
             return self._mended(ask, question)
 
     def _mended(self, ask: Ask, question: _Open) -> dict[str, Any]:
-        before, earlier = self._before(ask, question.shown)
-        marks = [*earlier, *ask.marks.values()]
-        mask = self._mender.mend(question.canvas, before, marks)
+        begun = self._begun(ask, question.shown)
+        new = list(ask.marks.values())
+        heeded = [*(each for each in begun.marks if _stands(each, begun.mask)), *new]
+        by_hand = _left_to(begun.by_hand, new)
+        mended = self._mender.mend(question.canvas, begun.mask, heeded)
+        mask = np.where(by_hand, begun.mask, mended)
+        given = _State(mask=mask, marks=[*begun.marks, *new], by_hand=by_hand)
         number = secrets.token_hex(4)
+        former = self._given.get(ask.key)
+        hands = OrderedDict() if former is None else former.hands
+        hands[number] = np.packbits(by_hand)
+        _trim(hands)
         self._given[ask.key] = _Given(
-            number=number,
             at=self._clock(),
-            begun=(before, earlier),
+            begun=begun,
             names=frozenset(ask.marks),
             saw=None if ask.draft is None else ask.draft.saved,
-            mask=mask,
-            marks=marks,
+            state=given,
+            hands=hands,
         )
         _trim(self._given)
         regions = [MASK] if ask.draft is None else ask.draft.regions
-        return dict(answer(mask, regions, number, marks))
+        return dict(answer(mask, regions, number, given.marks))
 
-    def _before(self, ask: Ask, shown: Mask) -> tuple[Mask, Sequence[Mark]]:
-        """The mask on the screen, and the marks that led to it."""
+    def _begun(self, ask: Ask, shown: Mask) -> _State:
+        """The mask on the screen, with all that led to it."""
         given, draft = self._given.get(ask.key), ask.draft
         if draft is not None and draft.pixels.shape != shown.shape:
             raise UnansweredError("the draft's mask has another size than the portrait")
@@ -146,10 +171,14 @@ class Mending:
             return given.begun
         is_fresh = given is not None and self._clock() - given.at < _UNSAVED_SECONDS
         if given is not None and is_fresh and _is_older(draft, given):
-            return given.mask, given.marks
+            return given.state
         if draft is not None:
-            return draft.pixels, draft.marks
-        return shown, ()
+            hand = draft.by_hand
+            if given is not None and (bits := given.hands.get(draft.answer or "")) is not None:
+                earlier = np.unpackbits(bits, count=hand.size).reshape(hand.shape)
+                hand = hand | earlier.astype(np.bool_)
+            return _State(mask=draft.pixels, marks=draft.marks, by_hand=hand)
+        return _State(mask=shown, marks=(), by_hand=np.zeros_like(shown))
 
     def _opened(self, key: str) -> _Open:
         """The question of a key, ready for clicks."""
@@ -170,6 +199,32 @@ class Mending:
         self._open[key] = opened
         _trim(self._open)
         return opened
+
+
+def _stands(mark: Mark, mask: Mask) -> bool:
+    """Whether an earlier mark still holds: no stroke has gone over it since."""
+    if isinstance(mark, Click):
+        return bool(mask[mark.pixel(mask.shape)] == mark.positive)
+    return not bool((mask & ~mark.covers((mask.shape[0], mask.shape[1]))).any())
+
+
+def _left_to(by_hand: Mask, marks: Sequence[Mark]) -> Mask:
+    """Where strokes still have the word after later marks.
+
+    Args:
+        by_hand: (H, W) bool.
+        marks: a click on a stroke is about all of it, and a box about all that is outside.
+    """
+    if not by_hand.any():
+        return by_hand
+    _, strokes = cv2.connectedComponents(by_hand.view(np.uint8))
+    left = by_hand
+    for mark in marks:
+        if isinstance(mark, Click):
+            left = left & (strokes != strokes[mark.pixel(by_hand.shape)])
+        else:
+            left = left & mark.covers((by_hand.shape[0], by_hand.shape[1]))
+    return np.asarray(left)
 
 
 def _is_older(draft: Drawn | None, given: _Given) -> bool:

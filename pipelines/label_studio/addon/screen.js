@@ -2,7 +2,8 @@
 //
 // The mask is selected when a task opens, and whenever brush or eraser touch the photo, so that both
 // act on it. One key accepts and sends. A stroke means a fix, a digit a rejection for that reason;
-// Enter sends, Ctrl+Enter from within the comment, too. The photos that come next are fetched ahead.
+// Enter sends, Ctrl+Enter from within the comment, too: after the answer to the last click, which no
+// stroke overtakes either. The photos that come next are fetched ahead.
 // Label Studio's own store is `window.Htx`, as of its version 1.23: where that is another one, all
 // this switches itself off, and says so.
 (() => {
@@ -13,7 +14,10 @@
   const AHEAD = 2; // photos fetched before they are asked for
   const LOOK_MS = 50; // between two looks at which task is open
   const SAID_MS = 4000;
+  const ASKED_MS = 500; // after which a click has been asked about, or never will be
+  const UNANSWERED = "A click was not answered: Ctrl+Z takes it back.";
   let opened = null; // { annotation, drawn }: what is open, and how its mask was when it opened
+  let sending = null; // { annotation, at }: what is sent as soon as its last click is answered
 
   const annotation = () => {
     const store = window.Htx?.annotationStore;
@@ -57,18 +61,35 @@
     setTimeout(() => line.remove(), SAID_MS);
   };
 
+  const isPending = (of) => Boolean(window.dataengineClicks?.isPending(of));
+
   const send = (of) => {
     const store = window.Htx;
     if (store.isSubmitting || store.isLoading || !isShown(of)) return;
+    if (isPending(of)) {
+      sending ??= { annotation: of, at: Date.now() };
+      return;
+    }
+    sending = null;
     if (!decision(of) && isChanged(of)) choose(of, "fix");
     of.submissionInProgress?.();
     if (of.pk) store.updateAnnotation();
     else store.submitAnnotation();
   };
 
+  const sendWaiting = (of) => {
+    const { annotation: wanted, at } = sending;
+    const isAsked = window.Htx.awaitingSuggestions || Date.now() - at < ASKED_MS;
+    if (wanted === of && isPending(of) && isAsked) return;
+    sending = null;
+    if (wanted !== of) return;
+    if (isPending(of)) say(UNANSWERED);
+    else send(of);
+  };
+
   const accept = (of) => {
     if (!isShown(of)) return;
-    if (isChanged(of)) {
+    if (isPending(of) || isChanged(of)) {
       say("The mask was changed: Enter sends it as a fix, Ctrl+Z takes a stroke back.");
       return;
     }
@@ -124,7 +145,9 @@
     if (!act) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    if (!event.repeat) act();
+    if (event.repeat) return;
+    sending = null;
+    act();
   });
 
   // Not those of clicks and boxes: a selected mask would take their label away.
@@ -135,7 +158,11 @@
   listen("mousedown", (event) => {
     const of = annotation();
     const isOverPhoto = event.target.closest?.(".konvajs-content");
-    if (of && isOverPhoto && isDrawing(of)) select(of);
+    if (!of || !isOverPhoto || !isDrawing(of)) return;
+    if (isPending(of)) {
+      event.stopImmediatePropagation(); // the answer would take the stroke's place
+      say(window.Htx.awaitingSuggestions ? "The click is answered first." : UNANSWERED);
+    } else select(of);
   });
   listen("mouseup", () => {
     // Label Studio ends the stroke first.
@@ -172,6 +199,8 @@
 
   const look = () => {
     const of = annotation();
+    if (sending) sendWaiting(of);
+    if (of && isDrawing(of)) select(of); // also after clicks and Ctrl+Z, which select nothing
     if (!of || of === opened?.annotation || !masks(of).length || !isShown(of)) return;
     opened = { annotation: of, drawn: drawn(of) };
     select(of);

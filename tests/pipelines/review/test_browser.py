@@ -24,13 +24,17 @@ from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from tests.label_studio import RealServer
 from tests.pipelines.review.conftest import masks, push_real, requests, reviews
+from tests.pipelines.review.screen import (
+    LOADED,
+    NOTHING_SELECTED,
+    drag,
+    logged_in,
+    next_task,
+    sent_by,
+)
 
 TITLE = "Portraits in the browser"
-NUMBER = ".lsf-current-task__task-id"
-LOADED = ".lsf-image img[src^=blob]"
-MASKS = "window.Htx?.annotationStore?.selected?.regionStore?.regions?.length"
 SCRIPT = "**/dataengine/screen.js*"
-NOTHING_SELECTED = "getComputedStyle(document.querySelector('.de-photo'), '::before').content"
 # Left and above of the person in all photos, and in the middle of the person.
 STROKE = ((0.06, 0.10), (0.16, 0.16))
 ERASED = ((0.45, 0.70), (0.55, 0.74))
@@ -61,19 +65,6 @@ def astronauts(
     opened.close()
 
 
-def logged_in(server: RealServer, browser: Browser) -> Page:
-    """A page that is logged in, as large as a small laptop's."""
-    login = server.server.login
-    opened = browser.new_page(viewport={"width": 1280, "height": 800})
-    opened.set_default_timeout(30_000)
-    opened.goto(f"{server.url}/user/login/")
-    opened.fill("input[name=email]", login.email)
-    opened.fill("input[name=password]", login.password)
-    opened.keyboard.press("Enter")
-    opened.wait_for_url(lambda url: "login" not in url)
-    return opened
-
-
 @pytest.fixture(scope="module")
 def page(server: RealServer, browser: Browser) -> Iterator[Page]:
     """On our own server."""
@@ -100,16 +91,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def next_task(page: Page, *, after: int = 0) -> int:
-    """Wait until another task's image and mask are drawn; the task's number."""
-    number = f"document.querySelector('{NUMBER}')?.firstChild?.textContent"
-    page.wait_for_function(f"Number({number} ?? {after}) !== {after}")
-    page.wait_for_selector(LOADED)
-    page.wait_for_function(MASKS)
-    page.wait_for_timeout(1000)  # the mask is drawn in a worker
-    return int(page.evaluate(number))
-
-
 def keep_picture(page: Page, file: Path) -> None:
     """A screenshot in 256 colours, small enough for a repository."""
     page.screenshot(path=file)
@@ -118,33 +99,12 @@ def keep_picture(page: Page, file: Path) -> None:
     reduced.save(file, optimize=True)
 
 
-def sent_by(page: Page, key: str) -> None:
-    """Press a key that submits, and wait until the server has it."""
-    with page.expect_response(lambda answer: "/annotations" in answer.url and answer.ok):
-        page.keyboard.press(key)
-
-
 def everything_is_on_one_screen(page: Page) -> bool:
     """Image, decisions and buttons within the window, nothing to scroll to."""
     seen = [page.locator(each).first.bounding_box() for each in (
         LOADED, "text=Accept", "text=Submit", "text=Instructions",
     )]  # fmt: skip
     return all(box and box["y"] >= 0 and box["y"] + box["height"] <= 800 for box in seen)
-
-
-def drag(page: Page, start: tuple[float, float], stop: tuple[float, float]) -> None:
-    """Paint from one point of the image to another, in shares of its size."""
-    box = page.locator(LOADED).bounding_box()
-    assert box is not None
-    points = [
-        (box["x"] + across * box["width"], box["y"] + down * box["height"])
-        for across, down in (start, stop)
-    ]
-    page.mouse.move(*points[0])
-    page.mouse.down()
-    page.mouse.move(*points[1], steps=8)
-    page.mouse.up()
-    page.wait_for_timeout(500)
 
 
 @dataclass(frozen=True)

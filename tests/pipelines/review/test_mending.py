@@ -15,7 +15,7 @@ from pipelines.label_studio.screen import SAMPLE_ID
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.review.mending import Mending
 from pipelines.workspace.workspace import Workspace
-from sinet.clicks.click import Click, Mark
+from sinet.clicks.click import Box, Click, Mark
 from tests.pipelines.review.conftest import Ask, masks, requests
 
 Mask = NDArray[np.bool_]
@@ -50,14 +50,16 @@ class Screen:
         self.mending, self.key, self.clock = mending, key, clock
         self.drafts: list[dict[str, Any]] = []
 
-    def click(self, x: float, *, positive: bool = True, pending: Sequence[str] = ()) -> Mask:
+    def click(
+        self, x: float, *, y: float = 0.5, positive: bool = True, pending: Sequence[str] = ()
+    ) -> Mask:
         name = f"k{next(self.names)}"
         self.last = name
         results = [
             {
                 "id": each,
                 "from_name": "click",
-                "value": {"x": 100 * x, "y": 50.0},
+                "value": {"x": 100 * x, "y": 100 * y},
                 "is_positive": positive,
             }
             for each in (*pending, name)
@@ -142,6 +144,50 @@ def test_strokes_that_were_saved_are_kept(
     screen.click(0.999)
     assert np.array_equal(network.asked[1][0], painted)
     assert len(network.asked[1][1]) == 2
+
+
+@pytest.mark.parametrize("mark", [
+    Click(x=0.0, y=0.5, positive=True), Box(x=0.1, y=0.1, width=0.2, height=0.2),
+])  # fmt: skip
+def test_a_stroke_over_an_earlier_mark_has_the_word(
+    screen: Screen, network: OneColumn, mark: Mark
+) -> None:
+    painted = screen.click(0.0)
+    region = {**screen.region, "meta": {**screen.region["meta"], "marks": marks_json([mark])}}
+    painted[:, 0] = isinstance(mark, Box)  # the click's place erased, the box's outside painted
+    screen.save(painted, region)
+    screen.click(0.999)
+    mask, marks = network.asked[1]
+    assert np.array_equal(mask, painted)
+    assert len(marks) == 1, "the network is not told to undo the stroke"
+    assert len(screen.region["meta"]["marks"]) == 2, "and both are counted"
+
+
+def test_a_stroke_stays_whatever_the_network_makes_of_later_clicks(screen: Screen) -> None:
+    first = screen.click(0.0)
+    answered = screen.region
+    height, width = first.shape
+    across = {"type": "add", "relativePoints": [0, 10, 100, 10], "relativeStrokeWidth": 4}
+    value = {**answered["value"], "touches": [across]}
+    screen.save(region={**answered, "value": value})
+    stroke, below = (round(0.1 * height), 0), (round(0.9 * height), 0)
+    for x in (0.999, 0.5, 0.4):  # columns are cleared, but for the stroke
+        after = screen.click(x, positive=False)
+        column = int(x * width)
+        assert after[stroke[0], column]
+        assert not after[below[0], column]
+        screen.save()
+    screen.save(region={**answered, "value": value})  # Ctrl+Z, three times
+    screen.click(0.4, positive=False)
+    once = screen.region
+    screen.save()
+    screen.click(0.999, positive=False)
+    screen.save(region=once)  # Ctrl+Z: the stroke is from before that answer
+    assert screen.click(0.5, positive=False)[stroke[0], int(0.5 * width)]
+    # But a click on the stroke is about the stroke.
+    screen.save()
+    gone = screen.click(0.3, y=0.1, positive=False)
+    assert not gone[stroke[0], int(0.3 * width)]
 
 
 @pytest.mark.parametrize("later", [1, 20])
