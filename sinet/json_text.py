@@ -6,6 +6,7 @@ What is written has no NaN or Infinity; what is read is as deep as others like.
 import json
 import tomllib
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 
@@ -22,8 +23,15 @@ def to_json(
     Raises:
         ValueError: there is a number in it that JSON does not know.
     """
-    return json.dumps(
-        value,
+    return _encoder(indent, sort_keys, default, ensure_ascii).encode(value)
+
+
+@lru_cache(32)
+def _encoder(
+    indent: int | None, sort_keys: bool, default: Callable[[Any], Any] | None, ensure_ascii: bool
+) -> json.JSONEncoder:
+    """Kept: for a short value making one takes longer than using it."""
+    return json.JSONEncoder(
         indent=indent,
         sort_keys=sort_keys,
         default=default,

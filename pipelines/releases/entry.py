@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from db import MaskSource, Split, Trust
 from pipelines.certify.certificates import Certificate
 from pipelines.origins.origin import Origin
-from pipelines.workspace.store import BlobKind, blob_key
+from pipelines.workspace.store import BlobKind, blob_key, digest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +81,12 @@ class Entry:
     @property
     def image_sha256(self) -> str:
         """Of the picture's bytes: a blob is named by its content."""
-        return Path(self.image_blob).stem
+        return digest_of(self.image_blob)
 
     @property
     def mask_sha256(self) -> str:
         """Of the mask's bytes."""
-        return Path(self.mask_blob).stem
+        return digest_of(self.mask_blob)
 
     def manifest(self) -> dict[str, Any]:
         """Its line of manifest.jsonl: what it is, its files, and where they came from.
