@@ -29,6 +29,8 @@ from typing import Any, NamedTuple
 
 import boto3
 
+from tests.conftest import FAKES
+
 BUCKET = "crawl"
 PROGRAM = [sys.executable, "-c", "from dataengine.cli import main; main()"]
 
@@ -117,7 +119,7 @@ def main() -> None:
     if arguments.networks == "bundled":
         options += ["--teacher", "bundled"]
     else:
-        environment |= {"DATAENGINE_DETECTOR__NAME": "fake", "DATAENGINE_TEACHER__NAME": "fake"}
+        environment |= FAKES
     port = free_port()
     moto = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],

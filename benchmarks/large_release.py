@@ -126,6 +126,7 @@ def measured(portraits: int, form: Format) -> Iterator[str]:
         reading, answer = context.Pipe(duplex=False)
         child = context.Process(target=measure, args=(root, form, answer))
         child.start()
+        answer.close()  # a child that dies is an end of file, not a silence
         found = reading.recv()
         child.join()
         yield (

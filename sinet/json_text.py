@@ -23,13 +23,13 @@ def to_json(
     Raises:
         ValueError: there is a number in it that JSON does not know.
     """
-    return _encoder(indent, sort_keys, default, ensure_ascii).encode(value)
+    return _encode(indent, sort_keys, default, ensure_ascii)(value)
 
 
 @lru_cache(32)
-def _encoder(
+def _encode(
     indent: int | None, sort_keys: bool, default: Callable[[Any], Any] | None, ensure_ascii: bool
-) -> json.JSONEncoder:
+) -> Callable[[Any], str]:
     """Kept: for a short value making one takes longer than using it."""
     return json.JSONEncoder(
         indent=indent,
@@ -37,7 +37,7 @@ def _encoder(
         default=default,
         ensure_ascii=ensure_ascii,
         allow_nan=False,
-    )
+    ).encode
 
 
 def from_json(text: str | bytes) -> Any:

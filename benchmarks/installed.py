@@ -1,6 +1,6 @@
 """The package: sizes of sdist and wheel, and what starting costs, in processor time.
 
-    uv run python benchmarks/packaging.py
+    uv run python benchmarks/installed.py
 
 Starting takes turns with a Python that does nothing, so that whatever else the machine does meets
 both; what is printed is the difference of the medians.
