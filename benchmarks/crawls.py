@@ -50,6 +50,16 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+def answering(port: int) -> None:
+    """Wait until somebody listens."""
+    for _ in range(600):
+        with socket.socket() as asking:
+            if asking.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.2)
+    raise TimeoutError("moto does not answer")
+
+
 def delayed(port: int, seconds: float) -> int:
     """A port on which answers come later; only reading is passed on."""
 
@@ -127,7 +137,7 @@ def main() -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        time.sleep(5)
+        answering(port)
         keys = {"aws_access_key_id": "tests", "aws_secret_access_key": "tests"}
         client = boto3.client(
             "s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", **keys

@@ -26,6 +26,7 @@ from db.queue.claiming import (
     renew,
     require_held,
     succeed,
+    waiting,
 )
 from db.queue.losing import (
     GAVE_UP,
@@ -64,5 +65,6 @@ __all__ = [
     "require_held",
     "retry_failed",
     "succeed",
+    "waiting",
     "withdraw",
 ]

@@ -178,6 +178,13 @@ def pending(connection: Connection, stages: Sequence[Stage]) -> Pending:
     return Pending(todo=bool(row.todo), doing=bool(row.doing))
 
 
+def waiting(connection: Connection, stages: Sequence[Stage], at_most: int) -> int:
+    """How many jobs of these stages wait; of more than `at_most`, that."""
+    some = sa.select(sa.literal(1)).where(c.stage.in_(stages), in_state(JobState.TODO))
+    counted = sa.select(sa.func.count()).select_from(some.limit(at_most).subquery())
+    return int(connection.execute(counted).scalar_one())
+
+
 def _require_held(wanted: int, ended: int, owner: str) -> None:
     if ended != wanted:
         raise LeaseLostError(

@@ -31,6 +31,7 @@ from pipelines.portraits.revisions import portrait_input, stored_mask
 from pipelines.portraits.rows import NewMask, PortraitRecord, portraits, save_masks
 from pipelines.work.isolation import attempt, through
 from pipelines.work.stage import StageWork, only
+from pipelines.workspace.addresses import is_remote
 from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings_used import settings_id
 from pipelines.workspace.sources import Sources
@@ -68,11 +69,18 @@ class ReadWork(StageWork[SourceFile, FileContent]):
     def __init__(self, workspace: Workspace) -> None:
         self._sources = workspace.sources
         self._uris: dict[int, str] = {}
+        self._waits = False
+
+    @property
+    def waits(self) -> bool:
+        """Files that lie elsewhere are waited for."""
+        return self._waits
 
     def fetch(self, connection: Connection, jobs: Sequence[Job]) -> dict[int, SourceFile]:
         """Files by source."""
         found = source_records.sources(connection, [job.item_id for job in jobs])
         self._uris = {key: file.uri for key, file in found.items()}
+        self._waits = any(is_remote(uri) for uri in self._uris.values())
         return found
 
     def run(self, items: Sequence[SourceFile]) -> list[FileContent | ItemError]:

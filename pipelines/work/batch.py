@@ -36,18 +36,56 @@ def run_chunk(
         PipelineError: models or blobs cannot be loaded or written: no item's fault.
     """
     begin(tuple(job.id for job in jobs[: work.batch_size]))
-    items = transact(reader(place.engine), lambda connection: work.fetch(connection, jobs))
+    items = fetched(place, work, jobs)
+    return commit(place, work, jobs, ran(work, jobs, items, begin))
+
+
+def fetched(place: Workplace, work: StageWork[Any, Any], jobs: Sequence[Job]) -> Mapping[int, Any]:
+    """What there is to do, by item."""
+    return transact(reader(place.engine), lambda connection: work.fetch(connection, jobs))
+
+
+def ran(
+    work: StageWork[Any, Any],
+    jobs: Sequence[Job],
+    items: Mapping[int, Any],
+    begin: Callable[[tuple[int, ...]], None],
+) -> dict[int, Any]:
+    """What came of each job whose item still wants something, by its id: as `StageWork.run` says.
+
+    Args:
+        work: the jobs' stage.
+        jobs: of a chunk.
+        items: as `fetched`.
+        begin: as `run_chunk`.
+    """
     outcomes: dict[int, Any] = {}
     for batch in chunks((job for job in jobs if job.item_id in items), work.batch_size):
         ids = tuple(job.id for job in batch)
         begin(ids)
-        ran = work.run([items[job.item_id] for job in batch])
-        outcomes |= zip(ids, ran, strict=True)
+        outcomes |= zip(ids, work.run([items[job.item_id] for job in batch]), strict=True)
+    return outcomes
+
+
+def commit(
+    place: Workplace,
+    work: StageWork[Any, Any],
+    jobs: Sequence[Job],
+    outcomes: Mapping[int, Any],
+) -> Committed:
+    """Commit what came of a chunk; nothing if the lease was lost.
+
+    Args:
+        place: of this worker.
+        work: the jobs' stage.
+        jobs: claimed by this worker.
+        outcomes: as `ran`.
+    """
     engine = beside(place.engine)
     in_turn = jobs if engine.dialect.name == "sqlite" else _in_one_order(work, jobs, outcomes)
-    commit = partial(_commit, place.owner, work, in_turn, outcomes)
+    write = partial(_commit, place.owner, work, in_turn, outcomes)
     try:
-        committed = transact(engine, commit)
+        committed = transact(engine, write)
     except LeaseLostError:
         transact(engine, lambda connection: queue.release(connection, place.owner))
         return Committed(stage=work.stage)

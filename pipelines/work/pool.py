@@ -166,8 +166,8 @@ class Pool:
         match message:
             case Hello(owner):
                 watched.owner = owner
-            case Begun(jobs):
-                watched.batch = jobs
+            case Begun(jobs, others):
+                watched.batch = jobs + others
                 watched.deadline = time.monotonic() + self._order.seconds_for(len(jobs))
             case Committed():
                 watched.batch, watched.deadline = (), None

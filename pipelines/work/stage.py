@@ -29,6 +29,15 @@ class StageWork(ABC, Generic[In, Out]):
     def batch_size(self) -> int:
         """How many items are run at once; claimed and committed are one or several batches."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether `run` mostly waits for other machines, as far as the last items tell.
+
+        Then a worker may run it on another thread, ahead of its turn and beside other stages; it
+        puts nothing into the store.
+        """
+        return False
+
     def load(self) -> None:
         """Load what `run` computes with; called again, it does nothing.
 

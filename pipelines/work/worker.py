@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.engine import Connection as Database
 
 from db import Job, beside, queue, reader, transact
+from pipelines.work.ahead import Ahead
 from pipelines.work.batch import run_chunk
 from pipelines.work.chunks import ChunkSizes
 from pipelines.work.crew import limit_library_threads
@@ -27,9 +28,19 @@ class Hello:
 
 @dataclass(frozen=True)
 class Begun:
-    """A worker begins a batch of jobs, by their ids."""
+    """A worker begins a batch of jobs, by their ids; others are run beside it, see `ahead`."""
 
     jobs: tuple[int, ...]
+    others: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    """Jobs of a stage, and, if they are worth it, those to run ahead of their turn."""
+
+    work: StageWork[Any, Any]
+    jobs: list[Job]
+    ahead: "_Claimed | None" = None
 
 
 def work(order: Order, pipe: Connection, *, load_first: bool) -> None:
@@ -92,15 +103,34 @@ class Worker:
             stop: asked between chunks.
             say: told what each batch begins with, and what each chunk committed.
         """
+        with Ahead(self._place, self._sizes) as ahead:
+            self._run(stop, say, ahead)
+
+    def _run(self, stop: Callable[[], bool], say: Callable[[object], None], ahead: Ahead) -> None:
         stages = [each.stage for each in self._table]
         cleared_up = time.monotonic()
+
+        def begin(ids: tuple[int, ...]) -> None:
+            say(Begun(ids, tuple(each for each in ahead.jobs if each not in ids)))
+
+        def end_ahead() -> bool:
+            ended = ahead.end(begin)
+            if ended is not None:
+                say(ended)
+            return ended is not None
+
         while not stop():
-            claimed = self._claim()
+            if ahead.is_done:
+                end_ahead()
+            claimed = self._claim(ahead.work)
             if claimed:
-                stage, jobs = claimed
-                stage.load()
-                with self._sizes.timed(stage, len(jobs)):
-                    say(run_chunk(self._place, stage, jobs, lambda ids: say(Begun(ids))))
+                if claimed.ahead:
+                    ahead.begin(claimed.ahead.work, claimed.ahead.jobs)
+                claimed.work.load()
+                with self._sizes.timed(claimed.work, len(claimed.jobs)):
+                    say(run_chunk(self._place, claimed.work, claimed.jobs, begin))
+                continue
+            if end_ahead():
                 continue
             left = transact(
                 reader(self._place.engine), lambda connection: queue.pending(connection, stages)
@@ -111,15 +141,35 @@ class Worker:
                 self._place.clear_up_after_the_dead()
                 cleared_up = time.monotonic()
             time.sleep(_IDLE_SECONDS)
+        end_ahead()
 
-    def _claim(self) -> tuple[StageWork[Any, Any], list[Job]] | None:
+    def _claim(self, under_way: StageWork[Any, Any] | None) -> _Claimed | None:
         owner, lease = self._place.owner, self._lease_seconds
 
-        def first_jobs(connection: Database) -> tuple[StageWork[Any, Any], list[Job]] | None:
-            for each in self._table:
-                jobs = queue.claim(connection, each.stage, owner, self._sizes.of(each), lease)
+        def claim(connection: Database, work: StageWork[Any, Any]) -> list[Job]:
+            return queue.claim(connection, work.stage, owner, self._sizes.of(work), lease)
+
+        def to_go_ahead(connection: Database, after: int) -> _Claimed | None:
+            for number in range(after, len(self._table)):
+                late = self._table[number]
+                if not late.waits:
+                    continue
+                before, most = [each.stage for each in self._table[:number]], self._sizes.of(late)
+                if queue.waiting(connection, before, most) == most:
+                    continue  # it has time
+                jobs = claim(connection, late)
                 if jobs:
-                    return each, jobs
+                    return _Claimed(late, jobs)
+            return None
+
+        def first_jobs(connection: Database) -> _Claimed | None:
+            for number, each in enumerate(self._table):
+                if each is under_way:
+                    return None  # its turn has come: it is waited for
+                jobs = claim(connection, each)
+                if jobs:
+                    late = None if under_way else to_go_ahead(connection, number + 1)
+                    return _Claimed(each, jobs, late)
             return None
 
         return transact(beside(self._place.engine), first_jobs)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
-from db import Job, Stage
+from db import Job, Stage, queue
 from pipelines.work.isolation import attempt
 from pipelines.work.stage import StageWork
 from pipelines.workspace.errors import ItemError, WorkspaceError
@@ -63,3 +63,29 @@ def told_stages(workspace: Workspace, _threads: int) -> tuple[ToldWork]:
 
 def alone_stages(workspace: Workspace, _threads: int) -> tuple[AloneWork]:
     return (AloneWork(workspace.paths.root / "diary"),)
+
+
+class FarWork(ToldWork):
+    """Waits for others, and asks for `NearWork` on what it got."""
+
+    waits = True
+
+    def save(self, connection: Connection, item_id: int, out: int) -> int:
+        what = "die" if item_id in self._late else "sleep 0.01"
+        queue.enqueue(connection, Stage.DETECT, [item_id], what)
+        return out
+
+    def fetch(self, connection: Connection, jobs: Sequence[Job]) -> Mapping[int, Task]:
+        self._late = {job.item_id for job in jobs if job.argument == "die later"}
+        return super().fetch(connection, jobs)
+
+
+class NearWork(ToldWork):
+    """Computes."""
+
+    stage = Stage.DETECT
+
+
+def near_and_far(workspace: Workspace, _threads: int) -> tuple[NearWork, FarWork]:
+    diary = workspace.paths.root / "diary"
+    return NearWork(diary), FarWork(diary)
