@@ -11,16 +11,22 @@ less in common. `speed` groups made-up photos, and measures what the descriptor 
 import argparse
 import multiprocessing
 import tempfile
+import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+import psutil
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from db import Image, open_engine, schema
+from db import Image
 from pipelines.pictures.decode import decode
 from pipelines.pictures.near_duplicates.descriptor import (
     SIDE_PX,
@@ -29,9 +35,13 @@ from pipelines.pictures.near_duplicates.descriptor import (
     thumbnails,
     window_hashes,
 )
-from pipelines.pictures.near_duplicates.grouping import Fingerprint, group, update_groups
+from pipelines.pictures.near_duplicates.grouping import Fingerprint, group
 from pipelines.pictures.near_duplicates.search import near_pairs
 from pipelines.pictures.perceptual import perceptual_hashes, reduced
+from pipelines.portraits.near_groups import changed_groups, save_groups
+from pipelines.portraits.near_pairs import compare_pairs, near_shelf
+from pipelines.workspace.settings import EngineSettings, Settings
+from pipelines.workspace.workspace import Workspace, make_workspace
 from tests.pipelines.pictures.near_duplicates.copies import COPIES, cropped, fingerprint, photos
 
 RADIUS = 10
@@ -180,16 +190,121 @@ def measure_speed(shared: Path, counts: list[int]) -> None:
     decoding, hashing, describing = 1000 * spent / len(files)
     print(f"decoding {decoding:.2f} ms, hashes {hashing:.2f} ms, descriptor {describing:.3f} ms\n")
     thumbs = thumbnails([descriptor(rgb) for _, rgb in photos(shared)])
-    group(made_up(thumbs, 100))
-    print("| images | copies | groups | s | processor s | GB | update_groups, s | again, s |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| images | copies | groups | s | processor s | GB | 5,000 more: s | processor s | again |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for count in counts:
-        images = made_up(thumbs, count)
-        started, before = time.perf_counter(), time.process_time()
-        groups = len(set(group(images).values()))
-        wall, cpu = time.perf_counter() - started, time.process_time() - before
-        line = f"| {count:,} | {count // 5:,} | {groups:,} | {wall:.1f} | {cpu:.1f}"
-        print(f"{line} | {gigabytes():.2f} | {update_seconds(images)} |", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            # Each in a process of its own, whose memory tells what grouping needs.
+            for task in (fill, measure_grouping):
+                arguments = (Path(folder) / "ws", thumbs, count)
+                process = multiprocessing.get_context("spawn").Process(target=task, args=arguments)
+                process.start()
+                process.join()
+    group(made_up(thumbs, 100))
+    for count in counts:
+        if count <= 100_000:
+            before = time.process_time()
+            groups = len(set(group(made_up(thumbs, count)).values()))
+            cpu = time.process_time() - before
+            print(f"{count:,} at once, in memory: {groups:,} groups, {cpu:.1f} processor s")
+
+
+def fill(root: Path, thumbs: NDArray[np.uint8], count: int) -> None:
+    """Make a workspace of made-up photos, and keep as many more as are to come later."""
+    make_workspace(root, "")
+    workspace = Workspace(root, Settings())
+    for images in made_up_in_pieces(thumbs, count):
+        insert(workspace, images)
+    workspace.close()
+
+
+def insert(workspace: Workspace, images: Sequence[Fingerprint]) -> None:
+    """As `ingest` leaves them, but for their files."""
+    rows = [
+        {
+            "id": image.image_id,
+            "sha256": f"{image.image_id:064x}",
+            "size_bytes": 1,
+            "reasons": [],
+            # The columns are signed.
+            "phash": (image.phash + 2**63) % 2**64 - 2**63,
+            "phash_mirror": (image.phash_mirror + 2**63) % 2**64 - 2**63,
+            "descriptor": image.descriptor,
+        }
+        for image in images
+    ]
+    with workspace.engine.begin() as connection:
+        connection.execute(sa.insert(Image), rows)
+
+
+def measure_grouping(root: Path, thumbs: NDArray[np.uint8], count: int) -> None:
+    """Group a workspace with two processes, then with 5,000 photos more; print a line."""
+    workspace = Workspace(root, Settings(engine=EngineSettings(workers=2)))
+
+    def update() -> tuple[str, Watch]:
+        with Watch() as watch:
+            shelf, compare = near_shelf(workspace), partial(compare_pairs, workspace)
+            changed = changed_groups(workspace.engine, shelf, compare)
+            with workspace.engine.begin() as connection:
+                save_groups(connection, changed)
+        return f"{watch.seconds:.1f} | {watch.processor_seconds:.1f}", watch
+
+    figures, watch = update()
+    with workspace.engine.begin() as connection:
+        groups = connection.scalar(sa.select(sa.func.count(sa.distinct(Image.group_id))))
+    line = f"| {count:,} | {count // 5:,} | {groups:,} | {figures} | {watch.gigabytes:.2f}"
+    more = made_up(thumbs, 5_000, seed=SEED + 1)
+    insert(workspace, [replace(image, image_id=image.image_id + count) for image in more])
+    later, _ = update()
+    again, _ = update()
+    print(f"{line} | {later} | {again.partition(' ')[0]} |", flush=True)
+    workspace.close()
+
+
+class Watch:
+    """What this process and those that it starts take meanwhile.
+
+    Attributes:
+        seconds: by the clock.
+        processor_seconds: of all of them.
+        gigabytes: of all of them at most, what they share counted once.
+    """
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._spent: dict[int, float] = {}
+        self.gigabytes = 0.0
+
+    def __enter__(self) -> "Watch":
+        self._started = time.perf_counter()
+        self._look()
+        self._before = sum(self._spent.values())
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._look()
+        self.seconds = time.perf_counter() - self._started
+        self.processor_seconds = sum(self._spent.values()) - self._before
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.25):
+            self._look()
+
+    def _look(self) -> None:
+        own = psutil.Process()
+        total = 0
+        for process in [own, *own.children(recursive=True)]:
+            with suppress(psutil.Error):
+                times = process.cpu_times()
+                self._spent[process.pid] = times.user + times.system
+                total += process.memory_full_info().pss
+        self.gigabytes = max(self.gigabytes, total / 1e9)
 
 
 def measure_crowds(shared: Path) -> None:
@@ -217,48 +332,28 @@ def measure_crowds(shared: Path) -> None:
         print(f"| {name} | {len(images):,} | {groups:,} | {cpu:.1f} |", flush=True)
 
 
-def update_seconds(images: list[Fingerprint]) -> str:
-    """Seconds of `update_groups` in a new database, and again with nothing new."""
-    rows = [
-        {
-            "id": image.image_id,
-            "sha256": f"{image.image_id:064x}",
-            "size_bytes": 1,
-            "reasons": [],
-            # The columns are signed.
-            "phash": image.phash - (image.phash >> 63 << 64),
-            "phash_mirror": image.phash_mirror - (image.phash_mirror >> 63 << 64),
-            "descriptor": image.descriptor,
-        }
-        for image in images
-    ]
-    times = []
-    with tempfile.TemporaryDirectory() as folder:
-        engine = open_engine(f"sqlite:///{folder}/dataengine.db")
-        schema.upgrade(engine)
-        with engine.begin() as connection:
-            connection.execute(sa.insert(Image), rows)
-        for _ in range(2):
-            started = time.perf_counter()
-            with engine.begin() as connection:
-                update_groups(connection)
-            times.append(time.perf_counter() - started)
-        engine.dispose()
-    return f"{times[0]:.1f} | {times[1]:.4f}"
-
-
-def made_up(thumbs: NDArray[np.uint8], count: int) -> list[Fingerprint]:
+def made_up(thumbs: NDArray[np.uint8], count: int, seed: int = SEED) -> list[Fingerprint]:
     """Mixtures of two photos each, one of five with a noisy copy."""
-    rng = np.random.default_rng(SEED)
-    images = []
-    for i in range(count):
-        if i % 5 < 4:
-            first, second = thumbs[rng.integers(len(thumbs), size=2)].astype(float)
-            share = rng.uniform(0.35, 0.65)
-            mixed = share * first + (1 - share) * np.roll(second, rng.integers(8, size=2), (0, 1))
-        noisy = mixed + rng.normal(0, 1.5, mixed.shape) * (i % 5 == 4)
-        images.append(noisy.clip(0, 255).astype(np.uint8))
-    return fingerprints(np.stack(images))
+    return list(chain.from_iterable(made_up_in_pieces(thumbs, count, seed)))
+
+
+def made_up_in_pieces(
+    thumbs: NDArray[np.uint8], count: int, seed: int = SEED
+) -> Iterator[list[Fingerprint]]:
+    """The same, some at a time."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, count, 10_000):
+        pictures = []
+        for i in range(start, min(start + 10_000, count)):
+            if i % 5 < 4:
+                first, second = thumbs[rng.integers(len(thumbs), size=2)].astype(float)
+                share = rng.uniform(0.35, 0.65)
+                shifted = np.roll(second, rng.integers(8, size=2), (0, 1))
+                mixed = share * first + (1 - share) * shifted
+            noisy = mixed + rng.normal(0, 1.5, mixed.shape) * (i % 5 == 4)
+            pictures.append(noisy.clip(0, 255).astype(np.uint8))
+        images = fingerprints(np.stack(pictures))
+        yield [replace(image, image_id=image.image_id + start) for image in images]
 
 
 def fingerprints(pictures: NDArray[np.uint8]) -> list[Fingerprint]:

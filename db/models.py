@@ -102,6 +102,7 @@ class Stage(StrEnum):
     RELABEL = "relabel"  # mask: let a student propose its successor
     SIGNALS = "signals"  # mask: compute what the combined score learns from
     TRAITS = "traits"  # portrait: compute what slices are cut by
+    COMPARE = "compare"  # no table: the number of a pair of blocks, as `near_pairs` makes it
     SOFT_MASK = "soft_mask"  # no table: the number of a training picture, in the queue of a run
 
 

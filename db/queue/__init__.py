@@ -14,7 +14,7 @@ alone, by an owner that holds nothing else, when no other job of its stage is le
 image that kills the decoder is found without taking its neighbours down.
 """
 
-from db.queue.asking import ask, enqueue, redo, retry_failed, withdraw
+from db.queue.asking import ask, enqueue, forget, redo, retry_failed, withdraw
 from db.queue.claiming import (
     Pending,
     claim,
@@ -54,6 +54,7 @@ __all__ = [
     "crashed",
     "enqueue",
     "fail",
+    "forget",
     "lost",
     "overran",
     "owners",

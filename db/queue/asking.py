@@ -88,6 +88,16 @@ def withdraw(connection: Connection, stage: Stage, but: Collection[int]) -> int:
     )
 
 
+def forget(connection: Connection, stage: Stage) -> int:
+    """Remove all jobs of a stage that nobody holds: what came of them stands elsewhere.
+
+    Returns:
+        The number of jobs that were removed.
+    """
+    is_held = in_state(JobState.DOING)
+    return connection.execute(sa.delete(job).where(c.stage == stage, ~is_held)).rowcount
+
+
 def retry_failed(
     connection: Connection, stage: Stage | None = None, item_ids: Iterable[int] | None = None
 ) -> int:

@@ -10,11 +10,12 @@ from array import array
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Base, Image, Negative, Outcome, Split, chunks, reader
+from db import Base, Image, Negative, Outcome, Split, chunks
 from pipelines.workspace.settings import ReleaseSettings
 from pipelines.workspace.workspace import Workspace
 
@@ -39,11 +40,12 @@ class Placed:
 
 def assign_splits(workspace: Workspace) -> None:
     """Group all photos, and decide the split of portraits' photos and negatives that have none."""
-    from pipelines.pictures.near_duplicates.grouping import changed_groups, save_groups
+    from pipelines.portraits.near_groups import changed_groups, save_groups
+    from pipelines.portraits.near_pairs import compare_pairs, near_shelf
 
     # Finding groups takes a while: meanwhile others may write.
-    with reader(workspace.engine).begin() as connection:
-        changed = changed_groups(connection)
+    shelf, compare = near_shelf(workspace), partial(compare_pairs, workspace)
+    changed = changed_groups(workspace.engine, shelf, compare)
     with workspace.engine.begin() as connection:
         save_groups(connection, changed)
         _assign(connection, workspace.settings.release)

@@ -14,7 +14,7 @@ from sinet.files.releases import CHECKSUMS_FILE, MANIFEST_FILE
 # ruff: noqa: PTH113, PTH118
 
 SETTINGS_FILE = "dataengine.toml"
-OWN_FOLDERS = frozenset({"store", "runs", "releases", "locks", "spool"})
+OWN_FOLDERS = frozenset({"store", "runs", "releases", "locks", "spool", "cache"})
 _RELEASE = (CHECKSUMS_FILE, MANIFEST_FILE)
 
 

@@ -110,5 +110,8 @@ def _window_dct(low: float, high: float) -> NDArray[np.float32]:
 def _pack(spectra: NDArray[np.float32]) -> NDArray[np.uint64]:
     """Hashes of (N, 8, 8) spectra: which values lie above their median, from the top bit on."""
     flat = spectra.reshape(len(spectra), -1)
-    bits = flat > np.median(flat, axis=1, keepdims=True)
+    # Sorting is much quicker than numpy's median, which is the mean of the same two.
+    middle = flat.shape[1] // 2
+    between = np.sort(flat, axis=1)[:, middle - 1 : middle + 1]
+    bits = flat > between.mean(axis=1, keepdims=True)
     return np.packbits(bits, axis=1).view(">u8")[:, 0].astype(np.uint64)

@@ -157,7 +157,8 @@ def _chunk(hashes: Hashes, chunk: int) -> Hashes:
 
 
 def _sorted(hashes: Hashes, chunk: int) -> _Sorted:
-    order = np.argsort(_chunk(hashes, chunk), kind="stable")
+    # Of 16 bits: numpy sorts those by counting, ten times as fast.
+    order = np.argsort(_chunk(hashes, chunk).astype(np.uint16), kind="stable")
     return _Sorted(hashes[order], order.astype(np.int32))
 
 

@@ -17,7 +17,6 @@ from pipelines.pictures.near_duplicates.descriptor import (
     SIDE_PX,
     WINDOWS,
     is_descriptor,
-    resampling,
     thumbnails,
     window_hashes,
 )
@@ -27,17 +26,6 @@ STRONG: Final = 0.95
 WEAK: Final = 0.90
 """From this likeness on, they may be: the next photo of a series, a heavily edited copy."""
 
-# So few fit into the processor's cache.
-_BATCH = 128
-_STEPS = 4
-# A step larger than this would leave the slope it was computed on; in shares of the side.
-_LARGEST_STEP = 0.03
-_OUTSIDE = 0.04
-# Likeness before refinement: copies reach 0.68 at least, and 0.97 will not become less.
-_HOPELESS, _CERTAIN = 0.6, 0.97
-# Root mean square of the gradients, in grey levels a pixel, of a picture with nothing to see on it.
-_STRUCTURELESS = 0.75
-_SAME_GREY = 1.0
 _BLUR_SIGMA_PX = 0.8
 _SAME_HASH_BITS = 2
 _BLACK = bytes(SIDE_PX**2)
@@ -81,6 +69,22 @@ class Features:
         windows[described] = window_hashes(thumbs[described])
         return cls(words, described, thumbs, windows)
 
+    @classmethod
+    def together(cls, parts: Sequence["Features"]) -> "Features":
+        """All rows, one part's after the other's."""
+        return cls(
+            np.concatenate([part.hashes for part in parts]),
+            np.concatenate([part.described for part in parts]),
+            np.concatenate([part.thumbs for part in parts]),
+            np.concatenate([part.windows for part in parts]),
+        )
+
+    def take(self, rows: NDArray[np.integer]) -> "Features":
+        """These rows, in their order."""
+        return Features(
+            self.hashes[rows], self.described[rows], self.thumbs[rows], self.windows[rows]
+        )
+
 
 def likeness(features: Features, pairs: NDArray[np.integer]) -> Floats:
     """Say how alike pairs of images are, once one is laid over the other.
@@ -98,114 +102,20 @@ def likeness(features: Features, pairs: NDArray[np.integer]) -> Floats:
         float32 (P,) in [-1, 1]: compare with `STRONG` and `WEAK`. The order within a pair does not
         matter, but for rounding.
     """
-    result = np.empty(len(pairs), np.float32)
-    for start in range(0, len(pairs), _BATCH):
-        part = slice(start, start + _BATCH)
-        result[part] = _likeness(features, np.sort(pairs[part], axis=1))
-    return result
+    from pipelines.pictures.near_duplicates.alignment import alikeness
 
-
-def _likeness(features: Features, pairs: NDArray[np.integer]) -> Floats:
-    whole, part, mirrored, windows = _nearest_windows(features, pairs)
-    source, target = _blurred(features.thumbs[whole]), _blurred(features.thumbs[part])
-    target[mirrored] = target[mirrored, :, ::-1]
-    result = _correlation(_stretched(source, windows), target)
-    unsure = np.flatnonzero((result > _HOPELESS) & (result < _CERTAIN))
-    if len(unsure):
-        aligned = _refined(source[unsure], target[unsure], windows[unsure])
-        refined = _correlation(_stretched(source[unsure], aligned), target[unsure])
-        result[unsure] = np.maximum(result[unsure], refined)
-    flat = np.minimum(_roughness(source), _roughness(target)) < _STRUCTURELESS
-    same = np.abs(source[flat] - target[flat]).mean((1, 2)) <= _SAME_GREY
-    result[flat] = same.astype(np.float32)
-    unknown = ~features.described[pairs].all(axis=1)
-    first, second = pairs[unknown].T
+    ends: NDArray[np.int64] = np.sort(pairs, axis=1).astype(np.int64, copy=False)
+    result = np.empty(len(ends), np.float32)
+    alikeness(
+        features.hashes, features.windows, features.thumbs, WINDOWS, _blur_kernel(), ends, result
+    )
+    unknown = ~features.described[ends].all(axis=1)
+    first, second = ends[unknown].T
     bits = np.bitwise_count(features.hashes[first] ^ features.hashes[second][:, :1]).min(axis=1)
     result[unknown] = np.where(bits <= _SAME_HASH_BITS, np.float32(WEAK), 0)
     return result
 
 
-def _nearest_windows(
-    features: Features, pairs: NDArray[np.integer]
-) -> tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.bool_], Floats]:
-    """Find out which image is a window of which.
-
-    Returns:
-        (P,) the image with the window, (P,) the other one, (P,) whether that is mirrored, and (P,
-        4) the window.
-    """
-    first, second = pairs.T
-    distances = np.stack(
-        [
-            np.bitwise_count(features.windows[a][:, :, None] ^ features.hashes[b][:, None, :])
-            for a, b in ((first, second), (second, first))
-        ],
-        axis=1,
-    )  # (P, direction, window, mirrored)
-    best = distances.reshape(len(pairs), -1).argmin(axis=1)
-    direction, window, mirrored = np.unravel_index(best, distances.shape[1:])
-    whole = np.where(direction == 0, first, second)
-    part = np.where(direction == 0, second, first)
-    return whole, part, mirrored == 1, WINDOWS[window]
-
-
-def _refined(source: Floats, target: Floats, windows: Floats) -> Floats:
-    """Move the edges of windows (P, 4) so that the sources' windows look like the targets."""
-    share = ((np.arange(SIDE_PX) + 0.5) / SIDE_PX).astype(np.float32)
-    down, across = share[:, None], share[None, :]
-    windows = windows.copy()
-    diagonal = np.arange(6)
-    for _ in range(_STEPS):
-        seen = _stretched(source, windows)
-        height, width = windows[:, 1] - windows[:, 0], windows[:, 3] - windows[:, 2]
-        by_y = np.gradient(seen, axis=1) * (SIDE_PX / height)[:, None, None]
-        by_x = np.gradient(seen, axis=2) * (SIDE_PX / width)[:, None, None]
-        effects = [by_y * (1 - down), by_y * down, by_x * (1 - across), by_x * across]
-        slopes = np.stack([*effects, seen, np.ones_like(seen)], axis=1)
-        # The outermost pixels are half outside where a window reaches the border.
-        slopes = slopes[:, :, 1:-1, 1:-1].reshape(len(seen), 6, -1)
-        missing = (target - seen)[:, 1:-1, 1:-1].reshape(len(seen), -1, 1)
-        normal = slopes @ slopes.transpose(0, 2, 1)
-        # A picture that is the same along one direction leaves an edge undetermined: keep it then.
-        normal[:, diagonal, diagonal] = normal[:, diagonal, diagonal] * 1.0001 + 0.01
-        step = np.linalg.solve(normal, slopes @ missing)[:, :4, 0]
-        windows += np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-        windows[:, [0, 2]] = windows[:, [0, 2]].clip(-_OUTSIDE, 0.4)
-        windows[:, [1, 3]] = windows[:, [1, 3]].clip(0.6, 1 + _OUTSIDE)
-    return windows
-
-
-def _stretched(pictures: Floats, windows: Floats) -> Floats:
-    """The windows (P, 4) of pictures (P, 32, 32), each at the size of its picture."""
-    rows = resampling(windows[:, 0], windows[:, 1])
-    columns = resampling(windows[:, 2], windows[:, 3])
-    return np.asarray(rows @ pictures @ columns.transpose(0, 2, 1), np.float32)
-
-
-def _blurred(thumbs: NDArray[np.uint8]) -> Floats:
-    """Without detail as fine as a pixel, which copies of other sizes do not share."""
-    offsets = np.arange(-3, 4)
-    kernel = np.exp(-((offsets / _BLUR_SIGMA_PX) ** 2) / 2)
-    # Columns of an identity continued by its last rows: a convolution that keeps the size.
-    padded = np.pad(np.eye(SIDE_PX), ((3, 3), (0, 0)), mode="edge")
-    blur = sum(k * padded[3 + o : 3 + o + SIDE_PX] for k, o in zip(kernel, offsets, strict=True))
-    blur = np.asarray(blur / kernel.sum(), np.float32)
-    return np.asarray(blur @ thumbs.astype(np.float32) @ blur.T, np.float32)
-
-
-def _gradients(pictures: Floats) -> Floats:
-    """(P, 2 × 900): differences over two pixels, downwards and across, without the border."""
-    down = pictures[:, 2:, 1:-1] - pictures[:, :-2, 1:-1]
-    across = pictures[:, 1:-1, 2:] - pictures[:, 1:-1, :-2]
-    return np.stack([down, across], axis=1).reshape(len(pictures), -1)
-
-
-def _roughness(pictures: Floats) -> Floats:
-    return np.asarray(np.sqrt(np.square(_gradients(pictures) / 2).mean(axis=1)), np.float32)
-
-
-def _correlation(a: Floats, b: Floats) -> Floats:
-    """Cosine of the angle between the gradients of pictures (P, 32, 32); 0 where one has none."""
-    x, y = _gradients(a), _gradients(b)
-    norms = np.sqrt(np.square(x).sum(axis=1) * np.square(y).sum(axis=1))
-    return np.asarray((x * y).sum(axis=1) / np.maximum(norms, 1e-6), np.float32)
+def _blur_kernel() -> Floats:
+    kernel = np.exp(-((np.arange(-3, 4) / _BLUR_SIGMA_PX) ** 2) / 2)
+    return np.asarray(kernel / kernel.sum(), np.float32)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -15,7 +16,9 @@ from tests.pipelines.portraits.conftest import COUNT, place
 @pytest.fixture(autouse=True)
 def _no_grouper(monkeypatch: pytest.MonkeyPatch) -> None:
     """The groups are as the tests make them."""
-    monkeypatch.setattr("pipelines.pictures.near_duplicates.grouping.changed_groups", lambda _: {})
+    monkeypatch.setattr(
+        "pipelines.portraits.near_groups.changed_groups", lambda *_: np.empty((0, 2), np.int64)
+    )
 
 
 def placed(workspace: Workspace) -> dict[int, Placed]:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.pictures.near_duplicates import grouping, links
+from pipelines.pictures.near_duplicates import crowds, links
 from pipelines.pictures.near_duplicates.descriptor import resampling, window_hashes
-from pipelines.pictures.near_duplicates.grouping import Fingerprint, group, join_weakly
-from pipelines.pictures.near_duplicates.links import Links
+from pipelines.pictures.near_duplicates.edges import Edges, join
+from pipelines.pictures.near_duplicates.grouping import Fingerprint, group
 from pipelines.pictures.near_duplicates.verify import Features
 
 Thumbs = NDArray[np.uint8]
@@ -84,15 +84,11 @@ def test_rows_of_an_older_version_join_only_by_nearly_equal_hashes() -> None:
     assert group([image, other, *old]) == {1: 1, 2: 2, 12: 1, 17: 17}
 
 
-def linked(strong: list[str], weak: dict[str, float]) -> Links:
-    """Links between rows a, b, c, …"""
-    count = 1 + max(ord(letter) - ord("a") for pair in [*strong, *weak] for letter in pair)
-    found = Links(Features.of([(0, 0)] * count, [None] * count))
-    rows = {pair: [ord(letter) - ord("a") for letter in pair] for pair in [*strong, *weak]}
-    found._join(np.array([rows[pair] for pair in strong], np.int64).reshape(-1, 2))
-    found.weak = np.array([rows[pair] for pair in weak], np.int64).reshape(-1, 2)
-    found.likeness = np.array(list(weak.values()), np.float32)
-    return found
+def linked(strong: list[str], weak: dict[str, float]) -> Edges:
+    """Edges between rows a, b, c, …"""
+    found = dict.fromkeys(strong, 1.0) | weak
+    rows = [[ord(letter) - ord("a") for letter in pair] for pair in found]
+    return Edges(np.array(rows, np.int64), np.array(list(found.values()), np.float32))
 
 
 @pytest.mark.parametrize(
@@ -115,21 +111,20 @@ def linked(strong: list[str], weak: dict[str, float]) -> Links:
         (["ab", "bc"], {"ac": 0.92}, "aaa"),
     ],
 )
-def test_the_rule(
-    strong: list[str], weak: dict[str, float], expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = linked(strong, weak)
-    ends = [frozenset(pair) for pair in found.weak.tolist()]
-    table = dict(zip(ends, weak.values(), strict=True))
+def test_the_rule(strong: list[str], weak: dict[str, float], expected: str) -> None:
+    edges = linked(strong, weak)
+    table = {
+        frozenset(pair): likeness
+        for pair, likeness in zip(edges.ends.tolist(), edges.likeness.tolist(), strict=True)
+    }
 
-    def likeness(_: Features, pairs: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.array([table.get(frozenset(pair.tolist()), 0) for pair in pairs], np.float32)
+    def likeness(pairs: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.array([table.get(frozenset(pair), 0) for pair in pairs.tolist()], np.float32)
 
-    monkeypatch.setattr(grouping, "likeness", likeness)
-    assert "".join(chr(ord("a") + first) for first in join_weakly(found)) == expected
-    for order in permutations(range(len(weak))):
-        found.weak, found.likeness = found.weak[list(order)], found.likeness[list(order)]
-        assert "".join(chr(ord("a") + first) for first in join_weakly(found)) == expected
+    for order in permutations(range(len(edges.ends))):
+        shuffled = Edges(edges.ends[list(order)], edges.likeness[list(order)])
+        found = join(len(expected), shuffled, likeness)
+        assert "".join(chr(ord("a") + first) for first in found) == expected
 
 
 @pytest.fixture
@@ -142,7 +137,8 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         counter["pairs"] += len(pairs)
         return original(features, pairs)
 
-    monkeypatch.setattr(links, "likeness", counting)
+    for module in (crowds, links):
+        monkeypatch.setattr(module, "likeness", counting)
     return counter
 
 
