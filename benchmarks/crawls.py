@@ -1,13 +1,17 @@
 r"""How fast `ingest` from an S3 server is, against the folder of the same photos.
 
     python benchmarks/crawls.py --shared ../shared [--networks fake|bundled] [--photos 150] \
-        [--rounds 5] [--workers 0]
+        [--rounds 5] [--workers 0] [--latency 0.05] [--asleep 0.12]
 
 The server is moto, a process of its own on the loopback interface: it shares the machine's cores
 with what is measured, which a bucket elsewhere does not, and answers at once, which one elsewhere
 does not either. `--latency` puts a pause before each of its answers. Only ratios within a round
 are compared. CPU time is that of `ingest` alone, all of it if it works without further processes
 (`--workers 0`).
+
+With `--asleep` each photo is searched for faces in so many seconds more, asleep: as long as
+networks take, without their load. What others do on the machine then counts less, and what is left
+of the ratio is the waiting for answers.
 """
 
 import argparse
@@ -32,7 +36,18 @@ import boto3
 from tests.conftest import FAKES
 
 BUCKET = "crawl"
-PROGRAM = [sys.executable, "-c", "from dataengine.cli import main; main()"]
+PROGRAM = """
+import sys, time
+from dataengine.cli import main
+from pipelines.pictures.fake import FakeDetector
+
+def detect(self, images, detect=FakeDetector.detect, seconds=float(sys.argv.pop(1))):
+    time.sleep(seconds * len(images))
+    return detect(self, images)
+
+FakeDetector.detect = detect
+main()
+"""
 
 
 class Took(NamedTuple):
@@ -93,10 +108,11 @@ def delayed(port: int, seconds: float) -> int:
     return int(server.server_port)
 
 
-def ingest(source: str, environment: dict[str, str], options: list[str]) -> Took:
+def ingest(source: str, environment: dict[str, str], options: list[str], asleep: float) -> Took:
     """One run into a workspace of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [*PROGRAM, "-w", f"{folder}/ws", "ingest", source, *options, "--json"]
+        command = [sys.executable, "-c", PROGRAM, str(asleep)]
+        command += ["-w", f"{folder}/ws", "ingest", source, *options, "--json"]
         started = time.perf_counter()
         process = subprocess.Popen(
             command,
@@ -122,6 +138,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--asleep", type=float, default=0.0, help="seconds of each fake search")
     arguments = parser.parse_args()
     photos = sorted((arguments.shared / "data/crawl/flickr").glob("*.jpg"))[: arguments.photos]
     options = ["--workers", str(arguments.workers)]
@@ -168,7 +185,10 @@ def main() -> None:
             ratios: dict[str, list[tuple[float, float]]] = {"objects": [], "shard": []}
             for number in range(arguments.rounds):
                 order = list(sources) if number % 2 == 0 else list(reversed(sources))
-                took = {name: ingest(sources[name], environment, options) for name in order}
+                took = {
+                    name: ingest(sources[name], environment, options, arguments.asleep)
+                    for name in order
+                }
                 for name in ratios:
                     assert took[name].photos == took["folder"].photos == len(photos)
                     one, other = took["folder"], took[name]

@@ -4,6 +4,7 @@
 """
 
 from db import owners, queue, schema
+from db.among import among
 from db.backup import copy_database, find_damage
 from db.copying import copy_rows, count_rows
 from db.engine import (
@@ -138,6 +139,7 @@ __all__ = [
     "Trust",
     "Verdict",
     "WorkspaceRow",
+    "among",
     "beside",
     "chunks",
     "copy_database",

@@ -30,6 +30,9 @@ from db.errors import DatabaseError
 
 BUSY_TIMEOUT_SECONDS = 30.0
 
+to_json = partial(json.dumps, allow_nan=False)
+"""What is stored in a column of JSON is read by other programs, too, which know no NaN."""
+
 _READ_ONLY = "dataengine_read_only"
 _TURN = "dataengine_turn"
 
@@ -64,8 +67,7 @@ def open_engine(url: str | URL) -> Engine:
             (which other processes could not see), or a driver that is not installed.
     """
     parsed = parse_url(url)
-    # What is stored in a column of JSON is read by other programs, too, which know no NaN.
-    options: dict[str, Any] = {"json_serializer": partial(json.dumps, allow_nan=False)}
+    options: dict[str, Any] = {"json_serializer": to_json}
     if parsed.get_backend_name() == "sqlite":
         options["connect_args"] = {"isolation_level": None, "timeout": BUSY_TIMEOUT_SECONDS}
     else:

@@ -38,8 +38,13 @@ _RETURN_SECONDS = 30.0
 _WRITERS: Final = 0x706F727472616975
 # Whoever is stopped in the middle of a transaction does not keep others waiting for ever.
 _NOT_FOR_EVER: Final = "set_config('idle_in_transaction_session_timeout', '10min', true)"
+# They read and write by keys. A plan that was made while a table was nearly empty, as those behind
+# references are, reads it from one end to the other for each row until somebody analyses it.
+_BY_KEYS: Final = "set_config('enable_seqscan', 'off', true)"
 _TAKE_ALONE: Final = f"SELECT pg_advisory_xact_lock({_WRITERS}), {_NOT_FOR_EVER}"
-_TAKE_BESIDE: Final = f"SELECT pg_advisory_xact_lock_shared({_WRITERS}), {_NOT_FOR_EVER}"
+_TAKE_BESIDE: Final = (
+    f"SELECT pg_advisory_xact_lock_shared({_WRITERS}), {_NOT_FOR_EVER}, {_BY_KEYS}"
+)
 # A machine that is gone without a word is found out, by the client and by the server, in a minute.
 _KEEPALIVES: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 

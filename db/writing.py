@@ -1,13 +1,18 @@
 """How rows are written: what the databases spell differently is spelt here, once."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
 from importlib import import_module
 from itertools import islice
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Dialect
 
+from db.among import among
+from db.engine import to_json
 from db.models import Base
 
 _T = TypeVar("_T")
@@ -47,9 +52,9 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Row]) -> lis
         return list(
             connection.scalars(insert.on_conflict_do_nothing().returning(*keys), list(rows))
         )
-    names, given = _as_table(core, rows)
-    insert = insert.from_select(names, given.select()).on_conflict_do_nothing().returning(*keys)
-    return list(connection.scalars(insert))
+    names = tuple(rows[0])
+    insert = insert.from_select(names, _given(core, names).select()).on_conflict_do_nothing()
+    return list(connection.scalars(insert.returning(*keys), _as_json(connection, core, rows)))
 
 
 def insert_rows(
@@ -72,9 +77,9 @@ def insert_rows(
     wanted = [core.c[name] for name in returning]
     if connection.dialect.name == "sqlite":
         return list(connection.execute(sa.insert(core).returning(*wanted), list(rows)))
-    names, given = _as_table(core, rows)
-    insert = sa.insert(core).from_select(names, given.select()).returning(*wanted)
-    return list(connection.execute(insert))
+    names = tuple(rows[0])
+    insert = sa.insert(core).from_select(names, _given(core, names).select()).returning(*wanted)
+    return list(connection.execute(insert, _as_json(connection, core, rows)))
 
 
 def update_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> None:
@@ -95,32 +100,54 @@ def update_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> No
         renamed = [{f"new_{name}": value for name, value in row.items()} for row in rows]
         connection.execute(one, renamed)
         return
-    _, given = _as_table(core, rows)
+    given = _given(core, tuple(rows[0]))
     many = sa.update(core).where(core.c.id == given.c.id)
-    connection.execute(many.values({name: given.c[name] for name in changed}))
+    many = many.values({name: given.c[name] for name in changed})
+    connection.execute(many, _as_json(connection, core, rows))
 
 
-def _as_table(table: sa.Table, rows: Sequence[Row]) -> tuple[list[str], sa.TableValuedAlias]:
-    """Names of columns, and PostgreSQL's table of the rows: an array a column.
+@lru_cache(64)
+def _given(table: sa.Table, names: tuple[str, ...]) -> sa.TableValuedAlias:
+    """PostgreSQL's table of rows that are given as one value: JSON.
 
     The statement is the same for any number of rows, which costs the server and the driver a small
-    part of what they need to read one with a parameter for each value.
+    part of what they need to read one with a parameter for each value; and C writes and reads it.
     """
-    from sqlalchemy.dialects.postgresql import ARRAY
-
-    names = list(rows[0])
-    arrays = [
-        sa.bindparam(
-            None,
-            [row[name] for row in rows],
-            # A value that is a list itself is no second dimension.
-            type_=ARRAY(table.c[name].type, dimensions=1),
-            unique=True,
-        )
-        for name in names
-    ]
     columns = [sa.column(name, table.c[name].type) for name in names]
-    return names, sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+    rows = sa.cast(sa.bindparam("rows", type_=sa.Text()), sa.JSON)
+    made = sa.func.json_to_recordset(rows).table_valued(*columns, name="given")
+    return made.render_derived(with_types=True)
+
+
+def _as_json(connection: Connection, table: sa.Table, rows: Sequence[Row]) -> dict[str, str]:
+    """The parameter of `_given`."""
+    ways = {name: _plainly(table.c[name].type, connection.dialect) for name in rows[0]}
+    changed = [(name, way) for name, way in ways.items() if way is not None]
+    plain = []
+    for row in rows:
+        values = dict(row)
+        for name, way in changed:
+            if values[name] is not None:
+                values[name] = way(values[name])
+        plain.append(values)
+    return {"rows": to_json(plain)}
+
+
+def _plainly(kind: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
+    """How a value of a column is written in JSON; None: as it is."""
+    if isinstance(kind, sa.JSON | sa.Integer):
+        return None
+    if isinstance(kind, sa.Float):
+        return lambda value: value if math.isfinite(value) else str(value)
+    if isinstance(kind, sa.LargeBinary):
+        return lambda value: f"\\x{value.hex()}"
+    process = kind.dialect_impl(dialect).bind_processor(dialect)
+
+    def plainly(value: Any) -> Any:
+        bound = process(value) if process else value
+        return bound.isoformat() if isinstance(bound, datetime) else bound
+
+    return plainly
 
 
 def lock_rows(connection: Connection, table: Table, ids: Sequence[int]) -> None:
@@ -137,7 +164,7 @@ def lock_rows(connection: Connection, table: Table, ids: Sequence[int]) -> None:
     if connection.dialect.name == "sqlite":
         return
     key = _core(table).c.id
-    query = sa.select(key).where(key.in_(ids)).order_by(key)
+    query = sa.select(key).where(among(key, ids)).order_by(key)
     # Rows that refer to these may be added meanwhile.
     connection.execute(query.with_for_update(key_share=True)).all()
 

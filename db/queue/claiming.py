@@ -7,6 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from db.among import among_given
 from db.errors import LeaseLostError
 from db.models import JobState, Stage
 from db.queue.rows import (
@@ -237,7 +238,7 @@ _CLAIMS = {
     dialect: (_claim(dialect, quarantined=False), _claim(dialect, quarantined=True))
     for dialect in ("sqlite", "postgresql")
 }
-_IDS = c.id.in_(sa.bindparam("ids", expanding=True))
+_IDS = among_given(c.id, "ids")
 _HELD = sa.select(sa.func.count()).where(
     _IDS, in_state(JobState.DOING), c.owner == sa.bindparam("holder")
 )

@@ -17,6 +17,7 @@ from db import (
     Portrait,
     Source,
     Stage,
+    among,
     chunks,
     insert_new,
     lock_rows,
@@ -103,7 +104,7 @@ def compare(
         columns = sa.select(
             Source.id, Source.uri, Source.size_bytes, Source.mtime_ns, Source.version
         )
-        for row in connection.execute(columns.where(Source.uri.in_(uris))):
+        for row in connection.execute(columns.where(among(Source.uri, uris))):
             file = new.pop(row.uri)
             now = (file.size_bytes, file.mtime_ns, file.version)
             # Of an address that nobody asked, or that does not answer, nothing says it changed.
@@ -150,7 +151,7 @@ def register(
     if rows:
         insert_new(connection, Source, rows)
         for uris in chunks(file.uri for file in new):
-            ids = connection.scalars(sa.select(Source.id).where(Source.uri.in_(uris)))
+            ids = connection.scalars(sa.select(Source.id).where(among(Source.uri, uris)))
             queue.enqueue(connection, Stage.READ, sorted(ids))
     for source_id, file in changed.items():
         update = sa.update(Source).where(Source.id == source_id)
@@ -176,10 +177,10 @@ def image_files(connection: Connection, ids: Iterable[int]) -> dict[int, ImageFi
     """Images with all their URIs, oldest first."""
     wanted = list(ids)
     uris: dict[int, list[str]] = defaultdict(list)
-    located = sa.select(Source.image_id, Source.uri).where(Source.image_id.in_(wanted))
+    located = sa.select(Source.image_id, Source.uri).where(among(Source.image_id, wanted))
     for row in connection.execute(located.order_by(Source.id)):
         uris[row.image_id].append(row.uri)
-    images = connection.execute(sa.select(Image.id, Image.sha256).where(Image.id.in_(wanted)))
+    images = connection.execute(sa.select(Image.id, Image.sha256).where(among(Image.id, wanted)))
     return {row.id: ImageFiles(row.id, row.sha256, tuple(uris[row.id])) for row in images}
 
 
@@ -187,7 +188,7 @@ def import_tasks(connection: Connection, ids: Iterable[int]) -> dict[int, Import
     """Images whose masks came along, with their portraits."""
     tasks = {}
     files = image_files(connection, ids)
-    query = sa.select(Image.id, Image.width, Image.height).where(Image.id.in_(files))
+    query = sa.select(Image.id, Image.width, Image.height).where(among(Image.id, files))
     for image_id, width, height in connection.execute(query).all():
         # An import is asked for once its image has portraits: both are there.
         assert width is not None
@@ -231,7 +232,7 @@ def save_contents(
     added = set(insert_new(connection, Image, list(images.values())))
     ids: dict[str, int] = {}
     for some in chunks(images):
-        query = sa.select(Image.sha256, Image.id).where(Image.sha256.in_(some))
+        query = sa.select(Image.sha256, Image.id).where(among(Image.sha256, some))
         ids |= {row[0]: row[1] for row in connection.execute(query)}
     # Whether its portraits are there decides who asks for the import of a mask: this, or detection.
     lock_rows(connection, Image, sorted(ids.values()))
@@ -256,7 +257,7 @@ def source_ids(connection: Connection, uris: Sequence[str]) -> tuple[list[int], 
     """Ids of the sources with these URIs, and of their images."""
     ids, images = [], set()
     for chunk in chunks(uris):
-        query = sa.select(Source.id, Source.image_id).where(Source.uri.in_(chunk))
+        query = sa.select(Source.id, Source.image_id).where(among(Source.uri, chunk))
         for row in connection.execute(query):
             ids.append(row.id)
             if row.image_id is not None:
@@ -268,7 +269,9 @@ def portrait_ids(connection: Connection, image_ids: Sequence[int]) -> list[int]:
     """Ids of the portraits of these images."""
     ids: list[int] = []
     for chunk in chunks(image_ids):
-        ids.extend(connection.scalars(sa.select(Portrait.id).where(Portrait.image_id.in_(chunk))))
+        ids.extend(
+            connection.scalars(sa.select(Portrait.id).where(among(Portrait.image_id, chunk)))
+        )
     return ids
 
 
@@ -277,7 +280,7 @@ def _state_origins(
 ) -> None:
     """Remember what a table says of files, also of those known before."""
     for chunk in chunks(uri for uri in dict.fromkeys(uris) if uri in origins):
-        query = sa.select(Source.id, Source.uri).where(Source.uri.in_(chunk))
+        query = sa.select(Source.id, Source.uri).where(among(Source.uri, chunk))
         found = {row.id: origins[row.uri] for row in connection.execute(query)}
         state_origins(connection, found)
 
@@ -292,7 +295,7 @@ def _attach_masks(connection: Connection, masks: Mapping[str, MaskOf], uris: Seq
         Source.import_mask_problem,
     )
     for chunk in chunks(dict.fromkeys(uris)):
-        for row in connection.execute(columns.where(Source.uri.in_(chunk))).all():
+        for row in connection.execute(columns.where(among(Source.uri, chunk))).all():
             now = masks[row.uri]
             differs = MaskOf(uri=row.import_mask_uri, problem=row.import_mask_problem) != now
             if differs:
@@ -314,7 +317,7 @@ def enqueue_imports(connection: Connection, image_ids: Iterable[int]) -> set[int
             sa.select(Image.id)
             .distinct()
             .join(Source, Source.image_id == Image.id)
-            .where(Image.id.in_(some), Image.outcome == Outcome.PORTRAITS, _CAME_WITH_MASK)
+            .where(among(Image.id, some), Image.outcome == Outcome.PORTRAITS, _CAME_WITH_MASK)
         )
         with_mask.update(connection.scalars(query))
     queue.enqueue(connection, Stage.IMPORT, sorted(with_mask))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import ArchiveRow, Source, insert_or_replace
+from db import ArchiveRow, Source, among, insert_or_replace
 from pipelines.ingest.found import FoundArchive
 
 
@@ -39,7 +39,7 @@ def known_members(connection: Connection, uri: str, version: str) -> int | None:
 
 def sources(connection: Connection, ids: Iterable[int]) -> dict[int, SourceFile]:
     """Sources by their ids."""
-    query = sa.select(Source.id, Source.uri, Source.beside).where(Source.id.in_(list(ids)))
+    query = sa.select(Source.id, Source.uri, Source.beside).where(among(Source.id, ids))
     return {
         row.id: SourceFile(row.uri, tuple(row.beside or ())) for row in connection.execute(query)
     }

@@ -20,6 +20,7 @@ from db import (
     JobState,
     Source,
     Stage,
+    among,
     chunks,
     insert_new,
 )
@@ -93,7 +94,7 @@ def refused_bytes(connection: Connection, sha256s: Iterable[str]) -> dict[str, I
     for some in chunks(dict.fromkeys(sha256s)):
         query = sa.select(Forgotten.sha256, Forgotten.forgotten_at)
         days |= {
-            row[0]: row[1] for row in connection.execute(query.where(Forgotten.sha256.in_(some)))
+            row[0]: row[1] for row in connection.execute(query.where(among(Forgotten.sha256, some)))
         }
     return {
         sha256: ItemError(
@@ -109,7 +110,7 @@ def admitted(connection: Connection, sha256s: Iterable[str]) -> set[str]:
     """Of these bytes those that the operator let in."""
     found: set[str] = set()
     for some in chunks(dict.fromkeys(sha256s)):
-        query = sa.select(Admitted.sha256).where(Admitted.sha256.in_(some))
+        query = sa.select(Admitted.sha256).where(among(Admitted.sha256, some))
         found.update(connection.scalars(query))
     return found
 

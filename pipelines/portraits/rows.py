@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from db import Image, Mask, MaskSource, Portrait, chunks, insert_rows, lock_rows
+from db import Image, Mask, MaskSource, Portrait, among, chunks, insert_rows, lock_rows
 from pipelines.pictures.geometry import Face
 from pipelines.pictures.rotation import Crop
 
@@ -68,7 +68,7 @@ def portraits(
         Image.faces,
     ).join(Image, Image.id == Portrait.image_id)
     if ids is not None:
-        query = query.where(Portrait.id.in_(list(ids)))
+        query = query.where(among(Portrait.id, ids))
     if image_id is not None:
         query = query.where(Portrait.image_id == image_id)
     return {
@@ -87,7 +87,7 @@ def save_masks(connection: Connection, masks: Sequence[NewMask]) -> list[int]:
     for ids in chunks(sorted({mask.portrait_id for mask in masks})):
         lock_rows(connection, Portrait, ids)
         query = sa.select(Mask.portrait_id, sa.func.max(Mask.revision))
-        query = query.where(Mask.portrait_id.in_(ids)).group_by(Mask.portrait_id)
+        query = query.where(among(Mask.portrait_id, ids)).group_by(Mask.portrait_id)
         latest.update({row[0]: row[1] for row in connection.execute(query)})
     rows = []
     for mask in masks:

@@ -21,6 +21,8 @@ from pipelines.workspace.errors import WorkerError
 from pipelines.workspace.settings import EngineSettings
 
 _POLL_SECONDS = 0.2
+# A database server is asked less often than a file, which answers at once.
+_SERVER_CHUNK_SECONDS = 1.0
 # A worker that dies before it holds anything will die again; one that dies of an item is replaced,
 # since the queue quarantines what it held.
 _MAX_EARLY_DEATHS = 3
@@ -62,6 +64,8 @@ def work_through(
         DatabaseError: the database cannot be written.
     """
     order = order_for(place.settings.engine, table, place.reopener(), crew.preload, crew.threads)
+    if place.engine.dialect.name != "sqlite":
+        order = replace(order, chunk_seconds=_SERVER_CHUNK_SECONDS)
     Pool(place, order, crew.workers, crew.gpus).run(stop, report)
 
 
