@@ -102,6 +102,17 @@
     of.names.get("reason").children[digit - 1].toggleSelected();
   };
 
+  // Label Studio's own key lays the label down again where the brush is held already.
+  const takeBrush = (of) => {
+    const manager = of.names.get("image").getToolsManager();
+    const brush = manager.allTools().find((each) => each.fullName === "BrushTool");
+    if (!brush.selected) manager.selectTool(brush, true);
+    for (const label of of.names.get("mask").children) {
+      if (!label.selected) label.setSelected(true);
+    }
+    select(of);
+  };
+
   // What a key does; undefined: what Label Studio does with it.
   const meaning = (event, of) => {
     const { key, target } = event;
@@ -112,6 +123,7 @@
     if (writes || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return undefined;
     if (key === "Enter" && target.tagName !== "BUTTON") return () => send(of);
     if (key === "a") return () => accept(of);
+    if (key === "b") return () => takeBrush(of);
     if (key === "r") return () => choose(of, "reject");
     if (key === "f") return () => choose(of, "fix");
     // Backspace deletes what is selected: the mask, which was not selected by whoever types.

@@ -1,5 +1,6 @@
 """Workspaces with masks to ask about, and people who answer."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -172,3 +173,12 @@ def multiply(workspace: Workspace, number: int) -> None:
             )
             of_mask = {key: value for key, value in first._mapping.items() if key != "id"}
             connection.execute(sa.insert(Mask).values({**of_mask, "portrait_id": portrait_id}))
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots are kept: REVIEW_SCREENSHOTS, or among pytest's temporary files."""
+    named = os.environ.get("REVIEW_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -1,5 +1,8 @@
 """The labeling screen of a real server, driven by a real browser."""
 
+from pathlib import Path
+
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from tests.label_studio import RealServer
@@ -53,3 +56,11 @@ def drag(page: Page, start: tuple[float, float], stop: tuple[float, float]) -> N
     page.mouse.move(*points[1], steps=8)
     page.mouse.up()
     page.wait_for_timeout(500)
+
+
+def keep_picture(page: Page, file: Path) -> None:
+    """A screenshot in 256 colours, small enough for a repository."""
+    page.screenshot(path=file)
+    with Image.open(file) as picture:
+        reduced = picture.convert("RGB").quantize(256)
+    reduced.save(file, optimize=True)

@@ -3,7 +3,6 @@
 On our own server, whose pages have our script, and as on a server of somebody else's, without it.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from tests.pipelines.review.screen import (
     LOADED,
     NOTHING_SELECTED,
     drag,
+    keep_picture,
     logged_in,
     next_task,
     sent_by,
@@ -82,23 +82,6 @@ def page_elsewhere(server: RealServer, browser: Browser) -> Iterator[Page]:
     opened.close()
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where screenshots are kept: REVIEW_SCREENSHOTS, or among pytest's temporary files."""
-    named = os.environ.get("REVIEW_SCREENSHOTS")
-    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def keep_picture(page: Page, file: Path) -> None:
-    """A screenshot in 256 colours, small enough for a repository."""
-    page.screenshot(path=file)
-    with Image.open(file) as picture:
-        reduced = picture.convert("RGB").quantize(256)
-    reduced.save(file, optimize=True)
-
-
 def everything_is_on_one_screen(page: Page) -> bool:
     """Image, decisions and buttons within the window, nothing to scroll to."""
     seen = [page.locator(each).first.bounding_box() for each in (
@@ -150,6 +133,7 @@ def test_three_decisions(
     sent_by(page, "Enter")
 
     third = asked.by_task[next_task(page, after=second.task_id)]
+    page.keyboard.press("b")  # it is held already
     drag(page, *STROKE)
     keep_picture(page, pictures / "fix.png")
     # What was changed is not accepted.

@@ -6,19 +6,25 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Browser, Page
 
+from db import Portrait
 from pipelines.label_studio.rle import decode_mask
 from pipelines.label_studio.sdk_gateway import LabelStudioGateway
+from pipelines.pictures.decode import encode_jpeg
 from pipelines.pictures.stored_masks import read_mask
 from pipelines.review.pull import pull_answers
 from pipelines.review.status import review_status
 from pipelines.workspace.settings_sources import load_settings
+from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace
 from sinet.clicks.click import Click
 from tests.conftest import Crawl
@@ -28,6 +34,7 @@ from tests.pipelines.review.screen import (
     LOADED,
     NOTHING_SELECTED,
     drag,
+    keep_picture,
     logged_in,
     next_task,
     sent_by,
@@ -41,12 +48,19 @@ ON_STROKE = (0.10, 0.06)
 
 
 @pytest.fixture(scope="module")
-def clicked(server: RealServer, ingested: Crawl) -> Iterator[Workspace]:
-    """Three portraits with a teacher's mask each."""
+def clicked(
+    server: RealServer, ingested: Crawl, astronaut: npt.NDArray[np.uint8]
+) -> Iterator[Workspace]:
+    """Three portraits of a real person, whose masks are a fake teacher's."""
     root = server.root / "clicked"
     shutil.copytree(ingested.workspace, root)
     options = {"project": TITLE, "document_root": str(server.root), "settle_seconds": 5}
     opened = Workspace(root, load_settings(root, {"review": options}))
+    with opened.engine.begin() as connection:
+        for row in connection.execute(sa.select(Portrait.id, Portrait.width, Portrait.height)):
+            photo = np.asarray(cv2.resize(astronaut[:400, 70:380], (row.width, row.height)))
+            blob = opened.store.put(BlobKind.PORTRAIT, encode_jpeg(photo, 95))
+            connection.execute(sa.update(Portrait).where(Portrait.id == row.id).values(blob=blob))
     yield opened
     opened.close()
 
@@ -152,7 +166,7 @@ def sent_and_pulled(workspace: Workspace, task: Task, real: LabelStudioGateway) 
 
 
 def test_clicks_mend_the_mask_and_are_pulled_as_shown(
-    clicked: Workspace, real: LabelStudioGateway, task: Task
+    clicked: Workspace, real: LabelStudioGateway, task: Task, pictures: Path
 ) -> None:
     page, shown = task.page, task.shown
     surplus, wanted = task.place(0.5, positive=False), task.place(0.33, positive=True)
@@ -160,6 +174,7 @@ def test_clicks_mend_the_mask_and_are_pulled_as_shown(
     page.keyboard.press("x")
     once = task.click(surplus)
     assert not task.holds(once, surplus.x, surplus.y), "a click into the mask counts"
+    keep_picture(page, pictures / "clicks.png")
     page.keyboard.press("s")
     twice = task.click(wanted)
     assert task.holds(twice, wanted.x, wanted.y)
