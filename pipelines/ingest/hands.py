@@ -20,7 +20,7 @@ from pipelines.networks.names import NOBODY
 from pipelines.networks.runtimes import gpus_for, modules_of
 from pipelines.work.crew import Crew, crew
 from pipelines.work.pool import order_for, work_through
-from pipelines.work.stage import Committed
+from pipelines.work.stage import Committed, StageTable
 from pipelines.workspace.addresses import is_remote
 from pipelines.workspace.elsewhere import open_elsewhere, require_shared, without_secrets
 from pipelines.workspace.errors import ScanError, WorkerError
@@ -43,7 +43,7 @@ class Waiting:
 
 
 class Hands(Protocol):
-    """Does all jobs that wait."""
+    """Does all jobs that wait, and what can be done beforehand of what others will want."""
 
     def __call__(
         self,
@@ -59,6 +59,15 @@ class Hands(Protocol):
             waiting: what there is to do.
             progress: told who works.
             report: told what each batch committed.
+        """
+        ...
+
+    def compare_photos(self, workspace: Workspace, progress: Progress) -> None:
+        """Look for near-duplicates among photos that are new, where many hands make it quick.
+
+        Args:
+            workspace: the run's own.
+            progress: told of the pairs of blocks that are compared.
         """
         ...
 
@@ -107,12 +116,12 @@ def hands(settings: Settings, request: IngestRequest) -> Iterator[Hands]:
         WorkerError: there is no cluster.
     """
     if request.on is None:
-        yield _of_this_machine
+        yield HandsHere()
         return
     from pipelines.work.ray_access import joined
 
     with joined(request.on) as ray:
-        yield partial(_of_cluster, ray, request.on)
+        yield HandsOnCluster(ray, request.on)
 
 
 def asked(settings: Settings) -> list[NetworkRef]:
@@ -121,39 +130,91 @@ def asked(settings: Settings) -> list[NetworkRef]:
     return [*parse_network(settings.teacher.name).each, *(second.each if second else ())]
 
 
-def _of_this_machine(
-    workspace: Workspace, waiting: Waiting, progress: Progress, report: Callable[[Committed], None]
-) -> None:
-    settings = workspace.settings
-    _download(settings, progress)
-    who = _crew(settings, waiting.jobs)
-    progress.say(f"ingesting {waiting.files:,} files with {who.workers or 'no further'} workers")
-    work_through(workspace, ingest_stages, who, progress.stopping, report)
+class HandsHere:
+    """See `Hands`: processes of this machine."""
+
+    def __call__(
+        self,
+        workspace: Workspace,
+        waiting: Waiting,
+        progress: Progress,
+        report: Callable[[Committed], None],
+    ) -> None:
+        """See `Hands`."""
+        settings = workspace.settings
+        _download(settings, progress)
+        who = _crew(settings, waiting.jobs)
+        told = f"with {who.workers or 'no further'} workers"
+        progress.say(f"ingesting {waiting.files:,} files {told}")
+        work_through(workspace, ingest_stages, who, progress.stopping, report)
+
+    def compare_photos(self, workspace: Workspace, progress: Progress) -> None:
+        """Not now: whoever wants groups has these hands, too."""
 
 
-def _of_cluster(
-    ray: Any,
-    address: str,
-    workspace: Workspace,
-    waiting: Waiting,
-    progress: Progress,
-    report: Callable[[Committed], None],
-) -> None:
-    from pipelines.work.cluster import Fleet, Posts
+class HandsOnCluster:
+    """See `Hands`: workers on the machines of a cluster."""
 
-    _require_in_reach(workspace, address)
-    settings = workspace.settings
-    there = without_secrets(_with_whole_paths(settings))
-    order = order_for(
-        settings.engine,
-        ingest_stages,
-        partial(open_elsewhere, there),
-        () if _is_fake(settings) else _modules(settings),
-    )
-    on_gpus = settings.engine.device != "cpu" and not _is_fake(settings)
-    progress.say(f"ingesting {waiting.files:,} files on {address}")
-    posts = Posts(workers=settings.engine.workers, on_gpus=on_gpus)
-    Fleet(ray, workspace, order, posts).run(progress.stopping, report, progress.say)
+    def __init__(self, ray: Any, address: str) -> None:
+        """Use it.
+
+        Args:
+            ray: joined.
+            address: as it was given.
+        """
+        self._ray = ray
+        self._address = address
+
+    def __call__(
+        self,
+        workspace: Workspace,
+        waiting: Waiting,
+        progress: Progress,
+        report: Callable[[Committed], None],
+    ) -> None:
+        """See `Hands`."""
+        settings = workspace.settings
+        _require_in_reach(workspace, self._address)
+        is_fake = _is_fake(settings)
+        progress.say(f"ingesting {waiting.files:,} files on {self._address}")
+        self._work(
+            workspace,
+            ingest_stages,
+            () if is_fake else _modules(settings),
+            progress,
+            report,
+            on_gpus=settings.engine.device != "cpu" and not is_fake,
+        )
+
+    def compare_photos(self, workspace: Workspace, progress: Progress) -> None:
+        """See `Hands`."""
+        from pipelines.portraits.near_groups import compare_new
+        from pipelines.portraits.near_pairs import PRELOAD, compare_pairs, near_shelf, pair_stages
+
+        def work(place: Workspace, report: Callable[[Committed], None]) -> None:
+            self._work(place, pair_stages, PRELOAD, progress, report, on_gpus=False)
+
+        compare = partial(compare_pairs, workspace, progress=progress, work=work)
+        compare_new(workspace.engine, near_shelf(workspace), compare)
+
+    def _work(
+        self,
+        workspace: Workspace,
+        table: StageTable,
+        preload: tuple[str, ...],
+        progress: Progress,
+        report: Callable[[Committed], None],
+        *,
+        on_gpus: bool,
+    ) -> None:
+        from pipelines.work.cluster import Fleet, Posts
+
+        settings = workspace.settings
+        there = partial(open_elsewhere, without_secrets(_with_whole_paths(settings)))
+        order = order_for(settings.engine, table, there, preload)
+        posts = Posts(workers=settings.engine.workers, on_gpus=on_gpus)
+        fleet = Fleet(self._ray, workspace, order, posts)
+        fleet.run(progress.stopping, report, progress.say)
 
 
 def _require_in_reach(workspace: Workspace, address: str) -> None:

@@ -210,6 +210,8 @@ def _ingest(
     workspace.sources.finish()
     apply_policy(workspace)
     seconds = time.monotonic() - started
+    if not progress.stopping():
+        work.compare_photos(workspace, progress)
     teacher = parse_network(workspace.settings.teacher.name).each
     return IngestResult(
         registered,

@@ -42,13 +42,13 @@ class Plan:
     missing: Sequence[Pair]
 
 
-def plan(engine: Engine, shelf: Shelf, block_photos: int = BLOCK_PHOTOS) -> Plan:
+def plan(engine: Engine, shelf: Shelf, block_photos: int | None = None) -> Plan:
     """Put photos that are new into blocks, and say which of those are to be compared.
 
     Args:
         engine: of the workspace.
         shelf: with its blocks.
-        block_photos: of a block, at most.
+        block_photos: of a block, at most; None: `BLOCK_PHOTOS`.
 
     Raises:
         WorkspaceError: a block cannot be kept.
@@ -56,18 +56,34 @@ def plan(engine: Engine, shelf: Shelf, block_photos: int = BLOCK_PHOTOS) -> Plan
     while True:
         photos = read_photos(engine)
         ledger, compared = read_ledger(shelf)
-        blocks = new_blocks(engine, photos, ledger, block_photos)
+        blocks = new_blocks(engine, photos, ledger, block_photos or BLOCK_PHOTOS)
         if all(write_block(shelf, block) for block in blocks):
             break  # otherwise somebody else was quicker, maybe with the same photos
     ledger = Ledger([*ledger.blocks.values(), *blocks])
     return Plan(photos, ledger, [pair for pair in ledger.pairs() if pair not in compared])
 
 
+Compare = Callable[[Sequence[Pair]], None]
+"""Compares pairs of blocks, and keeps what they have in common on the shelf."""
+
+
+def compare_new(engine: Engine, shelf: Shelf, compare: Compare) -> None:
+    """Do now what grouping would have to do: compare photos that are new, and group nothing.
+
+    Args:
+        engine: of the workspace.
+        shelf: with its blocks.
+        compare: is asked at most once.
+
+    Raises:
+        WorkspaceError: the shelf cannot be read or written.
+    """
+    if has_new_photos(engine) and (missing := plan(engine, shelf).missing):
+        compare(missing)
+
+
 def changed_groups(
-    engine: Engine,
-    shelf: Shelf,
-    compare: Callable[[Sequence[Pair]], None],
-    block_photos: int = BLOCK_PHOTOS,
+    engine: Engine, shelf: Shelf, compare: Compare, block_photos: int | None = None
 ) -> Indices:
     """Group all photos that have been hashed, if any is new.
 
@@ -77,8 +93,8 @@ def changed_groups(
     Args:
         engine: of the workspace; no transaction stays open, so that others may write.
         shelf: with its blocks.
-        compare: compares pairs of blocks, and keeps what they have in common on the shelf.
-        block_photos: of a block, at most.
+        compare: is asked for what nobody has compared yet.
+        block_photos: as `plan` takes it.
 
     Returns:
         int64 (K, 2): photos whose group changed, new ones included, and their groups. Empty, at

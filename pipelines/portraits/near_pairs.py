@@ -56,14 +56,14 @@ def compare_pairs(
         workspace: whose photos are in them.
         pairs: of blocks.
         progress: told of each.
-        work: who does it; None: this process, or others of this machine if it is worth it.
+        work: who does it if it is worth another process; None: those of this machine.
 
     Raises:
         WorkerError: a pair could not be compared; those that were stay.
         WorkspaceError: the shelf cannot be read or written.
     """
     who = crew(workspace.settings.engine, len(pairs), _WORTH_A_PROCESS, preload=PRELOAD)
-    if work is None and who.workers == 0:
+    if len(pairs) < _WORTH_A_PROCESS or (work is None and who.workers == 0):
         Comparer(workspace.engine, near_shelf(workspace), who.threads)(pairs)
         return
     ids = [_number(pair) for pair in pairs]

@@ -9,16 +9,23 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import sqlalchemy as sa
 import yaml
 
+from db import Image, reader
 from pipelines.ingest import hands
 from pipelines.ingest import run as ingesting
+from pipelines.portraits import near_groups, near_pairs
+from pipelines.portraits.near_pairs import near_shelf
 from pipelines.work.ray_access import actor_class
+from pipelines.workspace.settings_sources import load_settings
+from pipelines.workspace.workspace import Workspace
 from tests.cluster_faults import FAULTS, Scene, disturbed
 from tests.conftest import CHECKOUT, FAKES, FAST_INGEST
 from tests.dataengine.conftest import Run, parse
@@ -67,7 +74,10 @@ def test_a_cluster_ends_where_one_machine_does(
     monkeypatch.setenv("RAY_ADDRESS", cluster().address)
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     team = init(run, shared_place, tmp_path / "team")
-    told = run("-w", team, "ingest", shared_place.crawl, "--on", "ray", "--json")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(near_groups, "BLOCK_PHOTOS", 7)
+        elsewhere.setattr(near_pairs, "Comparer", _no_hands)  # of this process
+        told = run("-w", team, "ingest", shared_place.crawl, "--on", "ray", "--json")
     assert told.code == 0, told.err
     assert "2 workers on cores of 3 machines" in told.err
     for key, value in FAST_INGEST.items():
@@ -83,9 +93,24 @@ def test_a_cluster_ends_where_one_machine_does(
     again = run("-w", team, "ingest", shared_place.crawl, "--on", "ray", "--json")
     assert json.loads(again.out)["run"]["known"] == 23, "and nothing is done twice"
     assert json.loads(again.out)["run"]["portraits"] == 0
+    expected = groups(tmp_path / "alone")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(near_pairs, "Comparer", _no_hands)  # nothing is left to compare
+        assert groups(team) == expected
     # Nothing of a machine's is left but its cache.
     left = [path.name for path in cluster().folder.glob("cache-*/dataengine/elsewhere/*/*")]
     assert set(left) <= {"dataengine.toml", "locks"}
+
+
+def groups(folder: Path) -> dict[str, str | None]:
+    """Of near-duplicates, found now: the first photo of each photo's group."""
+    workspace = Workspace(folder, load_settings(folder))
+    shelf, compare = near_shelf(workspace), partial(near_pairs.compare_pairs, workspace)
+    names = near_groups.changed_groups(workspace.engine, shelf, compare)
+    with reader(workspace.engine).begin() as connection:
+        sha256 = dict(connection.execute(sa.select(Image.id, Image.sha256)).tuples().all())
+    workspace.close()
+    return {sha256[photo]: sha256[first] for photo, first in names.tolist()}
 
 
 def test_a_machine_without_the_network_is_named(
@@ -164,7 +189,7 @@ def test_photos_that_a_cluster_cannot_reach(
         assert message.replace("masks are", f"masks in {tmp_path / 'masks'} are") in told.err
     assert json.loads(run("-w", team, "status", "--json").out)["photos"]["seen"] == 0
     with monkeypatch.context() as stopped:
-        stopped.setattr(hands, "_of_this_machine", _no_hands)
+        stopped.setattr(hands.HandsHere, "__call__", _no_hands)
         run("-w", team, "ingest", raw)
     assert json.loads(run("-w", team, "status", "--json").out)["photos"]["seen"] == 1
     told = run("-w", team, "ingest", shared_place.crawl, "--on", "ray")

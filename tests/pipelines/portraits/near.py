@@ -10,7 +10,7 @@ from sqlalchemy.engine import Engine
 from db import Image, open_engine, schema
 from pipelines.pictures.near_duplicates.grouping import Fingerprint
 from pipelines.portraits.near_blocks import Pair
-from pipelines.portraits.near_groups import BLOCK_PHOTOS, changed_groups, save_groups
+from pipelines.portraits.near_groups import changed_groups, save_groups
 from pipelines.portraits.near_pairs import Comparer
 from pipelines.workspace.shelf import FolderShelf
 
@@ -35,7 +35,7 @@ class Table:
         lives: so many pairs are compared before the process dies.
     """
 
-    def __init__(self, engine: Engine, folder: Path, block_photos: int = BLOCK_PHOTOS) -> None:
+    def __init__(self, engine: Engine, folder: Path, block_photos: int | None = None) -> None:
         self.engine = engine
         self.folder = folder
         self.shelf = FolderShelf(folder)
@@ -83,7 +83,7 @@ class Table:
 
 
 @contextmanager
-def table(folder: Path, block_photos: int = BLOCK_PHOTOS) -> Iterator[Table]:
+def table(folder: Path, block_photos: int | None = None) -> Iterator[Table]:
     """An empty one."""
     folder.mkdir(exist_ok=True)
     engine = open_engine(f"sqlite:///{folder / 'dataengine.db'}")

@@ -1,14 +1,16 @@
 """Likeness is high for copies, low for others, and known where there is nothing to see."""
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from pipelines.pictures.near_duplicates.descriptor import descriptor
+from pipelines.pictures.near_duplicates.descriptor import descriptor, window_hashes
 from pipelines.pictures.near_duplicates.grouping import Fingerprint
 from pipelines.pictures.near_duplicates.verify import STRONG, WEAK, Features, likeness
 from pipelines.pictures.perceptual import perceptual_hashes
 from tests.pipelines.pictures.near_duplicates.copies import COPIES, Copy, fingerprint
+from tests.pipelines.pictures.near_duplicates.plain_likeness import plain_likeness
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -89,3 +91,28 @@ def test_a_descriptor_of_another_version_is_none(astronaut: Pixels) -> None:
 
 def test_no_pairs() -> None:
     assert likeness(Features.of([], []), np.empty((0, 2), np.int64)).shape == (0,)
+
+
+def test_the_compiled_loops_find_what_the_formulas_say() -> None:
+    rng = np.random.default_rng(4)
+    coarse = rng.integers(0, 256, (40, 8, 8), np.uint8).repeat(4, 1).repeat(4, 2)
+    smooth = np.asarray(
+        [cv2.GaussianBlur(each, (0, 0), 1.5) for each in coarse[:20]] + list(coarse[20:]), np.uint8
+    )
+    shifted = np.roll(smooth, 1, (1, 2))
+    noisy = (smooth + rng.normal(0, 25, smooth.shape)).clip(0, 255).astype(np.uint8)
+    faint = (smooth // 40 + 100).astype(np.uint8)
+    flat = np.full((2, 32, 32), 90, np.uint8)
+    flat[1] += 1
+    thumbs = np.concatenate([smooth, shifted, noisy, smooth[:, :, ::-1], faint, flat])
+    hashes = np.stack(
+        [window_hashes(np.ascontiguousarray(each))[:, 0] for each in (thumbs, thumbs[:, :, ::-1])],
+        axis=1,
+    )
+    features = Features.of(list(map(tuple, hashes.tolist())), [each.tobytes() for each in thumbs])
+    first, second = np.triu_indices(len(thumbs), 1)
+    pairs = np.stack([first, second], axis=1)
+    expected = plain_likeness(features, pairs)
+    assert np.abs(likeness(features, pairs) - expected).max() < 1e-4
+    for low, high in ((-1, 0.5), (0.6, WEAK), (WEAK, STRONG), (STRONG, 0.97), (0.97, 1.01)):
+        assert ((low < expected) & (expected < high)).sum() > 5, "pairs of every kind"
