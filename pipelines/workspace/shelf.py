@@ -5,10 +5,10 @@ names them, so whoever reads them has to see that they still fit; who lacks one 
 """
 
 import os
+import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Protocol
 
 from pipelines.workspace.errors import WorkspaceError
@@ -69,13 +69,17 @@ class FolderShelf:
     def create(self, name: str, data: bytes) -> bool:
         """See `Shelf`."""
         target = self._root / name
+        temporary = self._root / f".{secrets.token_hex(8)}"
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=self._root, prefix=".") as temporary:
-                temporary.write(data)
-                temporary.flush()
-                os.fsync(temporary.fileno())
-                target.hardlink_to(temporary.name)
+            try:
+                with temporary.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                target.hardlink_to(temporary)
+            finally:
+                temporary.unlink(missing_ok=True)
         except FileExistsError:
             return False
         except OSError as error:
