@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Engine
 
-from db import Image, chunks, reader
+from db import Image, among, chunks, reader
 from pipelines.pictures.near_duplicates.edges import Indices
 from pipelines.pictures.near_duplicates.grouping import Fingerprint, features_of
 from pipelines.pictures.near_duplicates.verify import Features
@@ -76,7 +76,7 @@ def _where(ids: Indices) -> Iterator[sa.ColumnElement[bool]]:
         yield Image.id.between(int(ids[0]), int(ids[-1]))
         return
     for piece in chunks(ids.tolist()):
-        yield Image.id.in_(piece)
+        yield among(Image.id, piece)
 
 
 def _chosen(rows: Sequence[Any], ids: Indices) -> list[Fingerprint]:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from db import Image
 from pipelines.pictures.near_duplicates.edges import Edges, Indices, join
-from pipelines.pictures.near_duplicates.verify import Floats, likeness
+from pipelines.pictures.near_duplicates.verify import Features, Floats, likeness
 from pipelines.portraits.near_blocks import Ledger, Pair, read_ledger, read_pair, write_block
 from pipelines.portraits.near_features import Photos, has_new_photos, read_features, read_photos
 from pipelines.portraits.near_newcomers import new_blocks
@@ -24,7 +24,6 @@ BLOCK_PHOTOS: Final = 1 << 16
 """Of a block: two of them are in a worker's memory at once, some 0.3 GB."""
 
 _UPDATES = 10_000
-_COMPARED_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +118,7 @@ def changed_groups(
     at = np.minimum(at, len(photos.ids) - 1)
     are_there = (photos.ids[at] == edges.ends).all(axis=1)
     rows = Edges(at[are_there], edges.likeness[are_there])
-    firsts = join(len(photos.ids), rows, lambda pairs: _likeness(engine, photos.ids[pairs]))
+    firsts = join(len(photos.ids), rows, _Firsts(engine, photos.ids))
     groups = photos.ids[firsts]
     changed = groups != photos.groups
     return np.stack([photos.ids[changed], groups[changed]], axis=1)
@@ -134,15 +133,23 @@ def save_groups(connection: Connection, groups: Indices) -> None:
         connection.execute(update, [{"image": image, "first": first} for image, first in piece])
 
 
-def _likeness(engine: Engine, pairs: Indices) -> Floats:
-    """Of photos by their ids; one that is gone is like none."""
-    found = np.zeros(len(pairs), np.float32)
-    for start in range(0, len(pairs), _COMPARED_AT_ONCE):
-        piece = pairs[start : start + _COMPARED_AT_ONCE]
-        ids, features = read_features(engine, np.unique(piece))
-        if not len(ids):
-            continue
-        rows = np.minimum(np.searchsorted(ids, piece), len(ids) - 1)
-        are_there = (ids[rows] == piece).all(axis=1)
-        found[start : start + len(piece)][are_there] = likeness(features, rows[are_there])
-    return found
+class _Firsts:
+    """Compares photos that stand for clusters with weak links, which are read once."""
+
+    def __init__(self, engine: Engine, photos: Indices) -> None:
+        self._engine = engine
+        self._photos = photos
+        self._read: tuple[Indices, Features] | None = None
+
+    def __call__(self, pairs: Indices) -> Floats:
+        """How alike pairs of rows (P, 2) are, the first time of all; who is gone is like none."""
+        wanted = self._photos[pairs]
+        if self._read is None:
+            self._read = read_features(self._engine, np.unique(wanted))
+        ids, features = self._read
+        found = np.zeros(len(pairs), np.float32)
+        if len(ids):
+            rows = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+            are_there = (ids[rows] == wanted).all(axis=1)
+            found[are_there] = likeness(features, rows[are_there])
+        return found

@@ -60,8 +60,8 @@ def join(count: int, edges: Edges, compare: Callable[[Indices], Floats]) -> Indi
     Args:
         count: of images.
         edges: between their rows, in any order.
-        compare: how alike pairs of rows (P, 2) are, each with the smaller one first; asked where a
-            weak edge leaves the rule open.
+        compare: how alike pairs of rows (P, 2) are, each with the smaller one first; asked at once
+            for all clusters with a weak edge between them, and then for others of these clusters.
 
     Returns:
         int64 (count,): for each row the first row of its group, maybe its own.
@@ -75,7 +75,6 @@ def join(count: int, edges: Edges, compare: Callable[[Indices], Floats]) -> Indi
     strongest_first = np.lexsort((ends[:, 1], ends[:, 0], -likeness))
     links = list(dict.fromkeys(map(tuple, ends[strongest_first].tolist())))
     alike = _Alike(compare)
-    alike.learn(np.sort(weak.ends[(first[weak.ends] == weak.ends).all(axis=1)], axis=1))
     alike.ask(links)
     # A cluster is stood for by its first row; those without weak links are groups already.
     clusters = np.unique(ends).tolist()
@@ -114,9 +113,6 @@ class _Alike:
     def __init__(self, compare: Callable[[Indices], Floats]) -> None:
         self._compare = compare
         self._known: dict[tuple[int, int], bool] = {}
-
-    def learn(self, pairs: Indices) -> None:
-        self._known |= dict.fromkeys(map(tuple, pairs.tolist()), True)
 
     def ask(self, pairs: Sequence[tuple[int, int]]) -> None:
         unknown = [pair for pair in pairs if pair not in self._known]
