@@ -101,22 +101,13 @@ OURS: Final = (
     Action("fix by brush, one stroke", ("stroke", "Enter")),
     Action("fix by eraser, one stroke", ("e", "stroke", "Enter")),
 )
-ELSEWHERE: Final = (
-    Action("accept", ("a", "Control+Enter")),
-    Action("reject, one reason", ("r", "1", "Control+Enter")),
-    Action("fix by brush, one stroke", ("f", "stroke", "Control+Enter")),
-    Action("fix by eraser, one stroke", ("f", "Alt+.", "e", "stroke", "Control+Enter")),
-)
-"""Without our script in the pages."""
-
-
 CLICKED: Final = 4
 """As many tasks a round may be fixed by clicks; whichever comes when a fix is due."""
 
 
 def tasks(rounds: int) -> int:
     """How many are shown, in any order: some to spare, lest none to be clicked into is left."""
-    return rounds * (len(OURS) + len(ELSEWHERE) + 1) + 2
+    return rounds * (len(OURS) + 1) + 2
 
 
 def print_table(server: LocalServer, project: int, rounds: int, truths: Mapping[int, Mask]) -> None:
@@ -128,21 +119,18 @@ def print_table(server: LocalServer, project: int, rounds: int, truths: Mapping[
         rounds: of all actions.
         truths: hand masks of the tasks that are fixed by clicks, (H, W) bool, by the task's number.
     """
-    print("| | server | presses | person (model) | screen: median (lowest to highest) |")
-    print("|---|---|---|---|---|")
+    print("| | presses | person (model) | screen: median (lowest to highest) |")
+    print("|---|---|---|---|")
     with logged_in(server) as new_page:
-        for title, actions, ours in (("ours", OURS, True), ("another", ELSEWHERE, False)):
-            page = new_page()
-            if not ours:
-                page.route("**/dataengine/*.js*", lambda route: route.abort())
-            page.goto(f"{server.url}/projects/{project}/data?labeling=1")
-            page.wait_for_function(READY, arg=0)
-            for action, done in zip(actions, timed(page, actions, rounds, truths), strict=True):
-                print(row(action.name, title, done), flush=True)
-            page.close()
+        page = new_page()
+        page.goto(f"{server.url}/projects/{project}/data?labeling=1")
+        page.wait_for_function(READY, arg=0)
+        for action, done in zip(OURS, timed(page, OURS, rounds, truths), strict=True):
+            print(row(action.name, done), flush=True)
+        page.close()
 
 
-def row(name: str, server: str, done: Sequence[Done]) -> str:
+def row(name: str, done: Sequence[Done]) -> str:
     """Of an action that was done some times."""
     sent = [each.sent for each in done]
     presses = statistics.mean(len(each.keys) for each in done)
@@ -153,7 +141,7 @@ def row(name: str, server: str, done: Sequence[Done]) -> str:
             f", and {statistics.median(answers):.2f} s ({min(answers):.2f} to {max(answers):.2f}) "
             f"for each of {len(answers) / len(done):.1f} clicks"
         )
-    return f"| {name} | {server} | {presses:.1f} | {model:.1f} s | {text} |"
+    return f"| {name} | {presses:.1f} | {model:.1f} s | {text} |"
 
 
 def timed(
