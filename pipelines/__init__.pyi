@@ -98,6 +98,9 @@ from .releases.negatives import Confirmed as Confirmed
 from .releases.negatives import ConfirmRequest as ConfirmRequest
 from .releases.negatives import confirm_faceless as confirm_faceless
 from .review.choosing import Order as Order
+from .review.planning import PlanRequest as PlanRequest
+from .review.planning import ReviewPlan as ReviewPlan
+from .review.planning import plan_review as plan_review
 from .review.pull import PullResult as PullResult
 from .review.pull import pull_answers as pull_answers
 from .review.pull import watch_answers as watch_answers

@@ -1,13 +1,14 @@
 """Does `dataengine certify` keep its word, and what does it cost? A simulation with known truth.
 
-    python -m benchmarks.quality.certify [CACHE] [--made 432] [--real 180]
+    python -m benchmarks.quality.certify [CACHE] [--made 432] [--real 180] [--street 180]
 
 Each crawl is certified as `certify` does it, by doubt, and by the method before, uniformly
 (`uniform_audits`); after a failure another set, at half the alpha, up to four times. Three of four
 made crawls are made to deceive: 1.0 to 1.2 times the bound of their masks are bad, and the whole
 crawl is tried four times whatever the reviewed masks say (`known_crawls`). The real ones resample
 EG1800 (CACHE of `benchmarks.quality`): score and reviewed masks come from one half of the photos,
-the crawl from the other, groups of near-duplicates whole.
+the crawl from the other, groups of near-duplicates whole; those of the street are drawn from photos
+that neither score nor networks have seen, with what the default second opinion says.
 """
 
 import argparse
@@ -27,11 +28,11 @@ from benchmarks.quality.known_crawls import (
     Outcome,
     made,
     resampled,
+    resampled_street,
 )
-from pipelines.certify.certificate import alpha_of_attempt, upper_bound
-from pipelines.certify.design import choose_size
-from pipelines.certify.expectations import expect, ranked
-from pipelines.certify.simulating import run_audit
+from pipelines.certify.certificate import upper_bound
+from pipelines.certify.expectations import ranked
+from pipelines.certify.simulating import run_attempts
 
 METHODS = ("uniform, before", "by doubt")
 
@@ -41,30 +42,22 @@ def certify(crawl: Crawl, kind: str, max_error: float, chance: np.random.Generat
     among = np.sort(crawl.doubt)
     order = np.argsort(crawl.doubt, kind="stable")
     ranks, bad = ranked(crawl.doubt, among)[order], crawl.bad[order]
-    seen, found = ranked(crawl.reviewed_doubt, among), crawl.reviewed_bad
-    attempts, asked, true_error = 0, 0, 0.0
-    for number in range(1, ATTEMPTS + 1):
-        alpha = alpha_of_attempt(ALPHA, number)
-        size = len(ranks)
-        if not crawl.forced:
-            layout = choose_size(ranks, expect(seen, found, max_error), max_error, alpha)
-            if layout.gain <= 0:
-                break
-            size = layout.size
-        attempts = number
-        run = run_audit(ranks[:size], bad[:size], (seen, found), max_error, alpha, chance)
-        asked += len(run.drawn)
-        errors = int(bad[run.drawn].sum())
-        left_bad = int(bad[:size].sum()) - errors
-        true_error = left_bad / max(size - errors, 1)
-        if run.certified:
-            unseen = size - len(run.drawn)
-            return Outcome(crawl, kind, max_error, number, asked, unseen, true_error, left_bad)
-        seen, found = np.append(seen, ranks[run.drawn]), np.append(found, bad[run.drawn])
-        ranks, bad = np.delete(ranks, run.drawn), np.delete(bad, run.drawn)
-        if len(ranks) < 50:
-            break
-    return Outcome(crawl, kind, max_error, attempts, asked, None, true_error)
+    seen = ranked(crawl.reviewed_doubt, among), crawl.reviewed_bad
+    found = run_attempts(
+        ranks, bad, seen, max_error, ALPHA, chance, most=ATTEMPTS, forced=crawl.forced
+    )
+    errors = int(bad[np.intersect1d(found.listed, found.audited)].sum())
+    left_bad = int(bad[found.listed].sum()) - errors
+    return Outcome(
+        crawl,
+        kind,
+        max_error,
+        found.number,
+        len(found.audited),
+        len(found.unseen) if found.certified else None,
+        left_bad / max(len(found.listed) - errors, 1),
+        left_bad if found.certified else 0,
+    )
 
 
 def both(
@@ -203,6 +196,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--made", type=int, default=432)
     parser.add_argument("--real", type=int, default=180)
+    parser.add_argument("--street", type=int, default=180)
     parser.add_argument("--look-seconds", type=float, default=2.0)
     parser.add_argument("--fix-seconds", type=float, default=20.0)
     options = parser.parse_args()
@@ -211,6 +205,7 @@ def main() -> None:
     if options.cache is not None:
         data = options.shared / "data/eg1800"
         outcomes += both(resampled(options.cache, data, options.real, chance), chance)
+        outcomes += both(resampled_street(options.cache, data, options.street, chance), chance)
     print(*report(outcomes), sep="\n")
     if options.cache is not None:
         print("\nHuman seconds, 2 % on crawls of 10,000 and 600 reviewed:\n")

@@ -1,17 +1,20 @@
-"""An audit by doubt from its beginning to its end, with answers that are known beforehand."""
+"""Audits by doubt from beginning to end, with answers that are known beforehand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.certify.auditing import mean_ranks
 from pipelines.certify.betting import Audit, Floats
-from pipelines.certify.design import Outlook, draw, outlook, strata_of
+from pipelines.certify.certificate import alpha_of_attempt
+from pipelines.certify.design import Outlook, choose_size, draw, outlook, strata_of
 from pipelines.certify.expectations import expect
 
 _LOOKS, _PART = 10, 20
 """Answers between two looks at them: so many, or so small a part of those there are."""
+_LEAST_MASKS = 50
+"""With fewer left, nobody tries once more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,3 +82,73 @@ def run_audit(
             if whole.up_to(looked_at).proves(max_error, alpha):
                 return Run(drawn=drawn[:looked_at], certified=True)
     return Run(drawn=drawn, certified=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempts:
+    """How one attempt after the other ended.
+
+    Attributes:
+        number: of the last one; 0: none was worth it.
+        audited: rows that the audits asked about, in their order.
+        listed: rows of the last attempt's set; empty if there was none.
+        unseen: rows of that set that nobody was asked about, if it was certified; else empty.
+        certified: it was.
+    """
+
+    number: int = 0
+    audited: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    listed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    unseen: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    certified: bool = False
+
+
+def run_attempts(
+    ranks: Floats,
+    bad: NDArray[np.bool_],
+    seen: tuple[Floats, NDArray[np.bool_]],
+    max_error: float,
+    alpha: float,
+    chance: np.random.Generator,
+    *,
+    before: int = 0,
+    most: int = 4,
+    forced: bool = False,
+) -> Attempts:
+    """Certify, and after a failure try another set, as somebody would who never gives up.
+
+    Args:
+        ranks: (N,) of all masks that may be accepted, in ascending order.
+        bad: (N,) what people would find.
+        seen: as in `run_audit`.
+        max_error: the bound to be proven.
+        alpha: of all attempts together.
+        chance: what draws.
+        before: attempts that were made already.
+        most: attempts more.
+        forced: list everything, whether or not it is worth an audit.
+    """
+    left, found = np.arange(len(ranks)), Attempts()
+    for number in range(before + 1, before + most + 1):
+        spent = alpha_of_attempt(alpha, number)
+        size = len(left)
+        if not forced:
+            layout = choose_size(ranks[left], expect(*seen, max_error), max_error, spent)
+            if layout.gain <= 0:
+                break
+            size = layout.size
+        listed = left[:size]
+        run = run_audit(ranks[listed], bad[listed], seen, max_error, spent, chance)
+        drawn = listed[run.drawn]
+        found = Attempts(
+            number=number,
+            audited=np.append(found.audited, drawn),
+            listed=listed,
+            unseen=np.setdiff1d(listed, drawn) if run.certified else found.unseen,
+            certified=run.certified,
+        )
+        seen = np.append(seen[0], ranks[drawn]), np.append(seen[1], bad[drawn])
+        left = np.setdiff1d(left, drawn)
+        if run.certified or len(left) < _LEAST_MASKS:
+            break
+    return found

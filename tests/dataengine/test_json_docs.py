@@ -93,6 +93,7 @@ LINES = (
     "scores show",
     "scores slices",
     "scores drift",
+    "review plan --target-error 0.4 --confidence 0.6",
     "review push --limit 20",
     "review pull",
     "review status",

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import hypergeom
 
 from pipelines.certify.betting import Audit, Wave
-from pipelines.certify.design import draw, outlook, strata_of
+from pipelines.certify.design import _claimed, draw, outlook, strata_of
 from pipelines.certify.expectations import expect, ranked
 
 EQUAL = {"stakes": np.ones((1, 1)), "expected": np.full((1, 1), 0.1)}
@@ -175,3 +175,14 @@ def test_doubtful_masks_are_drawn_more_often_and_bet_on_less() -> None:
     hopeless = outlook(audit, np.full(32, 0.06), 0.05, 0.05)
     assert hopeless.questions == math.inf
     assert not hopeless.worth_it
+
+
+def test_an_answer_gains_the_same_in_every_stratum() -> None:
+    """What is claimed is where an answer gains as much on average as it was asked to."""
+    rates = np.geomspace(1e-6, 0.95, 50)
+    for growth in (1e-5, 1e-3, 0.3):
+        claimed = _claimed(rates, np.full(50, growth))
+        gain = rates * np.log(rates / claimed)
+        gain += (1 - rates) * np.log((1 - rates) / (1 - claimed))
+        assert (claimed > rates).all()
+        assert gain == pytest.approx(np.full(50, growth), rel=1e-6)

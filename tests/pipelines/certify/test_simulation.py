@@ -37,8 +37,11 @@ def test_without_spending_alpha_retries_would_buy_certificates(
     """What the simulation can see: at a full alpha an attempt it finds too many wrong ones."""
     chance = np.random.default_rng(0)
     # Betting is careful: it takes a larger alpha to make it err as often.
-    for method, alpha in ((certify, 0.9), (uniform_audits.certify, 0.2)):
-        name = f"{method.__module__}.alpha_of_attempt"
+    for method, module, alpha in (
+        (certify, "pipelines.certify.simulating", 0.9),
+        (uniform_audits.certify, uniform_audits.__name__, 0.2),
+    ):
+        name = f"{module}.alpha_of_attempt"
         monkeypatch.setattr(name, lambda _alpha, _number, spent=alpha: spent)
         crawls = [hard(0.05, 1_000, chance) for _ in range(40)]
         assert sum(method(each, "hard", 0.05, chance).wrong for each in crawls) > 7
