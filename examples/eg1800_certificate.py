@@ -91,6 +91,7 @@ def run(
     bad = ("--bad-below", f"{bad_below:g}")
     command("scores", "fit", *bad)
     command("scores", "slices")
+    command("review", "plan", "--target-error", terms[terms.index("--max-error") + 1], *bad)
     command("certify", *terms, *bad)
     for _ in range(WAVES):
         reviewer.review(root, Order.RANDOM, 50)

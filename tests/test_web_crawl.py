@@ -1,11 +1,13 @@
 """The example of the web crawl runs: a small version of it, with real photos and networks."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
 
-from examples.web_crawl import collect, more, students
+from examples.web_crawl import collect, more, self_training, students
+from sinet.bundled import BUNDLED
 from sinet.data import find_samples
 from sinet.data.reading import read_sample
 from tests.dataengine.training_data import make_config, make_data
@@ -66,6 +68,42 @@ def test_from_data_sets_to_the_table(
         "human", "raw", "trusted", "raw − human", "trusted − human", "trusted − raw",
     ]  # fmt: skip
     assert students.run(plan) == scores
+
+
+def test_rounds_of_self_training(
+    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the teacher sees otherwise does not pass the gate; run again, nothing is done."""
+    for module in (students, self_training):
+        monkeypatch.setattr(module, "SETS", {"street": "webval/street"})
+    street = shared / "data/webval/street"
+    names = [path.stem for path in sorted((street / "images").glob("*.jpg"))[:3]]
+    for folder in ("images", "masks"):
+        (tmp_path / "raw" / folder).mkdir(parents=True)
+    for name, other in zip(names, [*names[:2], names[0]], strict=True):  # the last one's is wrong
+        shutil.copy(street / f"images/{name}.jpg", tmp_path / "raw/images")
+        shutil.copy(street / f"masks/{other}.png", tmp_path / f"raw/masks/{name}.png")
+    (tmp_path / "raw/train.txt").write_text("".join(f"{name}\n" for name in names))
+    make_data(tmp_path / "human")
+    quick = ("--config", str(make_config(tmp_path)), "--epochs", "1", "--steps", "2")
+    plan = students.Plan(
+        shared, tmp_path, tmp_path / "rounds", limit=2, human=tmp_path / "human", options=quick
+    )
+    first = BUNDLED["sinet:bundled"]
+    rounds = self_training.Rounds(plan=plan, first=first, rounds=1)
+    scores = self_training.run(rounds)
+    assert list(scores) == ["first", "human-1", "all-1", "gated-1"]
+    learnt = {
+        arm: (plan.out / f"data-{arm}-1/train.txt").read_text().split() for arm in ("all", "gated")
+    }
+    assert learnt["all"] == names
+    assert names[0] in learnt["gated"]
+    assert names[2] not in learnt["gated"]
+    lines = (plan.out / "table.md").read_text().splitlines()[2:]
+    assert [line.split("|")[2].strip() for line in lines] == [
+        "all begin with it", "human", "all", "gated", "all − human", "gated − human", "gated − all",
+    ]  # fmt: skip
+    assert self_training.run(rounds) == scores
 
 
 def test_a_source_is_left_out(tmp_path: Path) -> None:

@@ -135,28 +135,28 @@ def table(scores: dict[str, Scores], plan: Plan) -> str:
     }
     for kind, found in of_kind.items():
         if found:
-            lines.append(f"| {kind} | {' | '.join(_level(found, name) for name in SETS)} |")
+            lines.append(f"| {kind} | {' | '.join(level(found, name) for name in SETS)} |")
     for more, less in ((RAW, HUMAN), (TRUSTED, HUMAN), (TRUSTED, RAW)):
         if of_kind[more] and of_kind[less]:
-            cells = (_gain(of_kind[more], of_kind[less], name) for name in SETS)
+            cells = (gain(of_kind[more], of_kind[less], name) for name in SETS)
             lines.append(f"| {more} − {less} | {' | '.join(cells)} |")
     whole = [scores[first] for first in [f"{TRUSTED}-{plan.seeds[0]}"] if first in scores]
     for left in plan.left_out:
         kind = without(left)
         poorer = scores.get(f"{kind.replace(' ', '-')}-{plan.seeds[0]}")
         if whole and poorer:
-            cells = (_gain([poorer], whole, name) for name in SETS)
+            cells = (gain([poorer], whole, name) for name in SETS)
             lines.append(f"| {kind} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _level(students: Sequence[Scores], name: str) -> str:
+def level(students: Sequence[Scores], name: str) -> str:
     """Mean native IoU over images and seeds, and the range of the seeds."""
     means = [100 * mean(each[name]["native_iou"].values()) for each in students]
     return f"{mean(means):.2f} ({min(means):.2f} to {max(means):.2f})"
 
 
-def _gain(more: Sequence[Scores], less: Sequence[Scores], name: str) -> str:
+def gain(more: Sequence[Scores], less: Sequence[Scores], name: str) -> str:
     """The difference in native IoU with its interval, in points."""
     images = sorted(more[0][name]["native_iou"])
 
