@@ -83,38 +83,6 @@ def report(outcomes: list[tuple[str, Outcome]]) -> Iterator[str]:
     yield from markdown([head, *_costs(outcomes)])
 
 
-def seconds(
-    outcomes: list[tuple[str, Outcome]], size: int, max_error: float, look_s: float, fix_s: float
-) -> Iterator[str]:
-    """What a trusted portrait costs if every mask that is not accepted unseen is looked at.
-
-    Args:
-        outcomes: by method.
-        size: masks of the crawls that count.
-        max_error: their bound.
-        look_s: seconds for a decision.
-        fix_s: seconds more for a bad mask, to fix it.
-    """
-    for method in METHODS:
-        some = [
-            each
-            for by, each in outcomes
-            if (by, each.kind, each.max_error, len(each.crawl.bad))
-            == (method, "real, resampled", max_error, size)
-        ]
-        total = sum(each.crawl.total for each in some)
-        looks = total - sum(each.unseen or 0 for each in some)
-        bad = sum(int(each.crawl.bad.sum() + each.crawl.reviewed_bad.sum()) for each in some)
-        fixes = bad - sum(each.left_bad for each in some)
-        yield (
-            f"{method}: {(looks * look_s + fixes * fix_s) / total:.2f} s a trusted portrait, of "
-            f"which {looks * look_s / total:.2f} s to look; {looks / total:.1%} looked at, "
-            f"{fixes / total:.1%} fixed"
-        )
-        if method == METHODS[-1]:
-            yield f"all looked at: {look_s + fix_s * bad / total:.2f} s"
-
-
 def _by_kind(
     outcomes: list[tuple[str, Outcome]],
 ) -> Iterator[tuple[str, list[Outcome], list[str]]]:
@@ -197,8 +165,6 @@ def main() -> None:
     parser.add_argument("--made", type=int, default=432)
     parser.add_argument("--real", type=int, default=180)
     parser.add_argument("--street", type=int, default=180)
-    parser.add_argument("--look-seconds", type=float, default=2.0)
-    parser.add_argument("--fix-seconds", type=float, default=20.0)
     options = parser.parse_args()
     chance = np.random.default_rng(0)
     outcomes = list(both(made(options.made, chance), chance))
@@ -207,9 +173,6 @@ def main() -> None:
         outcomes += both(resampled(options.cache, data, options.real, chance), chance)
         outcomes += both(resampled_street(options.cache, data, options.street, chance), chance)
     print(*report(outcomes), sep="\n")
-    if options.cache is not None:
-        print("\nHuman seconds, 2 % on crawls of 10,000 and 600 reviewed:\n")
-        print(*seconds(outcomes, 10_000, 0.02, options.look_seconds, options.fix_seconds), sep="\n")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,10 @@ KINDS: Final = (Decision.ACCEPT, Decision.REJECT, Decision.FIX)
 MODEL_SECONDS: Final[Mapping[Decision, float]] = {
     Decision.ACCEPT: 1.6,
     Decision.REJECT: 1.8,
-    Decision.FIX: 6.1,
+    Decision.FIX: 7.1,
 }
 """A person's seconds in our screen by the keystroke-level model (Card, Moran and Newell 1980), a
-fix by one stroke of the brush: docs/review.md, "How long it takes"."""
+fix by the clicks that a bad mask takes on average: docs/review.md, "How long it takes"."""
 
 _ENOUGH = 10
 """Decisions from which a kind's seconds, or what is done with a kind of mask, are known."""

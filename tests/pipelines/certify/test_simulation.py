@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks.quality import uniform_audits
-from benchmarks.quality.certify import METHODS, both, certify, report, seconds
-from benchmarks.quality.known_crawls import Crawl, Outcome, drifted, hard, hidden, ordinary
+from benchmarks.quality.certify import METHODS, both, certify, report
+from benchmarks.quality.known_crawls import Crawl, drifted, hard, hidden, ordinary
 from benchmarks.quality.uniform_audits import choose_threshold
 
 DECEIVING = (hard, hidden, drifted)
@@ -84,19 +84,3 @@ def test_equal_doubts_are_accepted_together() -> None:
     bad = np.array([0] * 60 + [1] * 40, np.bool_)
     doubt = np.zeros(100)
     assert choose_threshold(doubt, bad, 0.02) is None
-
-
-def test_seconds_of_a_portrait_count_looks_and_fixes() -> None:
-    crawl = Crawl(np.zeros(80), np.arange(80) < 10, np.zeros(20), np.arange(20) < 2, forced=False)
-    outcomes = [
-        (method, Outcome(crawl, "real, resampled", 0.05, 1, 10, unseen, 0.05, left_bad))
-        for method, unseen, left_bad in zip(METHODS, (20, 60), (1, 2), strict=True)
-    ]
-    before, after, none = seconds(outcomes, 80, 0.05, 2.0, 20.0)
-    # 80 looks and 11 fixes for 100 portraits; then 40 and 10.
-    assert before == (
-        "uniform, before: 3.80 s a trusted portrait, of which 1.60 s to look; 80.0% looked at, "
-        "11.0% fixed"
-    )
-    assert after.startswith("by doubt: 2.80 s a trusted portrait, of which 0.80 s to look")
-    assert none == "all looked at: 4.40 s"
