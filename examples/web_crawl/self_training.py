@@ -16,6 +16,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 from typing import Final
 
 from examples.eg1800_rounds import dataengine
@@ -28,7 +29,6 @@ from examples.web_crawl.students import (
     data_of,
     evaluate,
     gain,
-    level,
 )
 from pipelines.masks.agreement import disagreement
 from sinet.pictures.decode import decode_grey
@@ -108,7 +108,8 @@ def labelled(rounds: Rounds, arm: str, number: int, student: Path) -> Path:
             photo = images / f"{name}.jpg"
             if not photo.exists():
                 photo.symlink_to(raw / "images" / photo.name)
-        dataengine(None, "predict", str(student), str(images), "--out", str(masks))
+        masked = ("predict", str(student), str(images), "--out", str(masks), "--threshold", "0.5")
+        dataengine(None, *masked)
         passed = [name for name in names if arm == EVERY or _passes(masks, raw / "masks", name)]
         (folder / "train.txt").write_text("".join(f"{name}\n" for name in passed))
     return folder
@@ -145,7 +146,7 @@ def table(scores: dict[str, Scores], rounds: Rounds) -> str:
 
 
 def _levels(found: Scores) -> str:
-    return " | ".join(level([found], name) for name in SETS)
+    return " | ".join(f"{100 * mean(found[name]['native_iou'].values()):.2f}" for name in SETS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

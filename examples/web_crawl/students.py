@@ -135,7 +135,7 @@ def table(scores: dict[str, Scores], plan: Plan) -> str:
     }
     for kind, found in of_kind.items():
         if found:
-            lines.append(f"| {kind} | {' | '.join(level(found, name) for name in SETS)} |")
+            lines.append(f"| {kind} | {' | '.join(_level(found, name) for name in SETS)} |")
     for more, less in ((RAW, HUMAN), (TRUSTED, HUMAN), (TRUSTED, RAW)):
         if of_kind[more] and of_kind[less]:
             cells = (gain(of_kind[more], of_kind[less], name) for name in SETS)
@@ -150,7 +150,7 @@ def table(scores: dict[str, Scores], plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def level(students: Sequence[Scores], name: str) -> str:
+def _level(students: Sequence[Scores], name: str) -> str:
     """Mean native IoU over images and seeds, and the range of the seeds."""
     means = [100 * mean(each[name]["native_iou"].values()) for each in students]
     return f"{mean(means):.2f} ({min(means):.2f} to {max(means):.2f})"

@@ -38,6 +38,7 @@ from db import (
 )
 from pipelines.lineage.collecting import Removed, remove_unnamed
 from pipelines.pictures.near_duplicates.tombstone import tombstone
+from pipelines.portraits.near_pairs import forget_in_blocks
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.exclusive import PUSH, exclusive
 from pipelines.workspace.store import digest_of
@@ -201,7 +202,7 @@ def remove_photos(workspace: Workspace, image_ids: Sequence[int]) -> RemovedPhot
 
 
 def finish_forgetting(workspace: Workspace) -> Removed:
-    """Remove what is left of photos whose rows are gone: their blobs, and bytes in the database.
+    """Remove what is left of photos whose rows are gone: blobs, bytes in the database, digests.
 
     A process that was killed in between left them, or another that was about to name one spared it.
 
@@ -217,6 +218,7 @@ def finish_forgetting(workspace: Workspace) -> Removed:
     if not left:
         return Removed()
     overwrite_what_was_deleted(workspace.engine)
+    forget_in_blocks(workspace)
     removed = remove_unnamed(workspace, sorted({key for row in left for key in row.unfinished}))
     with workspace.engine.begin() as connection:
         for row in left:

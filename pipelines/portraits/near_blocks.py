@@ -3,16 +3,16 @@
     block-000007.parquet         who is in a block, and what was found while it was formed
     pair-000003-000007.parquet   who in block 3 is like whom in block 7
 
-A block is never changed; a photo belongs to the newest block that names it. So new photos form new
-blocks, only pairs with these are compared, and what a killed run has compared is not compared
-again. A pair's file says the same whoever writes it. No file holds a hash or a picture of anything:
-of a photo that is forgotten nothing is left here but its number.
+A photo belongs to the newest block that names it. So new photos form new blocks, only pairs with
+these are compared, and what a killed run has compared is not compared again. A pair's file says the
+same whoever writes it. No file holds a hash or a picture of anything; whether a photo is still what
+it was, eight bytes tell, and of one that is forgotten these are removed: its number is left.
 """
 
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations_with_replacement
 from typing import Any, Final
 
@@ -37,7 +37,7 @@ class Block:
     Attributes:
         number: of the block, from 1 on.
         ids: int64 (N,), of photos, ascending.
-        digests: uint64 (N,), of `crowds.digest`.
+        digests: uint64 (N,), of `crowds.digest`; 0 of a photo that was forgotten.
         firsts: int64 (N,), the photo that is searched for in the stead of each; mostly itself.
         edges: between photos of this or an earlier block (first) and of this one (second).
     """
@@ -134,7 +134,7 @@ def read_ledger(shelf: Shelf) -> tuple[Ledger, frozenset[Pair]]:
 
 def read_block(shelf: Shelf, number: int) -> Block | None:
     """One block; None: it is not there (any more), or damaged."""
-    table = _read(shelf, f"block-{number:06d}.parquet")
+    table = _read(shelf, _block_name(number))
     if table is None:
         return None
     ids, alike = table["image_id"].to_numpy(), table["alike"].combine_chunks()
@@ -162,7 +162,7 @@ def write_block(shelf: Shelf, block: Block) -> bool:
             "alike": pa.ListArray.from_arrays(pa.array(offsets), others),
         }
     )
-    return shelf.create(f"block-{block.number:06d}.parquet", _bytes_of(table))
+    return shelf.create(_block_name(block.number), _bytes_of(table))
 
 
 def read_pair(shelf: Shelf, pair: Pair) -> Edges | None:
@@ -181,6 +181,26 @@ def write_pair(shelf: Shelf, pair: Pair, edges: Edges) -> None:
     one, other = edges.ends.T
     table = pa.table({"one": one, "other": other, "likeness": edges.likeness})
     shelf.create(_pair_name(pair), _bytes_of(table))
+
+
+def forget_digests(shelf: Shelf, there: Indices) -> None:
+    """Remove what tells photos that are gone from others.
+
+    Killed in between, a block is missing: its photos are put into another one, and compared anew.
+
+    Args:
+        shelf: with the blocks.
+        there: int64 (N,), of all photos that there are, ascending.
+    """
+    for block in read_ledger(shelf)[0].blocks.values():
+        left = np.where(np.isin(block.ids, there), block.digests, np.uint64(0))
+        if (left != block.digests).any():
+            shelf.remove(_block_name(block.number))
+            write_block(shelf, replace(block, digests=left))
+
+
+def _block_name(number: int) -> str:
+    return f"block-{number:06d}.parquet"
 
 
 def _pair_name(pair: Pair) -> str:

@@ -11,13 +11,14 @@ from functools import partial
 from typing import Final
 
 import numpy as np
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from db import Job, Stage, queue, transact
+from db import Image, Job, Stage, queue, reader, transact
 from pipelines.pictures.near_duplicates.edges import Edges, Indices
 from pipelines.pictures.near_duplicates.links import find_edges
 from pipelines.pictures.near_duplicates.verify import Features
-from pipelines.portraits.near_blocks import SHELF, Pair, read_block, write_pair
+from pipelines.portraits.near_blocks import SHELF, Pair, forget_digests, read_block, write_pair
 from pipelines.portraits.near_features import read_features
 from pipelines.work.crew import crew
 from pipelines.work.pool import work_through
@@ -38,6 +39,17 @@ PRELOAD: Final = ("pipelines.portraits.near_pairs", "pipelines.pictures.near_dup
 def near_shelf(workspace: Workspace) -> Shelf:
     """Where a workspace's blocks are."""
     return shelf_of(workspace.paths.root, workspace.settings, SHELF)
+
+
+def forget_in_blocks(workspace: Workspace) -> None:
+    """Leave nothing in the blocks by which a photo that is gone could be known again.
+
+    Raises:
+        WorkspaceError: the shelf cannot be read or written.
+    """
+    with reader(workspace.engine).begin() as connection:
+        there = np.array(connection.scalars(sa.select(Image.id).order_by(Image.id)).all(), np.int64)
+    forget_digests(near_shelf(workspace), there)
 
 
 Work = Callable[[Workspace, Callable[[Committed], None]], None]

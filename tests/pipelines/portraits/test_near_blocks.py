@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from db import Image
 from pipelines.pictures.near_duplicates.grouping import Fingerprint, group
-from pipelines.portraits.near_blocks import read_ledger
+from pipelines.portraits.near_blocks import forget_digests, read_ledger
 from pipelines.portraits.near_groups import plan
 from tests.pipelines.pictures.near_duplicates.copies import COPIES, cropped, fingerprint, photos
 from tests.pipelines.pictures.near_duplicates.test_grouping import fingerprints, noisy, scenes
@@ -151,6 +151,33 @@ def test_a_forgotten_photo_leaves_the_others_as_if_it_had_not_been(
     in_small_blocks.update()
     left = [image for image in real if image.image_id not in gone]
     assert in_small_blocks.groups() == group(left)
+
+
+def test_nothing_is_left_by_which_a_forgotten_photo_could_be_known(
+    in_small_blocks: Table,
+) -> None:
+    images = crowded()
+    in_small_blocks.insert(images)
+    in_small_blocks.update()
+    shelf, gone = in_small_blocks.shelf, images[40]
+    there = np.array([each.image_id for each in images if each is not gone])
+    digest = np.uint64(gone.digest).tobytes()
+    forget(in_small_blocks, gone.image_id)
+    before = read_ledger(shelf)[0]
+    assert before.digests[before.find(np.array([gone.image_id]))[0]].tobytes() == digest
+    forget_digests(shelf, there)
+    after = read_ledger(shelf)[0]
+    same = before.ids != gone.image_id
+    assert (after.ids == before.ids).all()
+    assert (after.digests[same] == before.digests[same]).all()
+    assert (after.digests[~same] == 0).all()
+    in_small_blocks.compared.clear()
+    in_small_blocks.insert(fingerprints(scenes(1, seed=70), first_id=len(images) + 1))
+    in_small_blocks.update()
+    left = [each for each in images if each is not gone]
+    assert in_small_blocks.groups() == group(
+        left + fingerprints(scenes(1, seed=70), first_id=len(images) + 1)
+    )
 
 
 def test_a_copy_that_was_not_searched_for_takes_the_place_of_the_first(
