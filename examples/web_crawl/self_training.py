@@ -31,7 +31,9 @@ from examples.web_crawl.students import (
     gain,
 )
 from pipelines.masks.agreement import disagreement
+from sinet.errors import PictureError
 from sinet.pictures.decode import decode_grey
+from sinet.pictures.fitting import refuse_inverted
 from sinet.pictures.threshold import is_person
 
 EVERY, GATED = "all", "gated"
@@ -110,18 +112,24 @@ def labelled(rounds: Rounds, arm: str, number: int, student: Path) -> Path:
                 photo.symlink_to(raw / "images" / photo.name)
         masked = ("predict", str(student), str(images), "--out", str(masks), "--threshold", "0.5")
         dataengine(None, *masked)
-        passed = [name for name in names if arm == EVERY or _passes(masks, raw / "masks", name)]
+        passed = [name for name in names if _passes(arm, masks, raw / "masks", name)]
         (folder / "train.txt").write_text("".join(f"{name}\n" for name in passed))
     return folder
 
 
-def _passes(students: Path, teachers: Path, name: str) -> bool:
-    """Whether the teacher sees what the student sees."""
+def _passes(arm: str, students: Path, teachers: Path, name: str) -> bool:
+    """Whether a mask counts; in any arm not if `train` would refuse it, as white around a hole."""
     own, teacher = (
         is_person(decode_grey((folder / f"{name}.png").read_bytes()))
         for folder in (students, teachers)
     )
-    return own.any() and disagreement(own, teacher.astype("float32")) <= MOST_DISAGREEMENT
+    try:
+        refuse_inverted(own)
+    except PictureError:
+        return False
+    if arm == EVERY:
+        return True
+    return bool(own.any()) and disagreement(own, teacher.astype("float32")) <= MOST_DISAGREEMENT
 
 
 def table(scores: dict[str, Scores], rounds: Rounds) -> str:
