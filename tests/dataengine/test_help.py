@@ -83,6 +83,16 @@ DOCUMENTED = {
     "gallery pull": ["--by", "--data-dir", "--json", "each tag", "changes nothing"],
     "review server": ["--port", "--data-dir", "Ctrl-C", "only on this machine"],
     "review clicks": ["--port", "--address", "--url", "ML backend", "LABEL_STUDIO_URL"],
+    "review plan": [
+        "--target-error",
+        "--confidence",
+        "--bad-below",
+        "--accept-seconds",
+        "--reject-seconds",
+        "--fix-seconds",
+        "--seed",
+        "--json",
+    ],
     "review push": [
         "--limit", "--order", "<uncertain|random|id|disagreement|doubtful|informative>",
         "--verdict", "--project", "--batch", "--json", "LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY",
