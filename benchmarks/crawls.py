@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 import boto3
 
 from tests.conftest import FAKES
+from tests.ports import free_port
 
 BUCKET = "crawl"
 PROGRAM = """
@@ -56,13 +57,6 @@ class Took(NamedTuple):
     wall: float
     cpu: float
     photos: int
-
-
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 def answering(port: int) -> None:

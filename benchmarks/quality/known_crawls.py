@@ -196,38 +196,16 @@ def resampled_street(
     The score knows what the default second opinion says, and was fitted on EG1800's `train.txt`;
     what is reviewed is drawn from the same photos. Every second one is resampled to the bound.
     """
-    from benchmarks.quality.data import photos
-    from benchmarks.quality.opinions import masks
-    from pipelines.doubt.fitting import fit
+    from benchmarks.quality.opinions import street_doubts
     from pipelines.masks.second_looks import VIEW
-    from pipelines.networks import load_person_model, parse_network
-    from pipelines.workspace.settings import TeacherSettings
 
-    opinion = TeacherSettings().second_opinion
-    assert opinion is not None  # the default names one
-    network = load_person_model(parse_network(opinion), device="cpu")
-    kept = cache_folder / f"signals-beside-{opinion.replace(':', '-').replace(',', '+')}"
-    known = {each.sample.name: each for each in photos(data, cache_folder / "hashes.json")}
-    learnt = masks(cache_folder / "eg1800", network, kept / "eg1800")
-    learnt = learnt.rows(np.array([known[name].split == "train" for name in learnt.names]))
-    street = masks(cache_folder / "street", network, kept / "street")
-    columns = [name for name in learnt.columns if not name.startswith(VIEW)]
-    fitted = fit(
-        learnt.of(columns),
-        learnt.bad,
-        columns=columns,
-        groups=np.array([known[name].group for name in learnt.names]),
-        at_random=np.ones(len(learnt.bad), np.bool_),
-    )
-    doubt = fitted.model.calibrated(fitted.model.log_odds(street.of(columns)))
+    bad, _, (doubt,) = street_doubts(cache_folder, data, (VIEW,))
     for index in range(number):
         turn = index // 2
         max_error, size = BOUNDS[turn % 3], SIZES[turn // 3 % 3]
         drawn = chance.integers(0, len(doubt), size)
         reviewed = chance.integers(0, len(doubt), REVIEWED)
-        crawl = Crawl(
-            doubt[drawn], street.bad[drawn], doubt[reviewed], street.bad[reviewed], forced=False
-        )
+        crawl = Crawl(doubt[drawn], bad[drawn], doubt[reviewed], bad[reviewed], forced=False)
         kind = "street, resampled"
         if index % 2:
             crawl, kind = at_the_bound(crawl, max_error, chance), "street, resampled at the bound"

@@ -62,6 +62,48 @@ def masks(folder: Path, network: PersonModel, kept: Path) -> Masks:
     return Masks(names, columns, np.array(values), np.array(bad))
 
 
+def kept_beside(cache: Path, opinion: str) -> Path:
+    """Folder of the signals that were computed beside a second opinion."""
+    return cache / f"signals-beside-{opinion.replace(':', '-').replace(',', '+')}"
+
+
+def street_doubts(
+    cache: Path, data: Path, *unused: tuple[str, ...]
+) -> tuple[NDArray[np.bool_], list[str], list[NDArray[np.float64]]]:
+    """Masks of `webval/street`, which no network has learnt from, and how doubtful each is.
+
+    Args:
+        cache: of `collect`.
+        data: EG1800's folder, on whose `train.txt` the scores are fitted.
+        unused: of each score, what the names of signals begin with that it does not know.
+
+    Returns:
+        (masks,) which are bad, their names, and (masks,) doubts in [0, 1] by each score.
+    """
+    from pipelines.workspace.settings import TeacherSettings
+
+    opinion = TeacherSettings().second_opinion
+    assert opinion is not None  # the default names one
+    network = load_person_model(parse_network(opinion), device="cpu")
+    kept = kept_beside(cache, opinion)
+    known = {each.sample.name: each for each in photos(data, cache / "hashes.json")}
+    learnt = masks(cache / "eg1800", network, kept / "eg1800")
+    learnt = learnt.rows(np.array([known[name].split == "train" for name in learnt.names]))
+    street = masks(cache / "street", network, kept / "street")
+    doubts = []
+    for prefixes in unused:
+        columns = [name for name in learnt.columns if not name.startswith(prefixes)]
+        fitted = fit(
+            learnt.of(columns),
+            learnt.bad,
+            columns=columns,
+            groups=np.array([known[name].group for name in learnt.names]),
+            at_random=np.ones(len(learnt.bad), np.bool_),
+        )
+        doubts.append(fitted.model.calibrated(fitted.model.log_odds(street.of(columns))))
+    return street.bad, street.names, doubts
+
+
 def logistic(learnt: Masks, columns: Sequence[str]) -> tuple[NDArray[np.float64], float]:
     """Weights of the plain signals, and the intercept."""
     from sklearn.linear_model import LogisticRegression
@@ -78,7 +120,7 @@ def report(cache: Path, data: Path, opinion: str) -> Iterator[str]:
     """Markdown."""
     network = load_person_model(parse_network(opinion), device="cpu")
     known = {each.sample.name: each for each in photos(data, cache / "hashes.json")}
-    kept = cache / f"signals-beside-{opinion.replace(':', '-').replace(',', '+')}"
+    kept = kept_beside(cache, opinion)
     whole = masks(cache / "eg1800", network, kept / "eg1800")
     learns = np.array([known[name].split == "train" for name in whole.names])
     train = whole.rows(learns)

@@ -12,7 +12,7 @@ audits by doubt, our keys, and clicks. The person is the keystroke-level model i
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,13 +23,9 @@ import numpy as np
 from benchmarks import screen
 from benchmarks.clicks import GOALS, by_clicks, by_strokes, needed, read_case
 from benchmarks.quality import certify, uniform_audits
-from benchmarks.quality.data import photos
 from benchmarks.quality.known_crawls import REVIEWED, Crawl, Outcome
-from benchmarks.quality.opinions import Masks, masks
-from pipelines.doubt.fitting import fit
+from benchmarks.quality.opinions import street_doubts
 from pipelines.masks.second_looks import STUDENT, VIEW
-from pipelines.networks import load_person_model, parse_network
-from pipelines.workspace.settings import TeacherSettings
 from sinet.clicks.mending import Mender
 from sinet.data import find_samples
 
@@ -108,33 +104,8 @@ class Way:
         )
 
 
-def scores(cache: Path, data: Path) -> tuple[Masks, np.ndarray, np.ndarray]:
-    """The street's masks, and how doubtful each is: by the teacher alone, and by all."""
-    opinion = TeacherSettings().second_opinion
-    assert opinion is not None
-    network = load_person_model(parse_network(opinion), device="cpu")
-    kept = cache / f"signals-beside-{opinion.replace(':', '-').replace(',', '+')}"
-    known = {each.sample.name: each for each in photos(data, cache / "hashes.json")}
-    learnt = masks(cache / "eg1800", network, kept / "eg1800")
-    learnt = learnt.rows(np.array([known[name].split == "train" for name in learnt.names]))
-    street = masks(cache / "street", network, kept / "street")
-    doubts = []
-    for without in ((VIEW, STUDENT), (VIEW,)):
-        columns = [name for name in learnt.columns if not name.startswith(without)]
-        fitted = fit(
-            learnt.of(columns),
-            learnt.bad,
-            columns=columns,
-            groups=np.array([known[name].group for name in learnt.names]),
-            at_random=np.ones(len(learnt.bad), np.bool_),
-        )
-        doubts.append(fitted.model.calibrated(fitted.model.log_odds(street.of(columns))))
-    return street, *doubts
-
-
-def fixes(cache: Path, shared: Path, street: Masks) -> tuple[list[int], list[int]]:
-    """Strokes, and clicks, that each bad mask takes to an IoU of 0.95."""
-    bad = {name for name, is_bad in zip(street.names, street.bad, strict=True) if is_bad}
+def fixes(cache: Path, shared: Path, bad: Collection[str]) -> tuple[list[int], list[int]]:
+    """Strokes, and clicks, that each bad mask, by its name, takes to an IoU of 0.95."""
     mender, strokes, clicks = Mender(), [], []
     for sample in find_samples(shared / "data/webval/street"):
         if sample.name not in bad:
@@ -195,8 +166,10 @@ def main() -> None:
         "--waits", type=float, nargs=3, default=WAITS, metavar=("BEFORE", "AFTER", "CLICK")
     )
     options = parser.parse_args()
-    street, alone, beside = scores(options.cache, options.shared / "data/eg1800")
-    strokes, clicks = fixes(options.cache, options.shared, street)
+    data = options.shared / "data/eg1800"
+    bad, names, (alone, beside) = street_doubts(options.cache, data, (VIEW, STUDENT), (VIEW,))
+    bad_names = {name for name, is_bad in zip(names, bad, strict=True) if is_bad}
+    strokes, clicks = fixes(options.cache, options.shared, bad_names)
     before, after, click = options.waits
     ways = (
         Way(
@@ -213,7 +186,7 @@ def main() -> None:
         f"by the model {np.mean([screen.person(keys) for keys in ways[0].fix]):.1f} s and "
         f"{np.mean([screen.person(keys) for keys in ways[1].fix]):.1f} s"
     )
-    costs = measure(ways, street.bad, np.random.default_rng(0))
+    costs = measure(ways, bad, np.random.default_rng(0))
     for way, cost in zip(ways, costs, strict=True):
         print(
             f"{way.name}: {cost.total:.2f} s a trusted portrait ({cost.looking:.2f} looking, "

@@ -154,8 +154,9 @@ def simulate_review(
     left = np.setdiff1d(every, asked)
     tried = _certify(found, bad, asked, left, bound, chance)
     # An audit measures: what it found bad, and what a failed one saw, is asked about once more.
-    good_of_audit = tried.listed[~bad[tried.listed]] if tried.certified else tried.unseen
-    rest = np.setdiff1d(left, np.union1d(good_of_audit, tried.unseen))
+    found_bad = tried.audited[bad[tried.audited]]
+    accepted = np.setdiff1d(tried.listed, found_bad) if tried.certified else tried.unseen
+    rest = np.setdiff1d(left, accepted)
     work = {
         "learning": _work(bad[asked]),
         "audit": _work(bad[tried.audited]),
