@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from db import Split
 from pipelines.certify.attempts import Attempt
 from pipelines.certify.certifying import Certification
 from pipelines.certify.findings import AuditedSlice, Findings
@@ -48,6 +49,7 @@ from pipelines.portraits.forgotten import Refused
 from pipelines.portraits.funnel import Funnel, PhotoCounts
 from pipelines.portraits.listing import PortraitLine
 from pipelines.portraits.reviewer_errors import Rate, ReviewerErrors
+from pipelines.portraits.splits import split_of
 from pipelines.releases.audited_slices import AuditedPhotos
 from pipelines.releases.building import write_checksums
 from pipelines.releases.negative_audit import JudgedAudit
@@ -58,6 +60,7 @@ from pipelines.review.tags import PulledTags
 from pipelines.rounds.ablation_table import AblationRow
 from pipelines.rounds.gate import Gate
 from pipelines.rounds.history import RoundLine
+from pipelines.workspace.settings import ReleaseSettings
 from sinet.benchmark import Row
 from sinet.checkpoint import Model, save_checkpoint
 from sinet.clicks.click import Click
@@ -83,7 +86,7 @@ LINES = (
     "ingest extra",
     "ingest paired --masks drawn --origin origins.csv",
     "failures",
-    "confirm extra/black.png raw/002.png --by anna",
+    "confirm extra/black.png extra/tested.png raw/002.png --by anna",
     "confirm --out sample.txt --audit",
     "confirm extra/dark-1.png --audit --by anna",
     "status",
@@ -210,6 +213,7 @@ def prepare(folder: Path, server: FakeGateway) -> None:
     """Lay out what the lines name, with something of everything that may go wrong."""
     photos(folder / "extra", range(300, 320))
     Image.new("RGB", (300, 400)).save(folder / "extra/black.png")
+    write_tested(folder / "extra/tested.png")
     for number in (1, 2):  # somebody says that one of them shows a person
         Image.new("RGB", (300, 400), (0, 0, number)).save(folder / f"extra/dark-{number}.png")
         said = json.dumps({"page": f"https://site-{number}.example.org/"})
@@ -254,6 +258,16 @@ def prepare(folder: Path, server: FakeGateway) -> None:
     (moved / "manifest.jsonl").write_text(manifest.replace(was, now))
     (moved / CHECKSUMS_FILE).unlink()
     write_checksums(moved)
+
+
+def write_tested(file: Path) -> None:
+    """A photo of nobody that falls to the split `test`, as chance alone gave it one mostly."""
+    for grey in range(60, 250):
+        Image.new("RGB", (300, 400), (grey, grey, grey)).save(file)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        if split_of(digest, ReleaseSettings()) is Split.TEST:
+            return
+    raise AssertionError("no grey falls to the split `test`")
 
 
 @pytest.fixture(scope="module")
