@@ -1,10 +1,13 @@
 """docs/json.md read: which keys and types it promises, and what came of them."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
+from sinet.metrics import Interval
 from tests.conftest import CHECKOUT
 
 PAGE = (CHECKOUT / "docs/json.md").read_text(encoding="utf-8")
@@ -134,3 +137,28 @@ def is_a(value: Any, name: str) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case _:
             return name == "string" and isinstance(value, str)
+
+
+def matches(page: Page, kind: str, hint: Any) -> bool:
+    """Whether a type on the page is one of Python."""
+    if isinstance(hint, types.UnionType):
+        inner = [each for each in typing.get_args(hint) if each is not types.NoneType]
+        return "null" in alternatives(kind) and matches(page, without_null(kind), *inner)
+    origin, of = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (list, tuple, Sequence):
+        return kind.endswith("[]") and matches(page, kind.removesuffix("[]"), of[0])
+    if origin is not None and issubclass(origin, Mapping):
+        values = of[1] if len(of) > 1 else int
+        if kind in page.objects:  # a mapping of which the page knows the keys
+            return values is Any
+        return kind.startswith("{") and matches(page, kind[1:-1], values)
+    if is_dataclass(hint) or hint is Interval:
+        return kind in page.objects or kind == "string"  # a string: what it is called
+    simple: dict[Any, str] = {int: "integer", float: "number", bool: "boolean"}
+    return kind == simple.get(hint, "string")
+
+
+def without_null(kind: str) -> str:
+    return " or ".join(each for each in alternatives(kind) if each != "null")

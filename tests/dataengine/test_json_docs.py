@@ -7,13 +7,11 @@ import os
 import re
 import shutil
 import sqlite3
-import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import is_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +71,7 @@ from sinet.models import ListedNetwork
 from sinet.networks import build_network
 from sinet.normalisation import InputSpec
 from tests.dataengine.conftest import COMMANDS, Run
-from tests.dataengine.json_page import PAGE, Page, Reading, alternatives, read_page
+from tests.dataengine.json_page import PAGE, Page, Reading, matches, read_page
 from tests.hub import FakeHub, lead_to
 from tests.sinet.many_classes import make_classes
 from tests.turned import Turned, photos, surroundings
@@ -379,28 +377,3 @@ def test_types_are_those_of_the_code(page: Page, name: str) -> None:
         if key in hints and not matches(page, kind, hints[key])
     ]
     assert wrong == []
-
-
-def matches(page: Page, kind: str, hint: Any) -> bool:
-    """Whether a type on the page is one of Python."""
-    if isinstance(hint, types.UnionType):
-        inner = [each for each in typing.get_args(hint) if each is not types.NoneType]
-        return "null" in alternatives(kind) and matches(page, without_null(kind), *inner)
-    origin, of = typing.get_origin(hint), typing.get_args(hint)
-    if hint is Any:
-        return True
-    if origin in (list, tuple, Sequence):
-        return kind.endswith("[]") and matches(page, kind.removesuffix("[]"), of[0])
-    if origin is not None and issubclass(origin, Mapping):
-        values = of[1] if len(of) > 1 else int
-        if kind in page.objects:  # a mapping of which the page knows the keys
-            return values is Any
-        return kind.startswith("{") and matches(page, kind[1:-1], values)
-    if is_dataclass(hint) or hint is Interval:
-        return kind in page.objects or kind == "string"  # a string: what it is called
-    simple: dict[Any, str] = {int: "integer", float: "number", bool: "boolean"}
-    return kind == simple.get(hint, "string")
-
-
-def without_null(kind: str) -> str:
-    return " or ".join(each for each in alternatives(kind) if each != "null")
