@@ -101,17 +101,25 @@ OURS: Final = (
     Action("fix by brush, one stroke", ("stroke", "Enter")),
     Action("fix by eraser, one stroke", ("e", "stroke", "Enter")),
 )
+LABEL_STUDIOS: Final = (
+    Action("accept", ("a", "Control+Enter")),
+    Action("reject, one reason", ("r", "1", "Control+Enter")),
+    Action("fix by brush, one stroke", ("f", "stroke", "Control+Enter")),
+)
+"""In a screen without our script."""
 CLICKED: Final = 4
 """As many tasks a round may be fixed by clicks; whichever comes when a fix is due."""
 
 
 def tasks(rounds: int) -> int:
     """How many are shown, in any order: some to spare, lest none to be clicked into is left."""
-    return rounds * (len(OURS) + 1) + 2
+    return rounds * (len(OURS) + 1 + len(LABEL_STUDIOS)) + 4
 
 
 def print_table(server: LocalServer, project: int, rounds: int, truths: Mapping[int, Mask]) -> None:
     """Markdown: of each action presses, the person's seconds by the model, and the screen's.
+
+    First by our screen, then by Label Studio's own, which never gets our script.
 
     Args:
         server: running.
@@ -119,15 +127,18 @@ def print_table(server: LocalServer, project: int, rounds: int, truths: Mapping[
         rounds: of all actions.
         truths: hand masks of the tasks that are fixed by clicks, (H, W) bool, by the task's number.
     """
-    print("| | presses | person (model) | screen: median (lowest to highest) |")
-    print("|---|---|---|---|")
     with logged_in(server) as new_page:
-        page = new_page()
-        page.goto(f"{server.url}/projects/{project}/data?labeling=1")
-        page.wait_for_function(READY, arg=0)
-        for action, done in zip(OURS, timed(page, OURS, rounds, truths), strict=True):
-            print(row(action.name, done), flush=True)
-        page.close()
+        for title, actions in (("ours", OURS), ("Label Studio's own", LABEL_STUDIOS)):
+            print(f"| {title} | presses | person (model) | screen: median (lowest to highest) |")
+            print("|---|---|---|---|")
+            page = new_page()
+            if actions is LABEL_STUDIOS:
+                page.route("**/dataengine/*.js*", lambda route: route.abort())
+            page.goto(f"{server.url}/projects/{project}/data?labeling=1")
+            page.wait_for_function(READY, arg=0)
+            for action, done in zip(actions, timed(page, actions, rounds, truths), strict=True):
+                print(row(action.name, done), flush=True)
+            page.close()
 
 
 def row(name: str, done: Sequence[Done]) -> str:

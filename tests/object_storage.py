@@ -136,6 +136,15 @@ class Road:
         self._server.shutdown()
         self._server.server_close()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """By which a process takes it, whatever else it knows of the server."""
+        return {"AWS_ENDPOINT_URL": self.url}
+
+    def translated(self, path: str, headers: dict[str, str]) -> tuple[str, dict[str, str]]:
+        """What is asked, in the server's own words."""
+        return path, headers
+
     def fault(self, method: str, path: str) -> Fault | None:
         with self._lock:
             self.asked.append((method, path))
@@ -166,7 +175,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(fault.status, dict(fault.headers), data, fault)
             return
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
-        connection.request(self.command, self.path, body, dict(self.headers))
+        path, headers = self.road.translated(self.path, dict(self.headers))
+        connection.request(self.command, path, body, headers)
         answer = connection.getresponse()
         data = answer.read()
         connection.close()
@@ -206,9 +216,9 @@ def server() -> Server:
 
 
 @contextmanager
-def road() -> Iterator[Road]:
+def road(kind: type[Road] = Road) -> Iterator[Road]:
     """A way to the session's server."""
-    made = Road(server().port)
+    made = kind(server().port)
     try:
         yield made
     finally:

@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import FAST_INGEST
 from tests.crawls import photo
 from tests.dataengine.conftest import Run
+from tests.google import GoogleRoad
+from tests.object_storage import road
 from tests.object_storage import server as storage
 from tests.postgres import server as postgres
 from tests.snapshots import Snapshot, differences, snapshot
@@ -26,9 +28,10 @@ FILES = {f"sub/a b#{number}.jpg": photo(number) for number in range(5)} | {
 class Place:
     """A crawl and a workspace somewhere."""
 
-    def __init__(self, run: Run, crawl: Path, bucket: str | None, *init: str) -> None:
-        self.run, self.folder, self.bucket = run, crawl, bucket
-        self.root = crawl.parent / f"ws-{bucket or 'here'}"
+    def __init__(self, run: Run, crawl: Path, url: str | None, *init: str) -> None:
+        self.run, self.folder, self.url = run, crawl, url
+        self.bucket = url and url.rpartition("/")[2]
+        self.root = crawl.parent / f"ws-{self.bucket or 'here'}"
         made = run("init", self.root, *init)
         assert made.code == 0, made.err
         for name, data in FILES.items():
@@ -43,7 +46,7 @@ class Place:
 
     def ingest(self, *arguments: str) -> dict[str, Any]:
         """Take the crawl in; what the run told."""
-        source = self.folder if self.bucket is None else f"s3://{self.bucket}/crawl"
+        source = self.folder if self.url is None else f"{self.url}/crawl"
         told = self.run("-w", self.root, "ingest", source, *arguments, "--json")
         assert told.code == 0, told.err
         return dict(json.loads(told.out))["run"]
@@ -57,6 +60,7 @@ class Place:
             ("postgresql", "s3", ()),
             ("postgresql", "folder", pytest.mark.campaign),
             ("sqlite", "s3", pytest.mark.campaign),
+            ("sqlite", "gs", ()),
         )
     ]
 )
@@ -70,14 +74,18 @@ def place(
         monkeypatch.setenv(key, value)
     options: list[str] = []
     with ExitStack() as stack:
-        bucket = None
+        url = None
         if database == "postgresql":
             name = stack.enter_context(postgres().database(empty=True))
             options += ["--database", postgres().url(name)]
-        if store == "s3":
-            bucket = stack.enter_context(storage().bucket())
-            options += ["--store", f"s3://{bucket}/ws"]
-        yield Place(run, tmp_path / "crawl", bucket, *options)
+        if store == "gs":
+            way = stack.enter_context(road(GoogleRoad))
+            for key, value in way.environment.items():
+                monkeypatch.setenv(key, value)
+        if store != "folder":
+            url = f"{store}://{stack.enter_context(storage().bucket())}"
+            options += ["--store", f"{url}/ws"]
+        yield Place(run, tmp_path / "crawl", url, *options)
 
 
 def seen(place: Place) -> Snapshot:
@@ -127,7 +135,7 @@ def test_only_what_failed_is_tried_again(place: Place) -> None:
 
 def test_a_copied_workspace_goes_on(place: Place, tmp_path: Path) -> None:
     place.ingest("--limit", "3")
-    if place.bucket is None:
+    if place.url is None:
         place.root = Path(shutil.copytree(place.root, tmp_path / "moved"))
     told = place.ingest()
     assert told["new"] == len(FILES) - 3

@@ -17,6 +17,7 @@ from pipelines.workspace.object_errors import (
     MissingObjectError,
 )
 from pipelines.workspace.object_places import Place, parse_place, shown_url
+from tests.google import GoogleRoad
 from tests.object_storage import SECRET, Fault, Road, road, server
 
 QUICK = Patience(attempts=4, first_seconds=0.01, longest_seconds=0.02, silence_seconds=0.3)
@@ -51,12 +52,20 @@ def azure(monkeypatch: pytest.MonkeyPatch) -> Bucket:
     return open_place(parse_place(f"az://{azurite().container()}/a/folder/"), QUICK)
 
 
+@pytest.fixture
+def google(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    with road(GoogleRoad) as made:
+        for variable, value in made.environment.items():
+            monkeypatch.setenv(variable, value)
+        yield open_place(parse_place(f"gs://{name}/a/folder/"), QUICK)
+
+
 AZURE = pytest.param("azure", marks=[pytest.mark.campaign, pytest.mark.timeout(300)])
 
 
-@pytest.mark.parametrize("kind", ["bucket", AZURE, "memory", "file"])
+@pytest.mark.parametrize("kind", ["bucket", "google", AZURE, "memory", "file"])
 def test_all_kinds_do_the_same(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    if kind in ("bucket", "azure"):
+    if kind in ("bucket", "google", "azure"):
         opened = request.getfixturevalue(kind)
     else:
         opened = open_place(parse_place(f"{kind}://{tmp_path if kind == 'file' else 'x'}/deep"))

@@ -16,6 +16,7 @@ from pipelines.workspace.object_errors import AccessError
 from pipelines.workspace.object_places import Place, parse_place
 from pipelines.workspace.object_store import ObjectStore
 from pipelines.workspace.store import BlobKind
+from tests.google import GoogleRoad
 from tests.object_storage import SECRET, Fault, Road, road, server
 
 QUICK = Patience(attempts=4, first_seconds=0.01, longest_seconds=0.02, silence_seconds=0.3)
@@ -23,16 +24,22 @@ BLOB = bytes(range(256)) * 64
 KEY = f"masks/{hashlib.sha256(BLOB).hexdigest()[:2]}/{hashlib.sha256(BLOB).hexdigest()}.png"
 
 
+@pytest.fixture(params=["s3", "gs"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture
-def way(s3_folder: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Road]:
-    with road() as made:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", made.url)
+def way(scheme: str, s3_folder: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Road]:
+    with road(GoogleRoad if scheme == "gs" else Road) as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
         yield made
 
 
 @pytest.fixture
-def place(s3_folder: str) -> Place:
-    return parse_place(s3_folder)
+def place(scheme: str, s3_folder: str) -> Place:
+    return parse_place(s3_folder.replace("s3:", f"{scheme}:"))
 
 
 @pytest.fixture
@@ -239,7 +246,7 @@ def test_a_bucket_that_vanishes_is_named(store: ObjectStore, place: Place) -> No
         lambda: store.identity(),
     ]
     for each in asked:
-        with pytest.raises(AccessError, match=f"s3://{place.bucket}: there is no such bucket"):
+        with pytest.raises(AccessError, match=f"{place.root}: there is no such bucket"):
             each()
 
 
