@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dataengine.choices import NETWORK_HELP, Device
+from dataengine.commands.shared.cluster_option import OnCluster
 from dataengine.commands.shared.mask_options import (
     MaskChannelOption,
     MaskClass,
@@ -133,16 +134,7 @@ def ingest(
             show_default="one a core, or a GPU",
         ),
     ] = None,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CLUSTER",
-            help="Let the machines of a Ray cluster do the work: `ray` (the one this machine "
-            "belongs to, or RAY_ADDRESS) or ray://HOST. Rows have to be on PostgreSQL, blobs and "
-            "crawl in buckets.",
-            show_default="this machine",
-        ),
-    ] = None,
+    on: OnCluster = None,
     limit: Annotated[
         int | None,
         typer.Option(min=1, help="Take at most N new files.", metavar="N", show_default=False),

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dataengine.choices import Device, MethodChoice
+from dataengine.commands.shared.cluster_option import OnCluster
 
 EPILOG = """
 **Examples**
@@ -13,6 +14,7 @@ EPILOG = """
     dataengine relabel --network bundled
     dataengine relabel --network bundled,sinet:bundled
     dataengine relabel --round 2 --method student
+    dataengine relabel --network bundled --on ray
 """
 
 
@@ -51,6 +53,7 @@ def relabel(
             min=0, help="Worker processes; 0 works in this one.", show_default="as it is worth"
         ),
     ] = None,
+    on: OnCluster = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -80,6 +83,7 @@ def relabel(
         method=pipelines.Method(method.value),
         device=device.value,
         retry_failed=retry_failed,
+        on=on,
     )
     engine = {"engine": {"workers": workers}}
     with opened(context, engine) as workspace, shown_progress(stoppable=True) as progress:

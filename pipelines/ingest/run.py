@@ -12,7 +12,6 @@ from sqlalchemy.engine import Engine
 from db import JobState, Stage, chunks, open_to_read, queue, reader, schema, transact
 from pipelines.ingest import records, source_records
 from pipelines.ingest.found import FoundArchive, ScanSummary
-from pipelines.ingest.hands import Hands, Waiting, asked, check_hands, check_reach, hands
 from pipelines.ingest.offering import offered
 from pipelines.ingest.pairs import check_masks
 from pipelines.ingest.records import Registered
@@ -20,12 +19,21 @@ from pipelines.ingest.request import IngestRequest
 from pipelines.ingest.scan import Given, scan
 from pipelines.ingest.stage_table import STAGES
 from pipelines.ingest.tally import Tally
+from pipelines.ingest.working import (
+    Waiting,
+    asked,
+    check_reach,
+    check_workers,
+    compare_photos,
+    work,
+)
 from pipelines.networks import check_teacher, parse_network
 from pipelines.networks.current import resolve_settings
 from pipelines.networks.emptiness import emptiness
 from pipelines.networks.names import CURRENT
 from pipelines.origins.rows import apply_policy
 from pipelines.origins.tables import read_table
+from pipelines.work.hands import Hands, hands_on
 from pipelines.work.stage import Committed
 from pipelines.workspace.addresses import address_uri, is_address
 from pipelines.workspace.opening import init_if_missing
@@ -84,7 +92,7 @@ def check_request(settings: Settings, request: IngestRequest) -> None:
         ScanError: a path does not exist or cannot be read; the masks or their pattern are wrong.
         ModelError: there is no such teacher.
     """
-    check_hands(settings, request)
+    check_workers(settings, request)
     check_teacher(settings.teacher)
     scan(request.paths, sources=Sources(settings))
     if request.mask_folder:
@@ -175,13 +183,14 @@ def ingest_photos(
         WorkerError: the workers cannot go on.
         WorkspaceError: the workspace cannot be written.
     """
-    check_hands(workspace.settings, request)
-    with hands(workspace.settings, request) as work:
-        return _ingest(workspace, request, progress, work)
+    check_workers(workspace.settings, request)
+    # A cluster is joined before anything is written.
+    with hands_on(request.on) as hands:
+        return _ingest(workspace, request, progress, hands)
 
 
 def _ingest(
-    workspace: Workspace, request: IngestRequest, progress: Progress, work: Hands
+    workspace: Workspace, request: IngestRequest, progress: Progress, hands: Hands
 ) -> IngestResult:
     # For the rest of the run `sinet:current` is who it is now.
     workspace.settings = resolve_settings(workspace)
@@ -206,12 +215,12 @@ def _ingest(
         files = sum(todo[stage][JobState.TODO] for stage in (Stage.READ, Stage.DETECT))
         jobs = sum(todo[stage][JobState.TODO] for stage in STAGES)
         progress.begin("ingesting", files, "images")
-        work(workspace, Waiting(jobs=jobs, files=files), progress, report)
+        work(hands, workspace, Waiting(jobs=jobs, files=files), progress, report)
     workspace.sources.finish()
     apply_policy(workspace)
     seconds = time.monotonic() - started
     if not progress.stopping():
-        work.compare_photos(workspace, progress)
+        compare_photos(hands, workspace, progress)
     teacher = parse_network(workspace.settings.teacher.name).each
     return IngestResult(
         registered,

@@ -5,9 +5,9 @@ from typing import Final
 
 from pipelines.networks import mediapipe_selfie
 from pipelines.workspace.errors import ModelError
-from pipelines.workspace.settings import TeacherSettings
+from pipelines.workspace.settings import Settings, TeacherSettings
 from sinet.errors import SINetError
-from sinet.network_ref import TRAINABLE, NetworkRef, mean_of, parse
+from sinet.network_ref import PREFIXES, TRAINABLE, NetworkRef, mean_of, parse
 
 CURRENT: Final = "sinet:current"
 """The student that was promoted last; only a workspace knows which, see `resolve`."""
@@ -65,6 +65,29 @@ def second_opinion(settings: TeacherSettings) -> NetworkRef | None:
     teachers = parse_network(settings.name).each
     others = [each for each in parse_network(settings.second_opinion).each if each not in teachers]
     return mean_of(others) if others else None
+
+
+def whole_name(network: NetworkRef) -> str:
+    """Name a network so that it means the same in every folder: files by their whole paths."""
+    prefixes = {kind: prefix for prefix, kind in PREFIXES.items()}
+    return ",".join(
+        f"{prefixes[each.kind]}:{each.file.absolute()}"
+        if each.file is not None and each.kind in prefixes
+        else each.name
+        for each in network.each
+    )
+
+
+def with_whole_paths(settings: Settings) -> Settings:
+    """What the settings say of networks, so that it means the same in every folder."""
+    teacher = settings.teacher
+    second = second_opinion(teacher)
+    changed = {
+        "name": whole_name(parse_network(teacher.name)),
+        "weights": teacher.weights and str(Path(teacher.weights).absolute()),
+        "second_opinion": whole_name(second) if second else NOBODY,
+    }
+    return settings.model_copy(update={"teacher": teacher.model_copy(update=changed)})
 
 
 def check_network(network: NetworkRef, weights: Path | None = None) -> None:

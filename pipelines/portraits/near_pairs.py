@@ -6,7 +6,7 @@ was taken for dead may go on, and a pair whose file is there is done.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -21,7 +21,7 @@ from pipelines.pictures.near_duplicates.verify import Features
 from pipelines.portraits.near_blocks import SHELF, Pair, forget_digests, read_block, write_pair
 from pipelines.portraits.near_features import read_features
 from pipelines.work.crew import crew
-from pipelines.work.pool import work_through
+from pipelines.work.hands import Hands, HandsHere
 from pipelines.work.stage import Committed, StageWork
 from pipelines.workspace.errors import ItemError, WorkerError
 from pipelines.workspace.progress import SILENT, Progress
@@ -33,7 +33,7 @@ _WORTH_A_PROCESS = 3
 # The block whose row of pairs is gone through, and the other one.
 _BLOCKS_IN_MEMORY = 2
 _BLOCK_BITS: Final = 31
-PRELOAD: Final = ("pipelines.portraits.near_pairs", "pipelines.pictures.near_duplicates.alignment")
+_PRELOAD: Final = ("pipelines.portraits.near_pairs", "pipelines.pictures.near_duplicates.alignment")
 
 
 def near_shelf(workspace: Workspace) -> Shelf:
@@ -52,15 +52,11 @@ def forget_in_blocks(workspace: Workspace) -> None:
     forget_digests(near_shelf(workspace), there)
 
 
-Work = Callable[[Workspace, Callable[[Committed], None]], None]
-"""Does all jobs of this stage that wait, and reports what was committed."""
-
-
 def compare_pairs(
     workspace: Workspace,
     pairs: Sequence[Pair],
     progress: Progress = SILENT,
-    work: Work | None = None,
+    hands: Hands | None = None,
 ) -> None:
     """Compare pairs of blocks, each of which leaves a file.
 
@@ -68,14 +64,15 @@ def compare_pairs(
         workspace: whose photos are in them.
         pairs: of blocks.
         progress: told of each.
-        work: who does it if it is worth another process; None: those of this machine.
+        hands: who does it if it is worth another process; None: those of this machine.
 
     Raises:
         WorkerError: a pair could not be compared; those that were stay.
         WorkspaceError: the shelf cannot be read or written.
     """
-    who = crew(workspace.settings.engine, len(pairs), _WORTH_A_PROCESS, preload=PRELOAD)
-    if len(pairs) < _WORTH_A_PROCESS or (work is None and who.workers == 0):
+    hands = hands or HandsHere()
+    who = crew(workspace.settings.engine, len(pairs), _WORTH_A_PROCESS, preload=_PRELOAD)
+    if len(pairs) < _WORTH_A_PROCESS or (hands.cluster is None and who.workers == 0):
         Comparer(workspace.engine, near_shelf(workspace), who.threads)(pairs)
         return
     ids = [_number(pair) for pair in pairs]
@@ -88,10 +85,7 @@ def compare_pairs(
     transact(workspace.engine, lambda connection: _ask(connection, ids))
     progress.begin("comparing", len(pairs), "pairs of blocks")
     try:
-        if work is None:
-            work_through(workspace, pair_stages, who, progress.stopping, report)
-        else:
-            work(workspace, report)
+        hands.work_through(workspace, pair_stages, who, progress, report)
     finally:
         transact(workspace.engine, partial(queue.forget, stage=Stage.COMPARE))
     if failed:

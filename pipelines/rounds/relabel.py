@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from db import Decision, JobRow, JobState, Mask, MaskSource, Stage, chunks, queue, reader
 from pipelines.networks import NetworkRef, Teacher, load_network
 from pipelines.networks.current import require_student
+from pipelines.networks.names import AUTO, FAKE, whole_name
+from pipelines.networks.runtimes import modules_of
 from pipelines.portraits.decisions import majority, votes
 from pipelines.portraits.latest import latest_masks
 from pipelines.portraits.standing import MinSource, standings
@@ -24,8 +26,9 @@ from pipelines.rounds.relabel_stage import (
     teachers,
 )
 from pipelines.work.crew import Crew, crew
-from pipelines.work.pool import work_through
+from pipelines.work.hands import Hands, HandsHere, check_hands, hands_on
 from pipelines.work.stage import Committed, StageTable
+from pipelines.workspace.errors import ModelError
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
 from sinet.devices import choose_device
@@ -44,6 +47,8 @@ class RelabelRequest:
         method: whose probability the new masks are made from.
         device: `auto`, `cpu` or `cuda`.
         retry_failed: try those portraits again that failed with this student and method before.
+        on: the cluster whose machines do the work: ``ray``, or ``ray://HOST[:PORT]``; None: this
+            machine.
     """
 
     round: int | None = None
@@ -51,6 +56,7 @@ class RelabelRequest:
     method: Method = Method.MEAN
     device: str = "auto"
     retry_failed: bool = False
+    on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,25 +121,36 @@ def relabel_portraits(
 
     Raises:
         ModelError: there is no such student, or it cannot be loaded.
-        WorkspaceError: a blob is missing or damaged, or cannot be written.
-        WorkerError: likewise, found by a worker process.
+        WorkspaceError: a blob is missing or damaged, or cannot be written; or a cluster's machines
+            cannot reach the workspace.
+        WorkerError: likewise, found by a worker; or there is no such cluster.
     """
+    check_hands(workspace.settings, request.on)
     number, network = None, request.network
     if network is None:
         found = require_student(workspace, request.round)
         number, network = found.round, found.network
+    if request.on is not None and AUTO in map(str, network.each):
+        raise ModelError(
+            f"--network {AUTO} --on {request.on}: that is another network on machines with a GPU "
+            "than on those without; name one of them"
+        )
     threads = crew(workspace.settings.engine, 0).threads
     settings = workspace.settings.teacher
-    student = load_network(network, device=request.device, threads=threads, settings=settings)
-    relabelled = relabel(
-        workspace,
-        student,
-        request.method,
-        progress,
-        network=network,
-        device=request.device,
-        retry_failed=request.retry_failed,
-    )
+    # On a cluster it is loaded here for its name alone, whatever GPU there is elsewhere.
+    device = request.device if request.on is None else "cpu"
+    student = load_network(network, device=device, threads=threads, settings=settings)
+    with hands_on(request.on) as hands:
+        relabelled = relabel(
+            workspace,
+            student,
+            request.method,
+            progress,
+            network=network,
+            device=request.device,
+            retry_failed=request.retry_failed,
+            hands=hands,
+        )
     failures = _failures(workspace, outdated(workspace, student.name, request.method))
     return RelabelResult(
         number, student.name, request.method, relabelled, failures, progress.stopping()
@@ -149,6 +166,7 @@ def relabel(
     network: NetworkRef | None = None,
     device: str = "cpu",
     retry_failed: bool = False,
+    hands: Hands | None = None,
 ) -> list[Relabelled]:
     """Give portraits a new mask revision each; see `relabel_portraits`.
 
@@ -157,14 +175,16 @@ def relabel(
         student: the network, loaded.
         method: whose probability the new masks are made from.
         progress: told of every portrait.
-        network: to load it by in worker processes; None: it stays in this one.
+        network: to load it by in other processes; None: it stays in this one.
         device: for them.
         retry_failed: try failed ones again.
+        hands: whose those are; None: this machine's.
 
     Returns:
         Portraits with a new mask, by id; those that got another one meanwhile are left out.
     """
-    name = student.name if network is None else network.name
+    hands = hands or HandsHere()
+    name = student.name if network is None else whole_name(network)
     asked = Asked(network=name, device=device, method=method, student=student.name)
     workspace.clear_up_after_the_dead()
     wanted = outdated(workspace, student.name, method)
@@ -180,14 +200,18 @@ def relabel(
         progress.advance(batch.done + len(batch.failures))
 
     progress.begin("relabelling", left, "portraits")
-    # On a GPU one network serves all.
-    is_shared = network is None or choose_device(device) != "cpu"
-    who = crew(workspace.settings.engine, left, _WORTH_A_PROCESS)
+    is_fake = name == FAKE
+    preload = () if network is None or is_fake else _modules(network)
+    who = crew(workspace.settings.engine, left, _WORTH_A_PROCESS, preload=preload)
     table: StageTable = relabel_stages
-    if is_shared or not who.workers:
+    if hands.cluster is not None:
+        progress.say(f"relabelling {left:,} portraits on {hands.cluster}")
+    elif network is None or choose_device(device) != "cpu" or not who.workers:
+        # On a GPU one network serves all.
         who, table = Crew(0, who.threads), partial(stages_with, student)
     if left:
-        work_through(workspace, table, who, progress.stopping, report)
+        on_gpus = device != "cpu" and not is_fake
+        hands.work_through(workspace, table, who, progress, report, on_gpus=on_gpus)
     return sorted(relabelled, key=lambda each: each.portrait_id)
 
 
@@ -226,6 +250,10 @@ def outdated(workspace: Workspace, student: str, method: Method) -> list[int]:
         ):
             wanted.append(row.id)
     return wanted
+
+
+def _modules(network: NetworkRef) -> tuple[str, ...]:
+    return ("pipelines.rounds.relabel_stage", *modules_of(network.each))
 
 
 def _failures(workspace: Workspace, mask_ids: Sequence[int]) -> list[RelabelFailure]:

@@ -1,16 +1,18 @@
-"""`ingest --on ray`: the same end as on one machine, and one line where it cannot be."""
+"""`--on ray`: the same end as on one machine, and one line where it cannot be."""
 
 import json
 import pickle
 import random
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,13 +21,16 @@ import sqlalchemy as sa
 import yaml
 
 from db import Image, reader
-from pipelines.ingest import hands
 from pipelines.ingest import run as ingesting
+from pipelines.networks import NetworkRef, Teacher, load_network
 from pipelines.portraits import near_groups, near_pairs
 from pipelines.portraits.near_pairs import near_shelf
+from pipelines.rounds import relabel as relabelling
+from pipelines.work import hands
 from pipelines.work.ray_access import actor_class
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
+from sinet.bundled import BUNDLED
 from tests.cluster_faults import FAULTS, Scene, disturbed
 from tests.conftest import CHECKOUT, FAKES, FAST_INGEST
 from tests.dataengine.conftest import Run, parse
@@ -34,6 +39,9 @@ from tests.postgres import PASSWORD
 from tests.postgres import server as postgres
 from tests.ray_cluster import cluster
 from tests.snapshots import differences, snapshot
+
+# What one worker of a cluster has for itself, a core, each of two has here, too.
+LIKE_A_CLUSTER = ("--workers", "2")
 
 
 @dataclass(frozen=True)
@@ -127,6 +135,57 @@ def test_a_machine_without_the_network_is_named(
     assert f"{gone}: no such ONNX file" in told.err.splitlines()[-1]
 
 
+def ingested_beside(run: Run, place: Shared, folder: Path) -> tuple[Path, Path]:
+    """The same crawl in a workspace that a cluster reaches, and in one that it does not."""
+    team, alone = init(run, place, folder / "team"), folder / "alone"
+    for each in (team, alone):
+        told = run("-w", each, "ingest", place.crawl, "--workers", "0")
+        assert told.code == 0, told.err
+    return team, alone
+
+
+def test_relabelling_on_a_cluster_ends_where_one_machine_does(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster().address)
+    team, alone = ingested_beside(run, shared_place, tmp_path)
+    shutil.copy(BUNDLED["sinet:bundled"], "student.safetensors")
+    asked = ("relabel", "--network", "sinet:student.safetensors", "--json")
+    told = run("-w", team, *asked, "--on", "ray")
+    assert told.code == 0, told.err
+    assert "on ray" in told.err
+    mine = json.loads(run("-w", alone, *asked, *LIKE_A_CLUSTER).out)
+    assert mine["portraits"] == 20
+    assert json.loads(told.out) == mine
+    assert differences(snapshot(alone), snapshot(team)) == []
+    again = run("-w", team, *asked)
+    assert json.loads(again.out)["portraits"] == 0, "nothing is done twice"
+
+
+def test_a_machine_without_the_student_is_named(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster().address)
+    team, _ = ingested_beside(run, shared_place, tmp_path)
+    before = snapshot(team)
+    student = tmp_path / "student.safetensors"
+    shutil.copy(BUNDLED["sinet:bundled"], student)
+
+    def here_alone(network: NetworkRef, **how: Any) -> Teacher:
+        loaded = load_network(network, **how)
+        student.unlink()
+        return loaded
+
+    monkeypatch.setattr(relabelling, "load_network", here_alone)
+    told = run("-w", team, "relabel", "--network", f"sinet:{student}", "--on", "ray")
+    assert told.code == 1
+    last = told.err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert last.endswith(f": {student}: no such file.")
+    after = {key: row for key, row in snapshot(team).items() if key[0] != "job"}
+    assert after == {key: row for key, row in before.items() if key[0] != "job"}
+
+
 @pytest.mark.parametrize(
     ("on", "message"),
     [
@@ -171,6 +230,32 @@ def test_what_a_cluster_cannot_reach(
     assert not (tmp_path / "new").exists()
 
 
+def test_relabelling_where_it_cannot_be(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    team = init(run, shared_place, tmp_path / "team")
+    in_file, in_folder = tmp_path / "file", tmp_path / "folder"
+    assert run("init", in_file, "--store", f"{shared_place.bucket}-of-file").code == 0
+    with postgres().database(empty=True) as name:
+        assert run("init", in_folder, "--database", postgres().url(name)).code == 0
+        for folder, more, message in [
+            (in_file, [], "the workspace's rows are in a file of this machine"),
+            (in_folder, [], "the workspace's blobs are in a folder"),
+            (team, ["--workers", "0"], "--workers 0 is this process"),
+            (team, ["--on", "spark"], "--on spark: give ray, or ray://HOST"),
+            (team, [], "127.0.0.1:1: no Ray cluster answers there (connection refused)"),
+            (team, ["--network", "auto"], "another network on machines with a GPU"),
+        ]:
+            told = run("-w", folder, "relabel", "--network", "fake", "--on", "ray", *more)
+            assert (told.code, len(told.err.splitlines())) == (1, 1)
+            assert message in told.err
+        monkeypatch.setitem(sys.modules, "ray", None)
+        told = run("-w", team, "relabel", "--network", "fake", "--on", "ray")
+        assert (told.code, len(told.err.splitlines())) == (1, 1)
+        assert "--on ray needs the Python package ray" in told.err
+
+
 def test_photos_that_a_cluster_cannot_reach(
     run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +274,7 @@ def test_photos_that_a_cluster_cannot_reach(
         assert message.replace("masks are", f"masks in {tmp_path / 'masks'} are") in told.err
     assert json.loads(run("-w", team, "status", "--json").out)["photos"]["seen"] == 0
     with monkeypatch.context() as stopped:
-        stopped.setattr(hands.HandsHere, "__call__", _no_hands)
+        stopped.setattr(hands.HandsHere, "work_through", _no_hands)
         run("-w", team, "ingest", raw)
     assert json.loads(run("-w", team, "status", "--json").out)["photos"]["seen"] == 1
     told = run("-w", team, "ingest", shared_place.crawl, "--on", "ray")

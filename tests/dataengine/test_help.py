@@ -50,6 +50,7 @@ DOCUMENTED = {
     "rounds": ["--json", "95 %"],
     "relabel": [
         "--network", "--round", "--method", "--device", "<student|mean>", "--json", "never touched",
+        "--on", "ray://HOST",
     ],
     "evaluate": [
         "NETWORK", "--device", "--data", "--split", "--compare", "--worst", "--matte", "--out",
