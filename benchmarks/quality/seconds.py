@@ -30,7 +30,7 @@ from sinet.clicks.mending import Mender
 from sinet.data import find_samples
 
 MAX_ERROR, SIZE, CRAWLS = 0.02, 10_000, 20
-WAITS = (2.1, 2.1, 2.45)
+WAITS = (0.75, 0.78, 0.55)
 """Seconds of the screen: before, from sending until the next task; after; and a click's answer. As
 `benchmarks.screen` measured them with our script where six processes shared a core, for both."""
 Certify = Callable[[Crawl, str, float, np.random.Generator], Outcome]

@@ -50,11 +50,15 @@ those who touch or embrace.</p>
 what merely stands in front.</p>
 <p>• <b>Gaps</b> through which the background shows, between arm and body for instance, are
 background once they are wider than a finger.</p>
+<p>• <b>Edges</b> may be a few pixels off. Accept them unless a whole part is wrong.</p>
 <p>• To add, <b>paint</b> (<kbd>b</kbd>). To <b>erase</b>, take the eraser (<kbd>e</kbd>); if
 nothing is selected, the screen says so: <kbd>Alt</kbd>+<kbd>.</kbd> selects the mask.</p>
+<p>• Where the screen has <b>add</b>, <b>remove</b> and <b>box</b>, a click mends: <kbd>s</kbd> and
+a click on what is missing, <kbd>x</kbd> and one on what is too much, <kbd>q</kbd> and a box around
+the person.</p>
 <p>• On a server that <code>dataengine review server</code> started, <kbd>a</kbd> accepts and
-sends, a digit rejects for that reason, a stroke means a fix, and <kbd>Enter</kbd> sends.</p>
-<p>• <b>Edges</b> may be a few pixels off. Accept them unless a whole part is wrong.</p>
+sends, a digit rejects for that reason, a stroke or a click means a fix, and <kbd>Enter</kbd>
+sends.</p>
 """
 
 
