@@ -98,13 +98,22 @@ class Mender:
             mask = mask & box
         clicks = [each for each in marks if isinstance(each, Click)]
         hints = [each if isinstance(each, Click) else each.middle for each in marks]
-        said = self._logits(canvas, mask, hints) > 0
+        said = self.logits(canvas, mask, hints) > 0
         for box in boxes:
             said &= box
         return obedient(merged(mask, said, hints), clicks)
 
-    def _logits(self, canvas: Canvas, mask: Mask, clicks: Sequence[Click]) -> NDArray[np.float32]:
-        """What the network says at the picture's size, float32 (H, W)."""
+    def logits(self, canvas: Canvas, mask: Mask, clicks: Sequence[Click]) -> NDArray[np.float32]:
+        """What the network says, held to nothing: positive is the person.
+
+        Args:
+            canvas: the picture.
+            mask: (H, W) bool; empty for nothing.
+            clicks: all there were.
+
+        Returns:
+            float32 (H, W), of the picture's size.
+        """
         cover = cv2.resize(mask.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         small = np.asarray(cover, np.float32)
         pixels = pixels_of(canvas.pixels, canvas.guess, small, click_maps(clicks, SIDE))
