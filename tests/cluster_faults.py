@@ -20,6 +20,7 @@ import psutil
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from dataengine.console.shared.signals import INTERRUPTED
 from db import JobRow, JobState, open_engine, owners, reader
 from tests.object_storage import Fault
 from tests.postgres import server as postgres
@@ -73,6 +74,14 @@ class Driver:
                 return
             assert self.runs < 8, self.told
             self.start()
+
+    def stop(self) -> None:
+        """Press Ctrl-C, and read what it says of that."""
+        self.process.send_signal(signal.SIGINT)
+        _, err = self.process.communicate(timeout=AGAIN_SECONDS)
+        assert self.process.returncode == INTERRUPTED, err
+        assert err.splitlines()[-1] == "Stopped. Run the same command to go on where it was."
+        assert "Traceback" not in err
 
     def kill(self) -> None:
         self.process.kill()
@@ -158,6 +167,14 @@ def lose_machine(scene: Scene) -> None:
 def kill_driver(scene: Scene) -> None:
     """The command, which is run again."""
     scene.driver.kill()
+
+
+def stop_driver(scene: Scene) -> None:
+    """The command, asked to stop while something is being done, which gives everything back."""
+    scene.wait_for_a_holder()
+    scene.driver.stop()
+    assert scene.holders() == {}
+    scene.driver.start()
 
 
 def restart_database(scene: Scene) -> None:

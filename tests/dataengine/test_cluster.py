@@ -31,7 +31,7 @@ from pipelines.work.ray_access import actor_class
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from sinet.bundled import BUNDLED
-from tests.cluster_faults import FAULTS, Scene, disturbed
+from tests.cluster_faults import FAULTS, Scene, disturbed, stop_driver
 from tests.conftest import CHECKOUT, FAKES, FAST_INGEST
 from tests.dataengine.conftest import Run, parse
 from tests.object_storage import server as storage
@@ -342,6 +342,12 @@ def disturb(
 
 def test_whatever_dies_the_end_is_the_same(run: Run, tmp_path: Path, shared_place: Shared) -> None:
     disturb(run, shared_place, tmp_path, FAULTS[:5])
+
+
+def test_a_run_that_is_stopped_goes_on(run: Run, tmp_path: Path, shared_place: Shared) -> None:
+    """Ctrl-C, in the midst of the work; then the same command again."""
+    scene = disturb(run, shared_place, tmp_path, [stop_driver])
+    assert scene.driver.runs == 2, scene.log
 
 
 @pytest.mark.campaign
