@@ -18,7 +18,6 @@ import argparse
 import io
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -34,7 +33,7 @@ from typing import Any, NamedTuple
 import boto3
 
 from tests.conftest import FAKES
-from tests.ports import free_port
+from tests.ports import free_port, wait_for
 
 BUCKET = "crawl"
 PROGRAM = """
@@ -57,16 +56,6 @@ class Took(NamedTuple):
     wall: float
     cpu: float
     photos: int
-
-
-def answering(port: int) -> None:
-    """Wait until somebody listens."""
-    for _ in range(600):
-        with socket.socket() as asking:
-            if asking.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    raise TimeoutError("moto does not answer")
 
 
 def delayed(port: int, seconds: float) -> int:
@@ -148,7 +137,7 @@ def main() -> None:
         stderr=subprocess.DEVNULL,
     )
     try:
-        answering(port)
+        wait_for(port)
         keys = {"aws_access_key_id": "tests", "aws_secret_access_key": "tests"}
         client = boto3.client(
             "s3", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", **keys

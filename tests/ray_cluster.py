@@ -8,14 +8,20 @@ import atexit
 import functools
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tests.conftest import CHECKOUT
 from tests.object_storage import Road
 from tests.object_storage import server as storage
+from tests.ports import free_port, wait_for
 
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -66,6 +72,28 @@ class Machines:
     def refill(self) -> None:
         while len(self.nodes) < 2:
             self.nodes.append(self.add())
+
+    @contextmanager
+    def gate(self) -> Iterator[str]:
+        """The address for those outside, whom a server beside the head answers (port 10001)."""
+        port = free_port()
+        program = (
+            "from tests.ray_cluster import stay_on_loopback; stay_on_loopback(); "
+            "from ray.util.client.server.server import main; main()"
+        )
+        place = ("--host", "127.0.0.1", "--port", str(port), "--address", self.address)
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, *place, "--mode", "specific-server"],
+            cwd=CHECKOUT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(port)
+            yield f"ray://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
 
     def workers(self) -> list[psutil.Process]:
         """The actors' processes."""

@@ -121,6 +121,18 @@ def groups(folder: Path) -> dict[str, str | None]:
     return {sha256[photo]: sha256[first] for photo, first in names.tolist()}
 
 
+def test_from_outside_of_the_cluster(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    team = init(run, shared_place, tmp_path / "team")
+    with cluster().gate() as address:
+        told = run("-w", team, "ingest", shared_place.crawl, "--on", address, "--json")
+    assert told.code == 0, told.err
+    assert "2 workers on cores of 3 machines" in told.err
+    assert json.loads(told.out)["run"]["new"] == 23
+
+
 def test_a_machine_without_the_network_is_named(
     run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
