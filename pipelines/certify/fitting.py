@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipelines.certify.certifying import void_changed
 from pipelines.doubt.scoring import KnownScore, fit_combined_score
+from pipelines.work.hands import check_hands, hands_on
 from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
@@ -16,10 +17,13 @@ class FitRequest:
     Attributes:
         bad_below: IoU under which a fixed mask was bad, in (0, 1].
         seed: of the cross-validation's folds.
+        on: the cluster whose machines compute signals that are not known: ``ray``, or
+            ``ray://HOST[:PORT]``; None: this machine.
     """
 
     bad_below: float = BAD_BELOW
     seed: int = 0
+    on: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,11 @@ def fit_scores(workspace: Workspace, request: FitRequest, progress: Progress = S
 
     Raises:
         ScoresError: people have not found enough masks good and bad.
-        WorkspaceError: a blob is missing or damaged.
+        WorkspaceError: a blob is missing or damaged, or a cluster cannot reach the workspace.
+        WorkerError: there is no cluster, or its workers cannot go on.
     """
+    check_hands(workspace.settings, request.on)
     progress.begin("fitting", None, "scores")
-    score = fit_combined_score(workspace, request.bad_below, request.seed)
+    with hands_on(request.on) as hands:
+        score = fit_combined_score(workspace, request.bad_below, request.seed, hands)
     return Fitted(score, void_changed(workspace))

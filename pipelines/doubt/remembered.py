@@ -6,9 +6,10 @@ from sqlalchemy.engine import Connection
 
 from db import MaskSignals, PortraitTraits, Stage, insert_or_replace, queue
 from pipelines.work.crew import crew
-from pipelines.work.pool import work_through
+from pipelines.work.hands import Hands
 from pipelines.work.stage import Committed, StageTable
 from pipelines.workspace.errors import ReadOnlyError
+from pipelines.workspace.progress import SILENT
 from pipelines.workspace.workspace import Workspace
 
 
@@ -39,6 +40,7 @@ def compute(
     item_ids: Iterable[int],
     *,
     worth_a_process: int,
+    hands: Hands,
 ) -> int:
     """Compute what is missing in the workers of the queue, and whatever an earlier call left.
 
@@ -51,12 +53,13 @@ def compute(
         version: of the definition; with another one even what has failed is computed anew.
         item_ids: of what is missing.
         worth_a_process: so many items take longer than a process takes to start.
+        hands: whose workers.
 
     Returns:
         How many were computed.
 
     Raises:
-        PipelineError: a blob is missing or damaged.
+        PipelineError: a blob is missing or damaged, or the workers cannot go on.
         ReadOnlyError: something is missing, and the workspace was opened to read.
     """
     ids = list(item_ids)
@@ -76,5 +79,5 @@ def compute(
     with workspace.engine.begin() as connection:
         queue.ask(connection, stage, ids, str(version))
     who = crew(workspace.settings.engine, len(ids), worth_a_process)
-    work_through(workspace, table, who, lambda: False, count)
+    hands.work_through(workspace, table, who, SILENT, count)
     return done

@@ -17,6 +17,7 @@ from pipelines.doubt.model import ScoreModel, read_model
 from pipelines.doubt.stored_signals import stored_signals
 from pipelines.doubt.tiers import fit_tiers
 from pipelines.portraits.latest import latest_masks
+from pipelines.work.hands import Hands
 from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace
@@ -72,13 +73,16 @@ class KnownScore:
     created_at: datetime
 
 
-def fit_combined_score(workspace: Workspace, bad_below: float, seed: int = 0) -> KnownScore:
+def fit_combined_score(
+    workspace: Workspace, bad_below: float, seed: int = 0, hands: Hands | None = None
+) -> KnownScore:
     """Fit the combined score on all decisions so far, and score every network's latest mask.
 
     Args:
         workspace: opened.
         bad_below: IoU under which a fixed mask counts as bad, in (0, 1].
         seed: of the folds.
+        hands: whose workers compute signals that are not known; None: this machine's.
 
     Raises:
         ScoresError: people have not found enough masks good and bad.
@@ -100,7 +104,7 @@ def fit_combined_score(workspace: Workspace, bad_below: float, seed: int = 0) ->
             f"all these masks come from {groups} photos, near-duplicates counted once, and "
             f"cross-validation takes {FOLDS}: review more"
         )
-    signals = stored_signals(workspace, [*latest, *(each.mask_id for each in decided)])
+    signals = stored_signals(workspace, [*latest, *(each.mask_id for each in decided)], hands)
     decided = [each for each in decided if each.mask_id in signals]
     bad = np.array([each.bad for each in decided])
     at_random = np.array([each.at_random for each in decided])

@@ -14,6 +14,7 @@ from pipelines.masks.signals import Evidence, reduced, signals
 from pipelines.pictures.decode import decode
 from pipelines.pictures.stored_masks import read_grey, read_mask
 from pipelines.portraits.rows import PortraitRecord, portraits
+from pipelines.work.hands import Hands, HandsHere
 from pipelines.work.isolation import attempt
 from pipelines.work.stage import StageWork
 from pipelines.workspace.errors import ItemError
@@ -26,7 +27,9 @@ _BATCH = 32
 _WORTH_A_PROCESS = 300
 
 
-def stored_signals(workspace: Workspace, mask_ids: Iterable[int]) -> dict[int, dict[str, float]]:
+def stored_signals(
+    workspace: Workspace, mask_ids: Iterable[int], hands: Hands | None = None
+) -> dict[int, dict[str, float]]:
     """Signals by mask; those not known yet are computed by the workers and remembered.
 
     What views and a second opinion said when the mask was made comes along (`view_…`,
@@ -36,6 +39,7 @@ def stored_signals(workspace: Workspace, mask_ids: Iterable[int]) -> dict[int, d
         workspace: opened.
         mask_ids: of masks with a probability; others are left out, as are those whose signals
             cannot be computed: their jobs have failed and say why.
+        hands: whose workers compute; None: this machine's.
 
     Raises:
         PipelineError: a blob is missing or damaged.
@@ -50,6 +54,7 @@ def stored_signals(workspace: Workspace, mask_ids: Iterable[int]) -> dict[int, d
         VERSION,
         missing,
         worth_a_process=_WORTH_A_PROCESS,
+        hands=hands or HandsHere(),
     )
     with reader(workspace.engine).begin() as connection:
         return _known(connection, wanted)

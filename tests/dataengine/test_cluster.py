@@ -1,14 +1,11 @@
 """`--on ray`: the same end as on one machine, and one line where it cannot be."""
 
 import json
-import pickle
 import random
-import re
-import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,22 +15,24 @@ import cv2
 import numpy as np
 import pytest
 import sqlalchemy as sa
-import yaml
 
-from db import Image, reader
+from db import Image, Verdict, reader
 from pipelines.ingest import run as ingesting
+from pipelines.label_studio.fake import FakeGateway
 from pipelines.networks import NetworkRef, Teacher, load_network
 from pipelines.portraits import near_groups, near_pairs
 from pipelines.portraits.near_pairs import near_shelf
+from pipelines.review.choosing import Order
+from pipelines.review.pull import pull_answers
+from pipelines.review.push import PushRequest, push_questions
 from pipelines.rounds import relabel as relabelling
 from pipelines.work import hands
-from pipelines.work.ray_access import actor_class
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
 from sinet.bundled import BUNDLED
 from tests.cluster_faults import FAULTS, Scene, disturbed, stop_driver
-from tests.conftest import CHECKOUT, FAKES, FAST_INGEST
-from tests.dataengine.conftest import Run, parse
+from tests.conftest import FAKES, FAST_INGEST
+from tests.dataengine.conftest import Run
 from tests.object_storage import server as storage
 from tests.postgres import PASSWORD
 from tests.postgres import server as postgres
@@ -174,6 +173,43 @@ def test_relabelling_on_a_cluster_ends_where_one_machine_does(
     assert json.loads(again.out)["portraits"] == 0, "nothing is done twice"
 
 
+def test_signals_are_computed_on_a_cluster_as_on_one_machine(
+    run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", cluster().address)
+    monkeypatch.setenv("DATAENGINE_RELEASE__TEST_SHARE", "0")
+    monkeypatch.setenv("DATAENGINE_REVIEW__SETTLE_SECONDS", "2")
+    team, alone = ingested_beside(run, shared_place, tmp_path)
+    for each in (team, alone):
+        decide(each)
+    told = run("-w", alone, "scores", "fit", "--on", "ray")
+    assert told.code == 1
+    assert "the workspace's rows are in a file of this machine" in told.err
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(hands.HandsHere, "work_through", _no_hands)
+        told = run("-w", team, "scores", "fit", "--on", "ray")
+    assert told.code == 0, told.err
+    assert run("-w", alone, "scores", "fit").code == 0
+    assert len(signals(alone)) == 20
+    assert signals(team) == signals(alone)
+
+
+def signals(folder: Path) -> dict[Any, Any]:
+    """Of all masks."""
+    return {key: row for key, row in snapshot(folder).items() if key[0] == "mask_signals"}
+
+
+def decide(folder: Path) -> None:
+    """Every other mask is accepted, and every other one rejected."""
+    with closing(Workspace(folder, load_settings(folder))) as workspace:
+        server = FakeGateway()
+        request = PushRequest(verdicts=list(Verdict), order=Order.ID)
+        push_questions(workspace, request, gateway=server)
+        for number, task in enumerate(server.tasks.values()):
+            server.answer(task.id, "reject" if number % 2 else "accept")
+        pull_answers(workspace, gateway=server)
+
+
 def test_a_machine_without_the_student_is_named(
     run: Run, tmp_path: Path, shared_place: Shared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,20 +343,6 @@ def test_ray_that_is_not_installed(
     )
 
 
-@pytest.mark.parametrize("name", ["Python", "ray", "portrait-dataengine"])
-def test_a_machine_with_another_version(name: str) -> None:
-    worker = actor_class()
-    here = worker.versions()  # type: ignore[attr-defined]
-    told = worker({**here, name: "9.9"}, pickle.dumps("unread")).news(0)
-    assert told == [
-        (
-            "broken",
-            f"has {name} {here[name]}, and 9.9 is at work here: install the same on all machines",
-        ),
-        ("ended", None),
-    ]
-
-
 def _no_hands(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -369,27 +391,3 @@ def test_whatever_dies_however_often_the_end_is_the_same(
 ) -> None:
     chance = random.Random(seed)
     disturb(run, shared_place, tmp_path, [*chance.sample(FAULTS, 7), chance.choice(FAULTS)], seed)
-
-
-def test_the_recipes_are_read() -> None:
-    folder = CHECKOUT / "examples/cluster"
-    job = yaml.safe_load((folder / "kuberay.yaml").read_text(encoding="utf-8"))
-    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
-    of_cluster = job["spec"]["rayClusterSpec"]
-    groups = [of_cluster["headGroupSpec"], *of_cluster["workerGroupSpecs"]]
-    for group in groups:
-        (container,) = group["template"]["spec"]["containers"]
-        assert container["envFrom"] == [{"secretRef": {"name": "portraits"}}]
-        assert "latest" not in container["image"]
-        told = {each["name"] for each in container["env"]}
-        assert set(re.findall(r"\$(\w+)", job["spec"]["entrypoint"])) <= told
-    assert groups[0]["rayStartParams"]["num-cpus"] == "0"
-    task = yaml.safe_load((folder / "skypilot.yaml").read_text(encoding="utf-8"))
-    assert set(task["secrets"].values()) == {None}, "a key stands in no file"
-    scripts = [task["setup"], task["run"], job["spec"]["entrypoint"]]
-    for script in scripts:
-        assert subprocess.run(["sh", "-n"], input=script, text=True).returncode == 0
-    lines = re.findall(r"dataengine (?:-w|init)[^\n;|']*", "\n".join(scripts))
-    assert len(lines) == 4
-    for line in lines:
-        parse(shlex.split(line)[1:])

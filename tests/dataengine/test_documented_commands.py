@@ -49,6 +49,7 @@ ELSEWHERE = {
     "init shared": "tests/dataengine/test_object_store.py",
     "migrate-database postgresql:": "tests/dataengine/test_postgres.py",
     "relabel --network bundled --on": "tests/dataengine/test_cluster.py",
+    "scores fit --on": "tests/dataengine/test_cluster.py",
     **dict.fromkeys(
         (
             "ingest s3:",

@@ -103,7 +103,7 @@ DOCUMENTED = {
         "--max-error", "--confidence", "--bad-below", "--audit", "--seed", "--abandon", "--json",
         "the bound holds at any moment", "void",
     ],
-    "scores fit": ["--bad-below", "--seed", "--json", "near-duplicates", "calibrated"],
+    "scores fit": ["--bad-below", "--on", "--seed", "--json", "near-duplicates", "calibrated"],
     "scores show": ["--out", "reliability.png", "precision-recall.png", "--json"],
     "scores slices": ["--json", "Thirds", "95 %"],
     "scores drift": ["--json", "Kolmogorov", "false discovery rate"],

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from dataengine.commands.shared.cluster_option import OnCluster
 from pipelines.workspace.defaults import BAD_BELOW
 
 EPILOG = """
@@ -11,6 +12,7 @@ EPILOG = """
 
     dataengine scores fit
     dataengine scores fit --bad-below 0.95
+    dataengine scores fit --on ray
 """
 
 
@@ -23,6 +25,7 @@ def fit(
         ),
     ] = BAD_BELOW,
     seed: Annotated[int, typer.Option(min=0, help="Of the cross-validation's folds.")] = 0,
+    on: OnCluster = None,
     json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
 ) -> None:
     """Fit the combined score on all decisions pulled so far, and score every mask with it.
@@ -39,6 +42,6 @@ def fit(
     from dataengine.console.shared.progress import shown_progress
     from dataengine.context import opened
 
-    request = pipelines.FitRequest(bad_below=bad_below, seed=seed)
+    request = pipelines.FitRequest(bad_below=bad_below, seed=seed, on=on)
     with opened(context) as workspace, shown_progress() as progress:
         print_fitted(pipelines.fit_scores(workspace, request, progress), as_json=json)
