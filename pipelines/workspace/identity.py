@@ -46,6 +46,9 @@ def require_same(engine: Engine, store: Store, settings: str | None, root: Path)
     with reader(engine).begin() as connection:
         key = key_of(connection)
         is_unknown = told is None and has_any(store.keys()) and not names_blobs(connection)
+    if is_unknown:
+        told = store.identity()  # whoever makes it meanwhile puts its blobs after that
+        is_unknown = told is None
     for where, other in (("the settings", settings), ("the store", told)):
         if other is not None and other != key:
             raise WorkspaceError(

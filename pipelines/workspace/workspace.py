@@ -308,12 +308,14 @@ def _make_database(paths: WorkspacePaths, settings: Settings) -> str:
         key = require_same(engine, store, None, paths.root)
         if store.identity() is None:
             with reader(engine).begin() as connection:
-                if names_blobs(connection) or store_known_to(connection):
-                    raise WorkspaceError(
-                        f"{paths.root}: {display_name(engine)} is the database of another "
-                        "workspace; name a new one, or put the settings and the store back that "
-                        "belong to it"
-                    )
+                is_used = names_blobs(connection) or store_known_to(connection)
+            # Whoever makes it at the same time tells the store first, and the database then.
+            if is_used and store.identity() is None:
+                raise WorkspaceError(
+                    f"{paths.root}: {display_name(engine)} is the database of another "
+                    "workspace; name a new one, or put the settings and the store back that "
+                    "belong to it"
+                )
             store.identify(key)
         claim(engine, store, paths.root)
     finally:

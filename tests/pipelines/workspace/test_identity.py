@@ -7,9 +7,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from pipelines.workspace import identity
+from pipelines.workspace import workspace as making
 from pipelines.workspace.settings import Settings
 from pipelines.workspace.store import BlobKind
 from pipelines.workspace.workspace import Workspace, make_workspace
@@ -174,3 +177,25 @@ def test_gc_removes_no_more_than_a_share_unasked(
     monkeypatch.setenv("DATAENGINE_STORE__MOST_REMOVED", "0.9")
     assert call(["gc"]).code == 0
     assert len(blobs(root)) < number
+
+
+@pytest.mark.parametrize(("module", "look"), [(making, "names_blobs"), (identity, "has_any")])
+def test_two_that_make_it_at_once_make_one(
+    module: ModuleType, look: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other is done, and puts a blob, after the store was looked at and before the rows are."""
+    root = tmp_path / "ws"
+    blob = root / f"store/{BlobKind.MASK}/aa/{'aa' * 32}.png"
+    really = getattr(module, look)
+
+    def late(*arguments: object) -> bool:
+        monkeypatch.setattr(module, look, really)
+        make_workspace(root, "")
+        blob.parent.mkdir(parents=True)
+        blob.write_bytes(b"x")
+        return bool(really(*arguments))
+
+    monkeypatch.setattr(module, look, late)
+    make_workspace(root, "")
+    assert blob.is_file(), "the other was there"
+    Workspace(root, Settings()).close()
