@@ -1,6 +1,6 @@
 """`ingest --on ray` with real networks on two machines, against the local engine's two workers.
 
-    uv run python benchmarks/cluster_networks.py --shared ../shared [--rounds 3] [--photos 240]
+    uv run python -m benchmarks.cluster_networks --shared ../shared [--rounds 3] [--photos 240]
 
 Both have one PostgreSQL server, which flushes to the disk, and one S3 server (moto), all on the
 same two cores; the cluster is two machines of one core each, on the loopback interface. The teacher

@@ -127,7 +127,7 @@ def print_table(server: LocalServer, project: int, rounds: int, truths: Mapping[
         rounds: of all actions.
         truths: hand masks of the tasks that are fixed by clicks, (H, W) bool, by the task's number.
     """
-    with logged_in(server) as new_page:
+    with browser_of(server) as new_page:
         for title, actions in (("ours", OURS), ("Label Studio's own", LABEL_STUDIOS)):
             print(f"| {title} | presses | person (model) | screen: median (lowest to highest) |")
             print("|---|---|---|---|")
@@ -240,18 +240,24 @@ def stroke(page: Page) -> None:
 
 
 @contextmanager
-def logged_in(server: LocalServer) -> Iterator[Callable[[], Page]]:
-    """Opens pages of a browser that the server's first user is logged in with."""
+def browser_of(server: LocalServer) -> Iterator[Callable[[], Page]]:
+    """Opens pages that the server's first user is logged in with, each of which remembers nothing.
+
+    In a session of the browser that had shown our screen, Label Studio's own never came to the next
+    task.
+    """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = browser.new_context(viewport={"width": 1280, "height": 800})
-        context.set_default_timeout(120_000)
-        page = context.new_page()
-        page.goto(f"{server.url}/user/login/")
-        page.fill("input[name=email]", server.login.email)
-        page.fill("input[name=password]", server.login.password)
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda url: "login" not in url)
-        page.close()
-        yield context.new_page
+
+        def opened() -> Page:
+            page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+            page.set_default_timeout(120_000)
+            page.goto(f"{server.url}/user/login/")
+            page.fill("input[name=email]", server.login.email)
+            page.fill("input[name=password]", server.login.password)
+            page.keyboard.press("Enter")
+            page.wait_for_url(lambda url: "login" not in url)
+            return page
+
+        yield opened
         browser.close()

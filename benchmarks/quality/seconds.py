@@ -31,8 +31,8 @@ from sinet.data import find_samples
 
 MAX_ERROR, SIZE, CRAWLS = 0.02, 10_000, 20
 WAITS = (0.75, 0.78, 0.55)
-"""Seconds of the screen: before, from sending until the next task; after; and a click's answer. As
-`benchmarks.screen` measured them with our script where six processes shared a core, for both."""
+"""Seconds of the screen as `benchmarks.screen` measured them on a quiet machine: from sending until
+the next task in Label Studio's own screen (before), in ours (after), and a click's answer there."""
 Certify = Callable[[Crawl, str, float, np.random.Generator], Outcome]
 
 

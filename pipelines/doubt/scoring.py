@@ -17,7 +17,7 @@ from pipelines.doubt.model import ScoreModel, read_model
 from pipelines.doubt.stored_signals import stored_signals
 from pipelines.doubt.tiers import fit_tiers
 from pipelines.portraits.latest import latest_masks
-from pipelines.work.hands import Hands
+from pipelines.work.hands import HERE, Hands
 from pipelines.workspace.defaults import BAD_BELOW
 from pipelines.workspace.errors import PipelineError
 from pipelines.workspace.workspace import Workspace
@@ -74,7 +74,7 @@ class KnownScore:
 
 
 def fit_combined_score(
-    workspace: Workspace, bad_below: float, seed: int = 0, hands: Hands | None = None
+    workspace: Workspace, bad_below: float, seed: int = 0, hands: Hands = HERE
 ) -> KnownScore:
     """Fit the combined score on all decisions so far, and score every network's latest mask.
 
@@ -82,7 +82,7 @@ def fit_combined_score(
         workspace: opened.
         bad_below: IoU under which a fixed mask counts as bad, in (0, 1].
         seed: of the folds.
-        hands: whose workers compute signals that are not known; None: this machine's.
+        hands: whose workers compute signals that are not known.
 
     Raises:
         ScoresError: people have not found enough masks good and bad.

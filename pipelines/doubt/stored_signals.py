@@ -14,7 +14,7 @@ from pipelines.masks.signals import Evidence, reduced, signals
 from pipelines.pictures.decode import decode
 from pipelines.pictures.stored_masks import read_grey, read_mask
 from pipelines.portraits.rows import PortraitRecord, portraits
-from pipelines.work.hands import Hands, HandsHere
+from pipelines.work.hands import HERE, Hands
 from pipelines.work.isolation import attempt
 from pipelines.work.stage import StageWork
 from pipelines.workspace.errors import ItemError
@@ -28,7 +28,7 @@ _WORTH_A_PROCESS = 300
 
 
 def stored_signals(
-    workspace: Workspace, mask_ids: Iterable[int], hands: Hands | None = None
+    workspace: Workspace, mask_ids: Iterable[int], hands: Hands = HERE
 ) -> dict[int, dict[str, float]]:
     """Signals by mask; those not known yet are computed by the workers and remembered.
 
@@ -39,7 +39,7 @@ def stored_signals(
         workspace: opened.
         mask_ids: of masks with a probability; others are left out, as are those whose signals
             cannot be computed: their jobs have failed and say why.
-        hands: whose workers compute; None: this machine's.
+        hands: whose workers compute.
 
     Raises:
         PipelineError: a blob is missing or damaged.
@@ -54,7 +54,7 @@ def stored_signals(
         VERSION,
         missing,
         worth_a_process=_WORTH_A_PROCESS,
-        hands=hands or HandsHere(),
+        hands=hands,
     )
     with reader(workspace.engine).begin() as connection:
         return _known(connection, wanted)

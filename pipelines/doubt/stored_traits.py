@@ -13,7 +13,7 @@ from pipelines.pictures.geometry import Face
 from pipelines.pictures.rotation import rotated_face, rotated_size
 from pipelines.pictures.traits import traits
 from pipelines.portraits.rows import stored_face
-from pipelines.work.hands import HandsHere
+from pipelines.work.hands import HERE
 from pipelines.work.isolation import attempt
 from pipelines.work.stage import StageWork
 from pipelines.workspace.errors import ItemError, WorkspaceError
@@ -48,7 +48,7 @@ def remember_traits(workspace: Workspace) -> int:
         VERSION,
         missing,
         worth_a_process=_WORTH_A_PROCESS,
-        hands=HandsHere(),
+        hands=HERE,
     )
 
 

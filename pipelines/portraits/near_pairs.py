@@ -21,7 +21,7 @@ from pipelines.pictures.near_duplicates.verify import Features
 from pipelines.portraits.near_blocks import SHELF, Pair, forget_digests, read_block, write_pair
 from pipelines.portraits.near_features import read_features
 from pipelines.work.crew import crew
-from pipelines.work.hands import Hands, HandsHere
+from pipelines.work.hands import HERE, Hands
 from pipelines.work.stage import Committed, StageWork
 from pipelines.workspace.errors import ItemError, WorkerError
 from pipelines.workspace.progress import SILENT, Progress
@@ -56,7 +56,7 @@ def compare_pairs(
     workspace: Workspace,
     pairs: Sequence[Pair],
     progress: Progress = SILENT,
-    hands: Hands | None = None,
+    hands: Hands = HERE,
 ) -> None:
     """Compare pairs of blocks, each of which leaves a file.
 
@@ -64,13 +64,12 @@ def compare_pairs(
         workspace: whose photos are in them.
         pairs: of blocks.
         progress: told of each.
-        hands: who does it if it is worth another process; None: those of this machine.
+        hands: who does it if it is worth another process.
 
     Raises:
         WorkerError: a pair could not be compared; those that were stay.
         WorkspaceError: the shelf cannot be read or written.
     """
-    hands = hands or HandsHere()
     who = crew(workspace.settings.engine, len(pairs), _WORTH_A_PROCESS, preload=_PRELOAD)
     if len(pairs) < _WORTH_A_PROCESS or (hands.cluster is None and who.workers == 0):
         Comparer(workspace.engine, near_shelf(workspace), who.threads)(pairs)

@@ -26,7 +26,7 @@ from pipelines.rounds.relabel_stage import (
     teachers,
 )
 from pipelines.work.crew import Crew, crew
-from pipelines.work.hands import Hands, HandsHere, check_hands, hands_on
+from pipelines.work.hands import HERE, Hands, check_hands, hands_on
 from pipelines.work.stage import Committed, StageTable
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.progress import SILENT, Progress
@@ -166,7 +166,7 @@ def relabel(
     network: NetworkRef | None = None,
     device: str = "cpu",
     retry_failed: bool = False,
-    hands: Hands | None = None,
+    hands: Hands = HERE,
 ) -> list[Relabelled]:
     """Give portraits a new mask revision each; see `relabel_portraits`.
 
@@ -178,12 +178,11 @@ def relabel(
         network: to load it by in other processes; None: it stays in this one.
         device: for them.
         retry_failed: try failed ones again.
-        hands: whose those are; None: this machine's.
+        hands: whose those are.
 
     Returns:
         Portraits with a new mask, by id; those that got another one meanwhile are left out.
     """
-    hands = hands or HandsHere()
     name = student.name if network is None else whole_name(network)
     asked = Asked(network=name, device=device, method=method, student=student.name)
     workspace.clear_up_after_the_dead()

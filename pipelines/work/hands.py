@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from pipelines.networks.names import with_whole_paths
 from pipelines.work.crew import Crew
@@ -84,7 +84,7 @@ def hands_on(on: str | None) -> Iterator[Hands]:
         WorkerError: there is no cluster.
     """
     if on is None:
-        yield HandsHere()
+        yield HERE
         return
     from pipelines.work.ray_access import joined
 
@@ -110,6 +110,9 @@ class HandsHere:
         """See `Hands`; the crew says how many GPUs there are."""
         del on_gpus
         work_through(workspace, table, crew, progress.stopping, report)
+
+
+HERE: Final[Hands] = HandsHere()
 
 
 class HandsOnCluster:

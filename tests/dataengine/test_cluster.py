@@ -129,7 +129,8 @@ def test_from_outside_of_the_cluster(
         told = run("-w", team, "ingest", shared_place.crawl, "--on", address, "--json")
     assert told.code == 0, told.err
     assert "2 workers on cores of 3 machines" in told.err
-    assert json.loads(told.out)["run"]["new"] == 23
+    assert run("-w", tmp_path / "alone", "ingest", shared_place.crawl, "--workers", "0").code == 0
+    assert differences(snapshot(tmp_path / "alone"), snapshot(team)) == []
 
 
 def test_a_machine_without_the_network_is_named(
