@@ -29,19 +29,21 @@ def test_from_the_crawl_to_data_sets(
     terms = ("--max-error", "0.5", "--confidence", "0.8", "--bad-below", "0.965", "--seed", "1")
     monkeypatch.setattr(collect, "TERMS", terms)
     plan = collect.Plan(shared, tmp_path / "collected", PHOTOS)
-    assert collect.run(plan) is None, "nobody has looked at the audit"
-    assert list((plan.out / "audit").glob("*.png"))
-    with (plan.out / "audit/audit.csv").open(newline="") as file:
-        asked = list(csv.DictReader(file))
+    asked: dict[str, dict[str, str]] = {}
+    while (written := collect.run(plan)) is None:
+        assert list((plan.out / "audit").glob("*.png"))
+        with (plan.out / "audit/audit.csv").open(newline="") as file:
+            new = {f"{row['file']} {row['x0']}": row for row in csv.DictReader(file)}
+        assert new, "nobody is sent to look at nothing"
+        assert not new.keys() & asked.keys(), "nothing is asked twice"
+        asked |= new
+        with answers.open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["file", "x0", "y0", "x1", "y1", "decision"])
+            for row in asked.values():
+                table.writerow([row["file"], row["x0"], row["y0"], row["x1"], row["y1"], "accept"])
     assert len(asked) > 3
-    with answers.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["file", "x0", "y0", "x1", "y1", "decision"])
-        for row in asked:
-            table.writerow([row["file"], row["x0"], row["y0"], row["x1"], row["y1"], "accept"])
-    written = collect.run(plan)
-    assert written is not None
-    assert written["raw"] >= written["trusted"] > len(asked) / 2
+    assert written["raw"] >= written["trusted"] > 0
     assert collect.run(plan) == written, "run again, it has nothing to do"
     raw, trusted = (find_samples(plan.out / name, "train") for name in ("raw", "trusted"))
     assert {sample.name for sample in trusted} <= {sample.name for sample in raw}
@@ -132,7 +134,7 @@ def test_rounds_of_self_training(
 def test_a_source_is_left_out(tmp_path: Path) -> None:
     trusted = tmp_path / "collected/trusted"
     trusted.mkdir(parents=True)
-    (trusted / "train.txt").write_text("wtd_01-3\nfigaro_02-1\nwtd_02-9\n")
+    (trusted / "train.txt").write_text("wtd_01-3\nfigaro_02-1\nwtd18_02-9\n")
     plan = students.Plan(tmp_path, tmp_path / "collected", tmp_path / "out")
     human, rest = students.data_of(plan, students.without("wtd"))
     assert human == tmp_path / "data/eg1800"

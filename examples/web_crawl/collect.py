@@ -32,7 +32,6 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from db import (
-    AttemptState,
     Decision,
     Honeypot,
     Mask,
@@ -194,32 +193,33 @@ def label(plan: Plan) -> None:
 
 
 def certify(plan: Plan) -> bool:
-    """Draw the audit, or judge it; False while somebody has to look."""
-    with opened(plan) as workspace:
-        if decided(workspace, Decision.CERTIFIED):
-            return True
-        begun = audit(workspace)
-    if not begun:
-        plan.command("certify", *TERMS)
+    """Draw the audit and judge it, wave by wave; False while somebody has to look.
+
+    Raises:
+        SystemExit: by what the audit found, the set cannot be certified.
+    """
     auditor = Auditor(plan)
-    with opened(plan) as workspace:
-        lines = audit(workspace)
-        waiting = [line for line in lines if plan.of_crawl(line) and not auditor.knows(line)]
-        if waiting:
-            write_sheets(waiting, plan.out / "audit")
-            return False
-        auditor.ask(workspace, limit=len(lines))
-    plan.command("certify", *TERMS)
-    with opened(plan) as workspace:
-        return bool(decided(workspace, Decision.CERTIFIED))
+    while True:
+        with opened(plan) as workspace:
+            if decided(workspace, Decision.CERTIFIED):
+                return True
+            lines = audit(workspace)
+            waiting = [line for line in lines if plan.of_crawl(line) and not auditor.knows(line)]
+            if waiting:
+                write_sheets(waiting, plan.out / "audit")
+                return False
+            if lines:
+                auditor.ask(workspace, limit=len(lines))
+        plan.command("certify", *TERMS)
+        with opened(plan) as workspace:
+            if lines and not audit(workspace) and not decided(workspace, Decision.CERTIFIED):
+                raise SystemExit("nothing is certified: by this audit the set cannot be")
 
 
 def audit(workspace: Workspace) -> list[PortraitLine]:
-    """The portraits of the open attempt's audit."""
+    """The portraits that the open attempt's audit has drawn so far."""
     with reader(workspace.engine).begin() as connection:
-        known = [each for each in ledger.attempts(connection) if each.state is AttemptState.OPEN]
-        masks = ledger.items(connection, known[0], audited=True) if known else []
-        query = sa.select(Mask.portrait_id).where(Mask.id.in_(masks))
+        query = sa.select(Mask.portrait_id).where(Mask.id.in_(ledger.being_audited(connection)))
         portraits = set(connection.scalars(query))
         lines = list(portrait_lines(connection, workspace.store))
     return [line for line in lines if line.portrait_id in portraits]
@@ -237,7 +237,8 @@ def decided(workspace: Workspace, decision: Decision | None = None) -> set[int]:
 
 def write_sheets(lines: Sequence[PortraitLine], folder: Path) -> None:
     """Draw what is to be judged, and the lines of `audit.csv` that are missing."""
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     for first in range(0, len(lines), _SHEET):
         tiles = [
             _tile(line, str(first + number))

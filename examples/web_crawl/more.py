@@ -55,7 +55,9 @@ def stems(folder: Path) -> set[str]:
 def write_wide(plan: Plan) -> int:
     """Label the crawl once more in wider crops; how many portraits may be learnt from."""
     root = plan.out / "wide-workspace"
-    dataengine(root, "ingest", str(plan.crawl), "--teacher", plan.teacher, settings=WIDE)
+    limit = [] if plan.limit is None else ["--limit", str(plan.limit)]
+    crawl = ("ingest", str(plan.crawl), "--teacher", plan.teacher)
+    dataengine(root, *crawl, *limit, settings=WIDE)
     with closing(Workspace(root, load_settings(root))) as workspace:
         with reader(workspace.engine).begin() as connection:
             lines = list(portrait_lines(connection, workspace.store))

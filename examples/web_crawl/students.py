@@ -11,6 +11,7 @@ command goes on; what has been trained and scored is not done again. Results: `s
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,9 @@ def data_of(plan: Plan, kind: str) -> list[Path]:
         if not (rest / folder).exists():
             (rest / folder).symlink_to(every / folder)
     names = (every / "train.txt").read_text().splitlines()
-    kept = [name for name in names if not name.startswith(f"{source}_")]
+    # A source of several years is a repository each: djc18, djc19, djc22.
+    of_source = re.compile(rf"{re.escape(source)}\d*_")
+    kept = [name for name in names if not of_source.match(name)]
     (rest / "train.txt").write_text("".join(f"{name}\n" for name in kept))
     return [human, rest]
 
