@@ -62,7 +62,7 @@ def test_from_data_sets_to_the_table(
     for name in ("human", "raw", "trusted"):
         make_data(tmp_path / name)
     plan = students.Plan(
-        shared, tmp_path, tmp_path / "students", (0,), limit=3, human=tmp_path / "human",
+        shared, tmp_path, tmp_path / "students", seeds=(0,), limit=3, human=tmp_path / "human",
         options=("--config", str(make_config(tmp_path)), "--epochs", "1", "--steps", "2"),
     )  # fmt: skip
     students.train(plan, "human", 0, plan.out / "human-0")

@@ -38,6 +38,7 @@ class Plan:
         shared: folder of the reference data.
         collected: what `collect` made.
         out: folder of the runs and of the results.
+        kinds: of students.
         seeds: of each kind.
         left_out: sources of the crawl, each left out of one more student.
         options: more of `dataengine train`, for all.
@@ -48,6 +49,7 @@ class Plan:
     shared: Path
     collected: Path
     out: Path
+    kinds: Sequence[str] = (HUMAN, RAW, TRUSTED)
     seeds: Sequence[int] = (0, 1, 2)
     left_out: Sequence[str] = ()
     options: Sequence[str] = ()
@@ -56,7 +58,7 @@ class Plan:
 
     def students(self) -> list[tuple[str, int]]:
         """Kind and seed of each, in an order in which the first answers come early."""
-        kinds = [(kind, seed) for seed in self.seeds for kind in (HUMAN, RAW, TRUSTED)]
+        kinds = [(kind, seed) for seed in self.seeds for kind in self.kinds]
         return [*kinds, *((without(source), self.seeds[0]) for source in self.left_out)]
 
 
@@ -134,13 +136,13 @@ def table(scores: dict[str, Scores], plan: Plan) -> str:
     lines = [f"| learnt from | {' | '.join(SETS)} |", "|---|" + "---:|" * len(SETS)]
     of_kind = {
         kind: [each for seed in plan.seeds if (each := scores.get(f"{kind}-{seed}"))]
-        for kind in (HUMAN, RAW, TRUSTED)
+        for kind in plan.kinds
     }
     for kind, found in of_kind.items():
         if found:
             lines.append(f"| {kind} | {' | '.join(_level(found, name) for name in SETS)} |")
     for more, less in ((RAW, HUMAN), (TRUSTED, HUMAN), (TRUSTED, RAW)):
-        if of_kind[more] and of_kind[less]:
+        if of_kind.get(more) and of_kind.get(less):
             cells = (gain(of_kind[more], of_kind[less], name) for name in SETS)
             lines.append(f"| {more} − {less} | {' | '.join(cells)} |")
     whole = [scores[first] for first in [f"{TRUSTED}-{plan.seeds[0]}"] if first in scores]
@@ -178,16 +180,15 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--collected", type=Path, default=Path("collected"))
     parser.add_argument("--out", type=Path, default=Path("students"))
+    kinds = (HUMAN, RAW, TRUSTED)
+    parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, help="of each student instead of the recipe's")
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="SOURCE")
     options = parser.parse_args()
-    plan = Plan(
-        options.shared.resolve(),
-        options.collected.resolve(),
-        options.out.resolve(),
-        options.seeds,
-        options.leave_out,
-    )
+    steps = ["--steps", str(options.steps)] if options.steps else []
+    folders = (options.shared.resolve(), options.collected.resolve(), options.out.resolve())
+    plan = Plan(*folders, options.kinds, options.seeds, options.leave_out, steps)
     run(plan)
     print((plan.out / "table.md").read_text(), end="")
 
