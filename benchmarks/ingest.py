@@ -18,6 +18,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +27,11 @@ import psutil
 from facenet_pytorch import MTCNN
 
 from pipelines.ingest.models import Models
-from pipelines.ingest.run import IngestRequest, ingest_photos
+from pipelines.ingest.request import IngestRequest
+from pipelines.ingest.run import ingest_photos
 from pipelines.ingest.scan import scan
-from pipelines.ingest.stages import detect_portraits, label_portraits, read_file
-from pipelines.masks.judging import PortraitInput
+from pipelines.ingest.stages import DetectedImage, detect_portraits, label_portraits, read_file
+from pipelines.masks.judging import JudgedMask, PortraitInput
 from pipelines.pictures.decode import decode, encode_jpeg
 from pipelines.pictures.detect import MtcnnDetector
 from pipelines.pictures.geometry import box_iou
@@ -99,11 +102,11 @@ def naive(photos: Sequence[Path], teacher: Path) -> float:
         script = Path(__file__).with_name("naive.py")
         command = [sys.executable, str(script), str(teacher), folder, *map(str, photos)]
         answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    return answer["files"] / answer["seconds"]
+    return float(answer["files"] / answer["seconds"])
 
 
 def stage_worker(
-    photos: Sequence[Path], settings: Settings, barrier: object, answers: object
+    photos: Sequence[Path], settings: Settings, barrier: Barrier, answers: "Queue[list[float]]"
 ) -> None:
     """One core's part of every stage, each stage started together with the other cores."""
     models = Models(settings, threads=1)
@@ -111,7 +114,7 @@ def stage_worker(
     chunks = [photos[start : start + BATCH] for start in range(0, len(photos), BATCH)]
 
     def timed(work: Callable[[], object]) -> float:
-        barrier.wait()  # type: ignore[attr-defined]
+        barrier.wait()
         started = time.perf_counter()
         work()
         return time.perf_counter() - started
@@ -119,12 +122,13 @@ def stage_worker(
     with tempfile.TemporaryDirectory() as folder:
         store = new_workspace(Path(folder) / "ws", settings).store
         files = [[path.read_bytes() for path in chunk] for chunk in chunks]
-        detected: list = []
-        labelled: list = []
+        detected: list[list[DetectedImage | ItemError]] = []
+        labelled: list[list[JudgedMask | ItemError]] = []
 
         def read() -> None:
             for path in photos:
-                read_file(read_bytes(file_uri(path), max_bytes=settings.decode.max_bytes))
+                uri = file_uri(path)
+                read_file(read_bytes(uri, max_bytes=settings.decode.max_bytes), uri)
 
         def detect() -> None:
             detected.extend(detect_portraits(chunk, models.detector, settings) for chunk in files)
@@ -146,15 +150,18 @@ def stage_worker(
         def write() -> None:
             for images, masks in zip(detected, labelled, strict=True):
                 for image in images:
-                    for portrait in image.portraits:
-                        store.put(BlobKind.PORTRAIT, portrait.jpeg)
+                    if not isinstance(image, ItemError):
+                        for portrait in image.portraits:
+                            store.put(BlobKind.PORTRAIT, portrait.jpeg)
                 for mask in masks:
-                    store.put(BlobKind.MASK, mask.png)
-                    store.put(BlobKind.PROBABILITY, mask.probability_png)
+                    if not isinstance(mask, ItemError):
+                        store.put(BlobKind.MASK, mask.png)
+                        assert mask.probability_png is not None  # a teacher has one
+                        store.put(BlobKind.PROBABILITY, mask.probability_png)
 
         detect_portraits(files[0], models.detector, settings)  # warm-up
         seconds = [timed(stage) for stage in (read, detect, label, write)]
-    answers.put(seconds)  # type: ignore[attr-defined]
+    answers.put(seconds)
 
 
 def stages(photos: Sequence[Path], settings: Settings) -> dict[str, float]:
@@ -218,7 +225,7 @@ def recall(shared: Path) -> None:
                 continue  # no such face fits in, and MTCNN raises
             boxes, confidences = full.detect(image)
             faces = [
-                tuple(float(edge) for edge in box)
+                (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
                 for box, confidence in zip(
                     [] if boxes is None else boxes, confidences, strict=boxes is not None
                 )

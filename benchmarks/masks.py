@@ -11,7 +11,7 @@ Prints markdown: ways of finding the main subject, and verdict and reasons again
 import argparse
 import csv
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -36,6 +36,7 @@ from pipelines.pictures.decode import decode
 from pipelines.pictures.detect import MtcnnDetector
 from pipelines.pictures.geometry import CropBox, Face
 from pipelines.work.crew import limit_library_threads
+from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings import Settings, SubjectSettings
 
 Mask = NDArray[np.bool_]
@@ -48,6 +49,11 @@ class Window:
 
     name: str
     box: CropBox
+
+    @classmethod
+    def of(cls, row: Mapping[str, str]) -> "Window":
+        """Of a row of `flickr_crops.csv`."""
+        return cls(row["file"], (int(row["x0"]), int(row["y0"]), int(row["x1"]), int(row["y1"])))
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ def label(photo: Path, teacher: Path) -> list[Portrait]:
     """All portraits of a photo."""
     detector, network = models(teacher)
     found = detect_portraits([photo.read_bytes()], detector, SETTINGS)[0]
+    if isinstance(found, ItemError):
+        return []  # `ingest` makes nothing of it either
     portraits = []
     for portrait in found.portraits:
         rgb = decode(portrait.jpeg, max_pixels=SETTINGS.decode.max_pixels).rgb
@@ -223,8 +231,8 @@ def print_verdicts(pairs: Sequence[tuple[Portrait | None, Window, Mask]]) -> Non
         verdict, reasons = judge(scores, SETTINGS.verdict)
         found = iou(*overlap(portrait, mask, window, hand))
         by_verdict[str(verdict)].append(found)
-        for reason in reasons or ["(none)"]:
-            by_reason[str(reason)].append(found)
+        for reason in [str(each) for each in reasons] or ["(none)"]:
+            by_reason[reason].append(found)
     good = sum(value >= 0.95 for values in by_verdict.values() for value in values)
     for title, groups in (("verdict", by_verdict), ("reason", by_reason)):
         rows = [[title, "masks", "IoU ≥ 0.95", "share of all such", "IoU < 0.90", "mean IoU"]]
@@ -254,10 +262,7 @@ def main() -> None:
     crawl = options.shared / "data/crawl"
     teacher = options.shared / "weights/deeplabv3_mobilenetv2_voc.onnx"
     with (crawl / "flickr_crops.csv").open() as file:
-        windows = [
-            Window(row["file"], tuple(int(row[key]) for key in ("x0", "y0", "x1", "y1")))
-            for row in csv.DictReader(file)
-        ][: options.limit]
+        windows = [Window.of(row) for row in csv.DictReader(file)][: options.limit]
     photos = [crawl / "flickr" / window.name for window in windows]
     with ProcessPoolExecutor() as pool:
         labelled = list(pool.map(label, photos, [teacher] * len(photos), chunksize=4))

@@ -26,6 +26,7 @@ from pipelines.masks.subject import main_subject
 from pipelines.masks.views import Views, probability_views
 from pipelines.pictures.decode import decode
 from pipelines.pictures.geometry import Face
+from pipelines.workspace.errors import ItemError
 from pipelines.workspace.settings import Settings
 from sinet.data.listing import find_samples
 
@@ -116,7 +117,7 @@ def flickr(shared: Path) -> Iterator[Photo]:
     """`crawl/flickr`: the hand masks are EG1800's, of a part of each photo."""
     with (shared / "data/crawl/flickr_crops.csv").open() as file:
         for row in csv.DictReader(file):
-            window = Window(row["file"], tuple(int(row[key]) for key in ("x0", "y0", "x1", "y1")))
+            window = Window.of(row)
             folder = shared / "data"
             yield Photo(folder / "crawl/flickr" / window.name, folder / "eg1800/masks", window)
 
@@ -124,6 +125,7 @@ def flickr(shared: Path) -> Iterator[Photo]:
 def whole(data: Path) -> Iterator[Photo]:
     """A folder of `webval`: the hand masks are of the whole photos."""
     for sample in find_samples(data, "val"):
+        assert isinstance(sample.image, Path)  # there are no archives in `webval`
         height, width = read_mask(sample.mask).shape
         window = Window(sample.image.name, (0, 0, width, height))
         yield Photo(sample.image, data / "masks", window)
@@ -139,6 +141,8 @@ def crawl(photos: Iterable[Photo], teacher: Path | str, out: Path) -> Iterator[s
             continue
         hand = hand_mask(photo.masks, window)
         found = detect_portraits([photo.file.read_bytes()], detector, SETTINGS)[0]
+        if isinstance(found, ItemError):
+            raise found
         candidates = []
         for portrait in found.portraits:
             rgb = decode(portrait.jpeg, max_pixels=SETTINGS.decode.max_pixels).rgb
