@@ -111,7 +111,8 @@ def iou(mask: Mask, truth: Mask) -> float:
 
 def by_clicks(case: Case, begin: Mask, step: Step) -> list[float]:
     """IoU before and after each click, until the last goal or `MOST`."""
-    mask, clicks, found = begin, [], [iou(begin, case.truth)]
+    clicks: list[Click] = []
+    mask, found = begin, [iou(begin, case.truth)]
     while found[-1] < GOALS[-1] and len(clicks) < MOST:
         click = next_click(mask, case.truth)
         if click is None:
@@ -164,8 +165,9 @@ def grabcut(picture: NDArray[np.uint8], mask: Mask, clicks: Sequence[Click]) -> 
     if not (np.isin(state, (1, 3)).any() and np.isin(state, (0, 2)).any()):
         return mask
     models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(
-        np.ascontiguousarray(small[..., ::-1]), state, None, *models, 5, cv2.GC_INIT_WITH_MASK
+    bgr = np.ascontiguousarray(small[..., ::-1])
+    cv2.grabCut(  # type: ignore[call-overload]  # the stubs do not know that there may be no box
+        bgr, state, None, *models, 5, cv2.GC_INIT_WITH_MASK
     )
     grown = cv2.resize(np.isin(state, (1, 3)).astype(np.float32), (width, height))
     return np.asarray(grown > 0.5)

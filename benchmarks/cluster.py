@@ -22,6 +22,8 @@ import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event, Semaphore
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,7 @@ from pipelines.ingest.stage_table import (
     LabelWork,
     ReadWork,
     StoredDetection,
+    _SeeingWork,
 )
 from pipelines.ingest.stages import DetectedImage, FileContent, PortraitCrop
 from pipelines.pictures.geometry import Face
@@ -62,6 +65,9 @@ LOOKS = descriptor(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uin
 SCORES = {f"score_{number}": 0.123456 + number / 7 for number in range(12)}
 SHARES = {Stage.READ: 0.0, Stage.DETECT: 0.4, Stage.LABEL: 0.6}
 """Of the time that an image takes; as benchmarks/README.md has it for two cores."""
+
+Work = tuple[int, float, float, float]
+"""Of a worker: images labelled, its time, what it slept, and its processor time."""
 
 
 class Told:
@@ -90,7 +96,7 @@ class Reading(ReadWork):
         return [FileContent(hashlib.sha256(each.uri.encode()).hexdigest(), 1000) for each in items]
 
 
-class Simulated:
+class Simulated(_SeeingWork):
     """What is told to a stage whose networks are not asked."""
 
     def __init__(self, told: Told, used: int) -> None:
@@ -135,8 +141,16 @@ class Labelling(Simulated, LabelWork):
         ]
 
 
-def worker(root: Path, rate: float | None, batch: int, seconds: float, ready, start, done) -> None:
-    """Work for so long; tells images labelled, its time, what it slept, and its processor time."""
+def worker(
+    root: Path,
+    rate: float | None,
+    batch: int,
+    seconds: float,
+    ready: Semaphore,
+    start: Event,
+    done: SimpleQueue[Work],
+) -> None:
+    """Work for so long, and tell of it."""
     workspace = open_workspace(root)
     told = Told(workspace, rate, batch)
     used = settings_id(workspace)
@@ -208,11 +222,8 @@ def _server_seconds(host: Server) -> float:
     main = psutil.Process(host._process.pid)
     each = [main.cpu_times(), *(child.cpu_times() for child in main.children(recursive=True))]
     ended = main.cpu_times()
-    return (
-        sum(times.user + times.system for times in each)
-        + ended.children_user
-        + (ended.children_system)
-    )
+    own = sum(times.user + times.system for times in each)
+    return float(own + ended.children_user + ended.children_system)
 
 
 def main() -> None:

@@ -17,7 +17,8 @@ from contextlib import closing
 from pathlib import Path
 
 from benchmarks.ingest import Clock
-from pipelines.ingest.run import IngestRequest, ingest_photos
+from pipelines.ingest.request import IngestRequest
+from pipelines.ingest.run import ingest_photos
 from pipelines.workspace.opening import init_workspace
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace

@@ -125,7 +125,7 @@ def main() -> None:
     arguments = parser.parse_args()
     photos = sorted((arguments.shared / "data/crawl/flickr").glob("*.jpg"))[: arguments.photos]
     options = ["--workers", str(arguments.workers)]
-    environment = {}
+    environment: dict[str, str] = {}
     if arguments.networks == "bundled":
         options += ["--teacher", "bundled"]
     else:

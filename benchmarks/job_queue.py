@@ -12,6 +12,8 @@ import multiprocessing
 import statistics
 import tempfile
 import time
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event, Semaphore
 from typing import NamedTuple
 
 from sqlalchemy.engine import Engine
@@ -46,7 +48,9 @@ def drain(engine: Engine, owner: str, at_most: int) -> int:
     return finished
 
 
-def worker(url: str, owner: str, at_most: int, ready, start, done) -> None:
+def worker(
+    url: str, owner: str, at_most: int, ready: Semaphore, start: Event, done: SimpleQueue[int]
+) -> None:
     """Drain from a process of its own, started when all are ready."""
     engine = open_engine(url)
     with engine.connect():

@@ -222,7 +222,7 @@ def fill(root: Path, thumbs: NDArray[np.uint8], count: int) -> None:
 
 def insert(workspace: Workspace, images: Sequence[Fingerprint]) -> None:
     """As `ingest` leaves them, but for their files."""
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "id": image.image_id,
             "sha256": f"{image.image_id:064x}",

@@ -146,7 +146,8 @@ def to_fix(shared: Path) -> Iterator[tuple[Sample, Mask, Mask]]:
 
 def resized(mask: Mask) -> Mask:
     """In the size of the crops."""
-    return is_person(cv2.resize(mask.astype(np.uint8) * np.uint8(255), SIZE))
+    grey = cv2.resize(mask.astype(np.uint8) * np.uint8(255), SIZE)
+    return is_person(np.asarray(grey, np.uint8))
 
 
 def put_mask(workspace: Workspace, mask: Mask) -> str:

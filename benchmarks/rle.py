@@ -9,6 +9,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -39,13 +40,13 @@ def main() -> None:
     times: dict[str, list[float]] = {"encode": [], "SDK encode": [], "decode": [], "SDK decode": []}
     for file in sorted((options.shared / "data/eg1800/masks").glob("*.png"))[: options.masks]:
         grey = np.ascontiguousarray(decode(file.read_bytes(), max_pixels=10**8).rgb[..., 0])
-        mask = is_person(cv2.resize(grey, SIZE))
+        mask = is_person(np.asarray(cv2.resize(grey, SIZE), np.uint8))
         image, rle = mask * np.uint8(255), encode_mask(mask)
         works: dict[str, Callable[[], object]] = {
-            "encode": lambda mask=mask: encode_mask(mask),
-            "SDK encode": lambda image=image: mask2rle(image),
-            "decode": lambda rle=rle, shape=mask.shape: decode_mask(rle, *shape),
-            "SDK decode": lambda rle=rle: decode_rle(rle),
+            "encode": partial(encode_mask, mask),
+            "SDK encode": partial(mask2rle, image),
+            "decode": partial(decode_mask, rle, *mask.shape),
+            "SDK decode": partial(decode_rle, rle),
         }
         for name, work in works.items():
             times[name].append(min(milliseconds(work) for _ in range(ROUNDS)))

@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pipelines.ingest.run import IngestRequest, ingest_photos
+from pipelines.ingest.request import IngestRequest
+from pipelines.ingest.run import ingest_photos
 from pipelines.pictures.decode import decode
 from pipelines.pictures.detect import MtcnnDetector
 from pipelines.pictures.looking_again import Image
@@ -58,7 +59,7 @@ def cost(shared: Path, teacher: str) -> None:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     photos = sorted((shared / "data/crawl/web/images").iterdir())[::EVERY]
     processor_seconds(photos[:20], teacher, look_again=True)  # warm-up
-    spent: Counter[bool] = Counter()
+    spent = {False: 0.0, True: 0.0}
     for number in range(ROUNDS):
         part = photos[number::ROUNDS]
         for look_again in (False, True, True, False):

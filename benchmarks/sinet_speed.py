@@ -24,15 +24,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
 import torch
+from numpy.typing import NDArray
 
 from sinet import SINet
 from sinet.checkpoint import Model, load_model
 from sinet.convert import FoldedSINet, convert, open_converted
+from sinet.convert.running import Infer
 from sinet.convert.verifying import images_of
+from sinet.convert.writing import Format
 from sinet.data import find_samples, read_image
 from sinet.data.batches import AugmentedSamples, Batches
 from sinet.data.reading import PixelCache
@@ -40,7 +44,9 @@ from sinet.metrics import Counts
 from sinet.network_ref import as_ref
 from sinet.training import EpochRecord, TrainingConfig, train
 
-Form = Callable[[np.ndarray], np.ndarray]
+Planes = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Form = Callable[[Planes], Mask]
 """From float32 (1, 3, 224, 224) to the person's mask, bool (224, 224)."""
 
 BASE = "eager"
@@ -58,22 +64,28 @@ def paused(groups: list[int]) -> Iterator[None]:
             os.killpg(group, signal.SIGCONT)
 
 
-def mask_of(output: np.ndarray) -> np.ndarray:
+def mask_of(output: Planes) -> Mask:
     """Turn one logit, or two, into a mask."""
     logits = output[0]
-    return logits[0] > 0 if len(logits) == 1 else logits[1] > logits[0]
+    mask: Mask = logits[0] > 0 if len(logits) == 1 else logits[1] > logits[0]
+    return mask
 
 
 def eager(network: torch.nn.Module, memory_format: torch.memory_format) -> Form:
     """Run in PyTorch."""
     network = network.eval().to(memory_format=memory_format)
 
-    def run(planes: np.ndarray) -> np.ndarray:
+    def run(planes: Planes) -> Mask:
         with torch.inference_mode():
             images = torch.from_numpy(planes).contiguous(memory_format=memory_format)
             return mask_of(network(images).numpy())
 
     return run
+
+
+def converted(infer: Infer) -> Form:
+    """Run a converted file."""
+    return lambda planes: mask_of(infer(planes))
 
 
 def without_denormals(model: Model) -> SINet:
@@ -96,6 +108,7 @@ def forms_of(
     size = checkpoint.stat().st_size
     contiguous, last = torch.contiguous_format, torch.channels_last
     clean = without_denormals(model)
+    assert isinstance(model.network, SINet), "the forms are SINet's"
     folded = FoldedSINet(model.network, model.input.height, model.input.width)
     forms = {
         BASE: (eager(clean, contiguous), size),
@@ -104,8 +117,10 @@ def forms_of(
         "eager, folded": (eager(folded, contiguous), size),
     }
     if compiled:
-        forms["torch.compile, folded"] = (eager(torch.compile(folded), contiguous), size)
-    plans = [
+        faster = torch.compile(folded)
+        assert isinstance(faster, torch.nn.Module)  # as what is compiled
+        forms["torch.compile, folded"] = (eager(faster, contiguous), size)
+    plans: list[tuple[str, Format, dict[str, Any]]] = [
         ("ONNX Runtime, plain", "onnx", {"fold": False}),
         ("ONNX Runtime, folded", "onnx", {}),
         ("torch.export, folded", "torch-export", {}),
@@ -119,8 +134,7 @@ def forms_of(
     for number, (name, to, options) in enumerate(plans):
         out = folder / f"{number}{suffixes[to]}"
         written = convert(checkpoint, out, to, **options)
-        infer = open_converted(out).infer
-        forms[name] = (lambda planes, infer=infer: mask_of(infer(planes)), written.size_bytes)
+        forms[name] = (converted(open_converted(out).infer), written.size_bytes)
         if name == "OpenVINO, folded":
             forms |= bfloat16_form(out, written.size_bytes)
     return forms
@@ -138,7 +152,7 @@ def bfloat16_form(path: Path, size: int) -> dict[str, tuple[Form, int]]:
 
 
 def measure_latency(
-    forms: dict[str, tuple[Form, int]], planes: list[np.ndarray], groups: list[int], rounds: int
+    forms: dict[str, tuple[Form, int]], planes: list[Planes], groups: list[int], rounds: int
 ) -> None:
     """Time all forms in turns and print a table."""
     for form, _ in forms.values():
@@ -189,7 +203,7 @@ def measure_training(folder: Path, groups: list[int], count: int) -> None:
         seen: list[float] = []
         with tempfile.TemporaryDirectory() as out, paused(groups):
 
-            def note(record: EpochRecord, _: int, seen=seen) -> None:
+            def note(record: EpochRecord, _: int, seen: list[float] = seen) -> None:
                 seen.append(record.images_per_second)
 
             train(config, samples, Path(out) / "run", progress=note)
@@ -215,6 +229,7 @@ def calibration_images(eg1800: Path, folder: Path) -> Path:
     """Link some training images, none of those that masks are compared on."""
     folder.mkdir()
     for sample in find_samples(eg1800, "train")[:100]:
+        assert isinstance(sample.image, Path)  # EG1800 is a folder
         (folder / sample.image.name).symlink_to(sample.image.absolute())
     return folder
 

@@ -137,41 +137,50 @@ def main() -> None:
         print("| | before | now | ratio |\n|---|---|---|---|")
         try:
             for name, teacher in teachers.items():
+
+                def ingest(tree: Tree, to: Path, teacher: str = teacher) -> float:
+                    return tree.run("-w", to / "ws", "ingest", photos[0], "--teacher", teacher)
+
+                def memory(tree: Tree, to: Path, teacher: str = teacher) -> float:
+                    return tree.peak_of_workers(
+                        "-w", to / "ws", "ingest", *photos[:24], "--teacher", teacher,
+                        "--workers", "2",
+                    )  # fmt: skip
+
                 if "ingest" in parts:
                     compare(
                         f"`ingest` of one photo, {name}, processor time",
                         old,
                         new,
-                        lambda tree, to, teacher=teacher: tree.run(
-                            "-w", to / "ws", "ingest", photos[0], "--teacher", teacher
-                        ),
+                        ingest,
                         arguments.rounds,
                         "s",
                     )
                 if "memory" in parts:
-                    compare(
-                        f"a worker of two, {name}, PSS",
-                        old,
-                        new,
-                        lambda tree, to, teacher=teacher: tree.peak_of_workers(
-                            "-w", to / "ws", "ingest", *photos[:24], "--teacher", teacher,
-                            "--workers", "2",
-                        ),
-                        1,
-                        "MiB",
-                    )  # fmt: skip
+                    compare(f"a worker of two, {name}, PSS", old, new, memory, 1, "MiB")
             networks = ("sinet:bundled", shared / "weights/sinet_official.pth", shared / TEACHER)
             for network in networks:
+
+                def evaluate(tree: Tree, _: Path, network: str | Path = network) -> float:
+                    return per_item(
+                        lambda number: tree.run(
+                            "evaluate", network, "--data", data, "--limit", str(number)
+                        )
+                    )
+
+                def predict(tree: Tree, to: Path, network: str | Path = network) -> float:
+                    return per_item(
+                        lambda number: tree.run(
+                            "predict", network, *photos[:number], "--out", to / f"{number}"
+                        )
+                    )
+
                 if "evaluate" in parts:
                     compare(
                         f"`evaluate` {Path(network).name}, an image more, processor time",
                         old,
                         new,
-                        lambda tree, _, network=network: per_item(
-                            lambda number: tree.run(
-                                "evaluate", network, "--data", data, "--limit", str(number)
-                            )
-                        ),
+                        evaluate,
                         arguments.rounds,
                         "ms",
                     )
@@ -180,11 +189,7 @@ def main() -> None:
                         f"`predict` {Path(network).name}, a photo more, processor time",
                         old,
                         new,
-                        lambda tree, to, network=network: per_item(
-                            lambda number: tree.run(
-                                "predict", network, *photos[:number], "--out", to / f"{number}"
-                            )
-                        ),
+                        predict,
                         arguments.rounds,
                         "ms",
                     )

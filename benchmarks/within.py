@@ -54,13 +54,13 @@ def bordered(picture: Image, width: int, colour: tuple[int, int, int]) -> Image:
 
 def on_a_wall(picture: Image, wall: Image, tilt: float) -> Image:
     """The picture before a blurred photo of the same size as every wall, tilted by degrees."""
-    wall = cv2.GaussianBlur(cv2.resize(wall, (1000, 800)), (0, 0), 25)
+    blurred = cv2.GaussianBlur(cv2.resize(wall, (1000, 800)), (0, 0), 25)
     height, width = picture.shape[:2]
-    move = cv2.getRotationMatrix2D((width / 2, height / 2), tilt, 1)
+    move = np.asarray(cv2.getRotationMatrix2D((width / 2, height / 2), tilt, 1), np.float64)
     move[:, 2] += (300, 150)
     there = cv2.warpAffine(np.ones((height, width), np.float32), move, (1000, 800))
     hung = cv2.warpAffine(picture, move, (1000, 800))
-    return np.where(there[..., None] > 0.5, hung, wall).astype(np.uint8)
+    return np.where(there[..., None] > 0.5, hung, blurred).astype(np.uint8)
 
 
 def made(shared: Path) -> None:

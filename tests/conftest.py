@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -148,7 +148,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         name = metafunc.module.__name__.rpartition(".")[2]
         names = (name, metafunc.function.__name__)
         marks = () if name in ON_ALL_BY_DEFAULT else pytest.mark.campaign
-        kinds = ["sqlite"]
+        kinds: list[Any] = ["sqlite"]
         if IN_A_FILE.isdisjoint(names):
             kinds.append(pytest.param("postgresql", marks=marks))
         if IN_A_FOLDER.isdisjoint(names):

@@ -151,9 +151,9 @@ class Road:
             for number, each in enumerate(self.faults):
                 if each.method in ("", method) and each.part in path:
                     return self.faults.pop(number)
-        each = self.always
-        hits = each is not None and each.method in ("", method) and each.part in path
-        return each if hits else None
+        always = self.always
+        hits = always is not None and always.method in ("", method) and always.part in path
+        return always if hits else None
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.pictures.decode import decode
 from pipelines.pictures.perceptual import hamming, perceptual_hashes
-from sinet.data.listing import Sample, find_samples
+from sinet.data.listing import File, Sample, find_samples
 from sinet.pictures.decode import decode_grey
 from sinet.pictures.threshold import is_person
 
@@ -78,11 +78,11 @@ def near_groups(hashes: Sequence[tuple[int, int]]) -> list[int]:
     return [numbers.setdefault(root(index), len(numbers)) for index in range(len(hashes))]
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
+def read_rgb(path: File) -> NDArray[np.uint8]:
     """A photo, uint8 (H, W, 3)."""
     return decode(path.read_bytes(), max_pixels=_MAX_PIXELS).rgb
 
 
-def read_mask(path: Path) -> NDArray[np.bool_]:
+def read_mask(path: File) -> NDArray[np.bool_]:
     """A hand mask, bool (H, W)."""
     return is_person(decode_grey(path.read_bytes()))

@@ -91,7 +91,8 @@ def table(
     """
     kept = cache / f"signals-{crawl}-{whose}{f'-{trained}' if students else ''}"
     kept.mkdir(exist_ok=True)
-    names, rows, truth, known = [], [], [], []
+    names: list[str] = []
+    rows, truth, known = [], [], []
     for photo in photos:
         path = cache / crawl / f"{photo.sample.name}.npz"
         if not path.exists():

@@ -34,7 +34,7 @@ def bootstrap(bad: Bad, figure: Callable[[Bad, NDArray[np.int64]], float]) -> In
     """
     chance = np.random.default_rng(0)
     everything = np.arange(len(bad))
-    found = []
+    found: list[float] = []
     while len(found) < DRAWS:
         drawn = chance.integers(0, len(bad), len(bad))
         if 0 < bad[drawn].sum() < len(bad):

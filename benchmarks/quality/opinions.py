@@ -53,7 +53,8 @@ class Masks(NamedTuple):
 def masks(folder: Path, network: PersonModel, kept: Path) -> Masks:
     """The signals of all masks of a set; those computed before are read."""
     kept.mkdir(parents=True, exist_ok=True)
-    names, columns, values, bad = [], [], [], []
+    columns: list[str] = []
+    names, values, bad = [], [], []
     for path in sorted(folder.glob("*.npz")):
         columns, found, iou = kept_signals(path, kept, network, INGEST)
         values.append(found)
@@ -134,14 +135,14 @@ def report(cache: Path, data: Path, opinion: str) -> Iterator[str]:
         yield f"<!-- {title}: {', '.join(columns)}: {weights.round(2)} {intercept:.2f} -->"
         doubts[title] = [each.of(columns) @ weights + intercept for each in sets.values()]
     group = np.array([known[name].group for name in train.names])
-    for title, columns in (("combined, alone", one_pass), ("**combined**", beside)):
+    for title, several in (("combined, alone", one_pass), ("**combined**", beside)):
         fitted = fit(
-            train.of(columns), train.bad, columns=columns, groups=group,
+            train.of(several), train.bad, columns=several, groups=group,
             at_random=np.ones(len(train.bad), np.bool_),
         )  # fmt: skip
         unseen = auroc_interval(train.bad, fitted.out_of_fold)
         yield f"<!-- {title}: out of fold on train.txt {unseen}, {fitted.kind} -->"
-        doubts[title] = [fitted.model.log_odds(each.of(columns)) for each in sets.values()]
+        doubts[title] = [fitted.model.log_odds(each.of(several)) for each in sets.values()]
     head = [
         f"{name}: {len(each.bad)} masks, {each.bad.mean():.1%} bad" for name, each in sets.items()
     ]

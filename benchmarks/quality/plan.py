@@ -9,7 +9,7 @@ as a share of all questions? CACHE is that of `benchmarks.quality`.
 """
 
 import argparse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,7 +51,7 @@ def audits(each: Reviewed) -> int:
     return each.work["audit"].good + each.work["audit"].bad
 
 
-COUNTS = {
+COUNTS: dict[str, Callable[[Reviewed], int]] = {
     "questions": questions,
     "of audits": audits,
     "bad masks": lambda each: each.bad,

@@ -44,7 +44,7 @@ from pipelines.networks.features import widest
 from pipelines.review.diversity import most_informative
 from sinet.data.listing import find_samples
 from sinet.losses.total import LossWeights, targets_of, total_loss
-from sinet.networks import build_network
+from sinet.networks import SegmentationNetwork, build_network
 
 BUDGETS: Final = (50, 100, 200, 400)
 ORDERS: Final = ("random", "uncertain", "disagreement", "doubtful", "informative")
@@ -121,7 +121,9 @@ def collect(shared: Path, file: Path) -> Crawl:
             rows[f"{name}_images"] = [small(read_rgb(each.image), SIDE_PX) for each in samples]
             rows[f"{name}_masks"] = [small_mask(read_mask(each.mask), SIDE_PX) for each in samples]
         partial = file.with_suffix(".partial.npz")
-        np.savez_compressed(partial, **{name: np.stack(row) for name, row in rows.items()})
+        # Any: for the type checker one of the names might be that of an option.
+        stacked: dict[str, Any] = {name: np.stack(row) for name, row in rows.items()}
+        np.savez_compressed(partial, **stacked)
         partial.replace(file)
     kept = np.load(file)
     tests = {name: (kept[f"{name}_images"], kept[f"{name}_masks"]) for name in ("val", "street")}
@@ -159,7 +161,9 @@ def augmented(images: Tensor, masks: Tensor, chance: torch.Generator) -> tuple[T
     return shown, label.to(torch.uint8)
 
 
-def train(crawl: Crawl, decided: Sequence[int], seed: int, first: nn.Module | None) -> nn.Module:
+def train(
+    crawl: Crawl, decided: Sequence[int], seed: int, first: nn.Module | None
+) -> SegmentationNetwork:
     """A student of what people decided: from random weights, or from an earlier student."""
     torch.manual_seed(seed)
     chance = torch.Generator().manual_seed(seed)
@@ -181,7 +185,7 @@ def train(crawl: Crawl, decided: Sequence[int], seed: int, first: nn.Module | No
         logits = student.training_logits(shown.to(memory_format=torch.channels_last))
         loss = total_loss(logits, targets_of(labels, student.strides), LossWeights(coarse=0.5))
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         rate.step()
     return student.eval()
@@ -262,7 +266,7 @@ def kept(
     seed: int,
     first: nn.Module | None,
     say: Callable[[str], None],
-) -> nn.Module:
+) -> SegmentationNetwork:
     """A student from its file, or trained, tested and written."""
     weights, record = path.with_suffix(".pt"), path.with_suffix(".json")
     if record.exists():

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import screen
 from benchmarks.clicks import GOALS, by_clicks, by_strokes, needed, read_case
@@ -80,7 +81,7 @@ class Way:
     """
 
     name: str
-    doubt: np.ndarray
+    doubt: NDArray[np.float64]
     certify: Certify
     accept: Sequence[str]
     fix: Sequence[Sequence[str]]
@@ -119,7 +120,7 @@ def fixes(cache: Path, shared: Path, bad: Collection[str]) -> tuple[list[int], l
     return strokes, clicks
 
 
-def measure(ways: Sequence[Way], bad: np.ndarray, chance: np.random.Generator) -> list[Cost]:
+def measure(ways: Sequence[Way], bad: NDArray[np.bool_], chance: np.random.Generator) -> list[Cost]:
     """Each way on the same crawls."""
     outcomes: list[list[Outcome]] = [[] for _ in ways]
     for _ in range(CRAWLS):

@@ -9,13 +9,14 @@ it goes on where it was.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from benchmarks.quality.data import FOLDS, photos
 from sinet.normalisation import InputSpec
-from sinet.training import TrainingConfig, load_config, train
+from sinet.training import EpochRecord, TrainingConfig, load_config, train
 
 SIDE_PX, EARLY_SIDE_PX = 160, 96
 
@@ -32,6 +33,14 @@ def config(epochs: int, *, go_on: bool) -> TrainingConfig:
         "overlays": 0,
     }
     return load_config("portrait", changes)
+
+
+def tell(fold: int, record: EpochRecord, total: int) -> None:
+    """After each epoch."""
+    print(
+        f"fold {fold}: {record.epoch}/{total}, loss {record.loss:.4f}, {record.seconds:.0f} s",
+        flush=True,
+    )
 
 
 def main() -> None:
@@ -59,11 +68,7 @@ def main() -> None:
             init=first,
             resume=(out / "resume.pt").exists(),
             device="cpu",
-            progress=lambda record, total, fold=fold: print(
-                f"fold {fold}: {record.epoch}/{total}, loss {record.loss:.4f}, "
-                f"{record.seconds:.0f} s",
-                flush=True,
-            ),
+            progress=partial(tell, fold),
         )
 
 

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from benchmarks.quality.measures import auroc_interval, gain
 from pipelines.doubt import plots as pictures
 from pipelines.doubt.fitting import fit
 from pipelines.doubt.measures import acceptable, auroc, lift
+from pipelines.doubt.model import ScoreModel
 from pipelines.masks.second_looks import STUDENT, VIEW
 
 OUTER_FOLDS = 5
@@ -71,7 +72,7 @@ def judge(train: Table, val: Table, flickr: Table) -> Judged:
     return doubts
 
 
-def fitted(train: Table, chosen: NDArray[np.int64]):
+def fitted(train: Table, chosen: NDArray[np.int64]) -> ScoreModel:
     """The combined score, as `dataengine scores fit` fits it."""
     result = fit(
         train.values[chosen],
@@ -174,10 +175,11 @@ def report(whose: str, cache: Path, data: Path, folder: Path | None, trained: st
         below = [small, rows("`confidence`", part.bad, sign * part.column("confidence"))]
         below += [rows(name, part.bad, getattr(each, pick)) for name, each in judged.items()]
         yield from markdown(below)
+    # Any: for the type checker one of the names might be that of an option.
+    by_score: dict[str, Any] = {name.strip("*"): each.train for name, each in judged.items()}
     np.savez(
         cache / f"doubt-{whose}.npz",
-        bad=train.bad, iou=train.iou, group=train.group,
-        **{name.strip("*"): each.train for name, each in judged.items()},
+        bad=train.bad, iou=train.iou, group=train.group, **by_score,
     )  # fmt: skip
     if folder is not None:
         named = {"mean confidence": confidence}

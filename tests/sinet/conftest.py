@@ -1,4 +1,5 @@
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ def shared() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _one_thread():
+def _one_thread() -> Iterator[None]:
     """Other tests may run beside this one; and sums depend on the number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -43,7 +44,7 @@ def write_portrait(folder: Path, name: str, seed: int, size: tuple[int, int] = (
 
 
 @pytest.fixture(name="write_portrait")
-def _write_portrait():
+def _write_portrait() -> Callable[..., None]:
     return write_portrait
 
 
