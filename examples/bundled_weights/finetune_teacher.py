@@ -63,7 +63,7 @@ class Block(nn.Module):
         self.residual = first.in_channels == last.out_channels and strides == {(1, 1)}
 
     def forward(self, features: Tensor) -> Tensor:
-        inner = features
+        inner: Tensor = features
         for convolution in self.convs[:-1]:
             inner = functional.relu6(convolution(inner))
         inner = self.convs[-1](inner)
@@ -115,8 +115,8 @@ class WithMirror(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map float (1, 3, H, W), RGB in [-1, 1], to (1, 1, H, W), 0..1."""
-        straight = self.teacher(images).softmax(1)[:, 1:]
-        mirrored = self.teacher(images.flip(3)).softmax(1)[:, 1:].flip(3)
+        straight: Tensor = self.teacher(images).softmax(1)[:, 1:]
+        mirrored: Tensor = self.teacher(images.flip(3)).softmax(1)[:, 1:].flip(3)
         return (straight + mirrored) / 2
 
 
@@ -143,6 +143,7 @@ def read_convolutions(path: Path) -> tuple[dict[str, nn.Conv2d], dict[int, list[
             said["dilations"][0],
             said["group"],
         )
+        assert convolution.bias is not None  # the default
         convolution.weight.data, convolution.bias.data = weight, tensors[node.input[2]]
         parts = node.output[0].split("/")  # as /blocks.3/blocks.3/dw/Conv_output_0, /stem/Conv_…
         number = next((part.split(".")[1] for part in parts if part.startswith("blocks.")), None)
@@ -190,9 +191,10 @@ def finetune(
     epochs: int,
 ) -> Teacher:
     """Train, and return the averaged weights; the held-out samples are scored every epoch."""
-    scored = [tuple(read_sample(sample)[:2]) for sample in held_out]
+    scored = [(picture.image, picture.mask) for picture in map(read_sample, held_out)]
     batches = load(samples)
-    new, old = [], []
+    new: list[nn.Parameter] = []
+    old: list[nn.Parameter] = []
     for name, value in teacher.named_parameters():
         (new if name.split(".")[0] in NEW_PARTS else old).append(value)
     groups = [{"params": old, "peak": OLD_RATE}, {"params": new, "peak": NEW_RATE}]
@@ -216,7 +218,7 @@ def finetune(
             logits = compiled(fed(batch.images))
             loss = total_loss([logits], targets_of(batch.labels, [1]), LOSSES)
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             nn.utils.clip_grad_norm_(teacher.parameters(), 5.0)
             optimiser.step()
             step += 1
@@ -249,8 +251,14 @@ def load(samples: Sequence[Sample]) -> Batches:
 def export(teacher: Teacher, path: Path) -> None:
     """Write the ONNX file, with what `dataengine` needs to know of it."""
     images = torch.zeros(1, 3, SIDE_PX, SIDE_PX)
-    names = {"input_names": ["image"], "output_names": ["person"]}
-    torch.onnx.export(WithMirror(teacher).eval(), (images,), path, dynamo=False, **names)
+    torch.onnx.export(
+        WithMirror(teacher).eval(),
+        (images,),
+        path,
+        dynamo=False,
+        input_names=["image"],
+        output_names=["person"],
+    )
     model = onnx.load(path)
     said = {"activation": "none", "resize": "area", "channel_order": "rgb"}
     pairs = {key: json.dumps(value) for key, value in said.items()}

@@ -93,7 +93,9 @@ def augmented(kept: Pixels, side: int, chance: np.random.Generator) -> Pixels:
         chance: draws all of it.
     """
     scale = side / KEPT_PX * chance.uniform(0.75, 1.35)
-    turn = cv2.getRotationMatrix2D((KEPT_PX / 2,) * 2, chance.uniform(-15, 15), scale)
+    turn = np.asarray(
+        cv2.getRotationMatrix2D((KEPT_PX / 2,) * 2, chance.uniform(-15, 15), scale), np.float64
+    )
     turn[:, 2] += side / 2 - KEPT_PX / 2 + chance.uniform(-0.1, 0.1, 2) * side
     warped = [
         cv2.warpAffine(
@@ -101,7 +103,7 @@ def augmented(kept: Pixels, side: int, chance: np.random.Generator) -> Pixels:
         )
         for part in (kept[..., :3], kept[..., 3:])
     ]
-    both = np.dstack(warped)
+    both = np.asarray(np.dstack(warped), np.uint8)
     if chance.random() < 0.5:
         both = both[:, ::-1]
     gains = chance.uniform(0.6, 1.4) * chance.uniform(0.85, 1.15, 3)

@@ -106,7 +106,7 @@ def batch_of(patients: list[Patient]) -> tuple[Tensor, Tensor]:
     pixels = [
         pixels_of(
             each.seen[..., PICTURE],
-            each.seen[..., GUESS] / np.float32(255),
+            np.asarray(each.seen[..., GUESS] / np.float32(255), np.float32),
             each.mask.astype(np.float32),
             click_maps(each.clicks, side),
         )
@@ -147,7 +147,7 @@ def train(kept: list[Pixels], shares: list[float], out: Path, steps: int, seed: 
         logits = network(pixels.contiguous(memory_format=torch.channels_last))
         loss = total_loss([logits], targets_of(labels, [1]), LOSSES)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
         follow(average, network, min(AVERAGE, (step + 1) / (step + 11)))

@@ -15,7 +15,7 @@ Of the photos without a face half are left for measuring, by a hash of their nam
 import argparse
 import hashlib
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -92,9 +92,11 @@ def photos_with_room(plan: Plan) -> list[Path]:
         .outerjoin(Portrait, Portrait.image_id == Image.id)
         .where(Image.width.is_not(None))
     )
-    covered: Counter[Path] = Counter()
+    covered: defaultdict[Path, float] = defaultdict(float)
     with opened(plan) as workspace, reader(workspace.engine).begin() as connection:
         for uri, width, height, box in connection.execute(query):
+            assert width is not None  # the query leaves them out, and a height comes with a width
+            assert height is not None
             x0, y0, x1, y1 = box or (0, 0, 0, 0)
             covered[Path(uri_path(uri))] += (x1 - x0) * (y1 - y0) / (width * height)
     learnt = stems(plan.out / "raw")
