@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from examples.eg1800_rounds import dataengine
-from examples.web_crawl import collect, more, self_training, students
+from examples.web_crawl import collect, more, self_training, students, teachers
+from pipelines.masks.views import Views
 from sinet.bundled import BUNDLED
 from sinet.data import find_samples
 from sinet.data.reading import read_sample
@@ -156,3 +157,27 @@ def test_parts_with_nobody(shared: Path) -> None:
     assert all(more.most(teacher, part).max() < more.NOBODY_BELOW for part in parts)
     face = shared / "data/crawl/web/images/deepface_00000.jpg"
     assert list(more.parts_with_nobody(face, teacher)) == []
+
+
+def test_teachers_alone_as_a_mean_and_by_views(
+    shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    teachers.main(["sinet:bundled", "bundled,sinet:bundled", "--shared", str(shared), "--limit=2"])
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+    assert [row[0] for row in cells] == [
+        "sinet:bundled", "sinet:bundled, four views",
+        "bundled,sinet:bundled", "bundled,sinet:bundled, four views",
+    ]  # fmt: skip
+    assert head.count("|") == 7
+    for row in cells:
+        assert all(70 < float(iou) < 100 for iou in row[1:4])
+    assert all(80 < float(row[4]) < 100 for row in cells[::2])
+
+
+def test_the_mean_of_views_is_of_all_that_saw_a_pixel() -> None:
+    crop = np.zeros((40, 32), np.float32)
+    inside = np.full_like(crop[teachers.middle(crop.shape)], 1)
+    found = teachers.mean_of(Views(crop + 0.3, crop, crop, inside))
+    assert found[0, 0] == pytest.approx(0.1)
+    assert found[20, 16] == pytest.approx(1.3 / 4)
