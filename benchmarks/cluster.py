@@ -39,8 +39,8 @@ from pipelines.ingest.stage_table import (
     DetectWork,
     LabelWork,
     ReadWork,
+    SeeingWork,
     StoredDetection,
-    _SeeingWork,
 )
 from pipelines.ingest.stages import DetectedImage, FileContent, PortraitCrop
 from pipelines.pictures.geometry import Face
@@ -96,7 +96,7 @@ class Reading(ReadWork):
         return [FileContent(hashlib.sha256(each.uri.encode()).hexdigest(), 1000) for each in items]
 
 
-class Simulated(_SeeingWork):
+class Simulated(SeeingWork):
     """What is told to a stage whose networks are not asked."""
 
     def __init__(self, told: Told, used: int) -> None:

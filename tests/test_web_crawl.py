@@ -19,7 +19,6 @@ from tests.dataengine.training_data import make_config, make_data
 PHOTOS = 44
 
 
-@pytest.mark.campaign
 def test_from_the_crawl_to_data_sets(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

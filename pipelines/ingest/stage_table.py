@@ -136,7 +136,7 @@ class StoredDetection:
     detector: str
 
 
-class _SeeingWork:
+class SeeingWork:
     """What the stages share that see pictures."""
 
     def __init__(self, workspace: Workspace, models: Models, used: int) -> None:
@@ -156,7 +156,7 @@ class _SeeingWork:
         return stored_mask(self._store, portrait_id, mask, source, producer, self._settings_id)
 
 
-class DetectWork(_SeeingWork, StageWork[DetectTask, StoredDetection]):
+class DetectWork(SeeingWork, StageWork[DetectTask, StoredDetection]):
     """Image → its portraits."""
 
     stage = Stage.DETECT
@@ -245,7 +245,7 @@ class StoredImport:
     how: str
 
 
-class ImportWork(_SeeingWork, StageWork[ImportTask, StoredImport]):
+class ImportWork(SeeingWork, StageWork[ImportTask, StoredImport]):
     """Image whose mask came with it → masks of its portraits."""
 
     stage = Stage.IMPORT
@@ -289,7 +289,7 @@ class ImportWork(_SeeingWork, StageWork[ImportTask, StoredImport]):
         )
 
 
-class LabelWork(_SeeingWork, StageWork[PortraitRecord, NewMask]):
+class LabelWork(SeeingWork, StageWork[PortraitRecord, NewMask]):
     """Portrait → the teacher's mask."""
 
     stage = Stage.LABEL
