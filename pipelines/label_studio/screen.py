@@ -124,6 +124,7 @@ _STYLE = f"""
   .de-panel .lsf-choices, .de-panel .lsf-labels {{ margin: 0 !important; padding: 0; gap: 0; }}
   .de-panel .lsf-choice {{ margin: 0 !important; padding: 0; line-height: 28px; }}
   .de-panel .lsf-choice * {{ margin-bottom: 0 !important; }}
+  .de-panel .lsf-label_selected, .de-panel .lsf-label_selected * {{ color: #000 !important; }}
   .lsf-editor .lsf-sidepanels__wrapper {{ display: none; }}
   .lsf-editor .lsf-sidepanels {{ padding: 0 !important; }}
   .lsf-editor .lsf-sidepanels__content {{ max-width: none !important; width: 100% !important; }}
