@@ -78,3 +78,7 @@ class ItemError(PipelineError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+    def __reduce__(self) -> tuple[type["ItemError"], tuple[str, str]]:
+        """From one process to another it goes with both."""
+        return type(self), (self.reason, str(self))
