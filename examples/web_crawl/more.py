@@ -6,6 +6,7 @@ After `collect`. Written are, as `train --data` reads them:
 
     wide/       the certified photos once more, cut nearly twice as wide around the face, where the
                 engine finds nothing to doubt: people in the street are seen like that
+    wide_held_back/  so are those of the split `val`, to choose recipes on
     nobody/     parts of the crawl's photos in which none of the teacher's networks sees anybody,
                 neither in the photo nor in the part alone; their masks are empty
 
@@ -52,8 +53,14 @@ def stems(folder: Path) -> set[str]:
     return {name.rsplit("-", 1)[0] for name in (folder / "train.txt").read_text().split()}
 
 
-def write_wide(plan: Plan) -> int:
-    """Label the crawl once more in wider crops; how many portraits may be learnt from."""
+def write_wide(plan: Plan, certified: str = "trusted", name: str = "wide") -> int:
+    """Label the crawl once more in wider crops; how many portraits there are.
+
+    Args:
+        plan: where.
+        certified: data set of `collect` whose photos are taken.
+        name: of the data set that is written.
+    """
     root = plan.out / "wide-workspace"
     limit = [] if plan.limit is None else ["--limit", str(plan.limit)]
     crawl = ("ingest", str(plan.crawl), "--teacher", plan.teacher)
@@ -62,18 +69,23 @@ def write_wide(plan: Plan) -> int:
         with reader(workspace.engine).begin() as connection:
             lines = list(portrait_lines(connection, workspace.store))
         of_photo = Counter(line.photo_path for line in lines)
-        certified = stems(plan.out / "trusted")
+        photos = stems(plan.out / certified)
 
-        def may_be_learnt(line: PortraitLine) -> bool:
+        def is_sure(line: PortraitLine) -> bool:
             # With two portraits in a photo it would take more to say which was certified.
             return (
                 of_photo[line.photo_path] == 1
-                and Path(str(line.photo_path)).stem in certified
+                and Path(str(line.photo_path)).stem in photos
                 and line.verdict == Verdict.CANDIDATE
             )
 
-        chosen = [line for line in lines if may_be_learnt(line)]
-        return write_data_set(plan.out / "wide", chosen, stored_mask)
+        chosen = [line for line in lines if is_sure(line)]
+        return write_data_set(plan.out / name, chosen, stored_mask)
+
+
+def write_wide_held_back(plan: Plan) -> int:
+    """The same of photos on which recipes may be chosen."""
+    return write_wide(plan, "held_back", "wide_held_back")
 
 
 def is_measured(photo: Path) -> bool:
@@ -164,7 +176,7 @@ def most(teacher: MeanTeacher, rgb: Pixels) -> NDArray[np.float32]:
 
 
 def main() -> None:
-    """Write both, and say how many images there are."""
+    """Write all, and say how many images there are."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -172,7 +184,12 @@ def main() -> None:
     parser.add_argument("--collected", type=Path, default=Path("collected"))
     options = parser.parse_args()
     plan = Plan(options.shared.resolve(), options.collected.resolve())
-    for name, write in (("wide", write_wide), ("nobody", write_nobody)):
+    written = {
+        "wide": write_wide,
+        "wide_held_back": write_wide_held_back,
+        "nobody": write_nobody,
+    }
+    for name, write in written.items():
         print(f"{plan.out / name}: {write(plan):,} images", flush=True)
 
 
