@@ -39,6 +39,7 @@ from db import (
     Review,
     ReviewRequest,
     Split,
+    Verdict,
     reader,
 )
 from examples.eg1800_rounds import Reviewer, dataengine
@@ -119,35 +120,43 @@ class Plan:
 
 
 class Auditor(Reviewer):
-    """Answers about EG1800's photos by their hand masks, about the crawl's by `audit.csv`."""
+    """Answers about EG1800's photos by their hand masks, about the crawl's by what is written."""
 
-    def __init__(self, plan: Plan) -> None:
-        """Read the answers."""
+    def __init__(self, plan: Plan, *more: Path) -> None:
+        """Read the answers: `audit.csv`, and files like it."""
         super().__init__(plan.shared)
         # In memory, so that each is another server.
         began = datetime.now(UTC)
         self.server = FakeGateway(f"http://{began:%Y%m%d%H%M%S%f}.invalid", began)
         self._plan = plan
         self._answers: dict[Key, str] = {}
-        if ANSWERS.exists():
-            with ANSWERS.open(newline="") as file:
+        for answers in filter(Path.exists, (ANSWERS, *more)):
+            with answers.open(newline="") as file:
                 for row in csv.DictReader(file):
                     box = (int(row["x0"]), int(row["y0"]), int(row["x1"]), int(row["y1"]))
                     self._answers[row["file"], box] = row["decision"]
 
     def knows(self, line: PortraitLine) -> bool:
-        """Whether `audit.csv` answers about a portrait of the crawl."""
+        """Whether it can answer about a portrait of the crawl."""
         return key_of(line) in self._answers
 
-    def ask(self, workspace: Workspace, limit: int | None = None) -> None:
+    def ask(
+        self,
+        workspace: Workspace,
+        limit: int | None = None,
+        verdicts: Collection[Verdict] = (Verdict.CANDIDATE, Verdict.REVIEW),
+    ) -> None:
         """Push questions in random order, and answer those that can be answered."""
-        request = PushRequest(order=Order.RANDOM, limit=limit, project="web crawl", batch=200)
+        request = PushRequest(
+            verdicts=verdicts, order=Order.RANDOM, limit=limit, project="web crawl", batch=200
+        )
         push_questions(workspace, request, gateway=self.server)
         shown = self._shown(workspace)
         for task in list(self.server.tasks.values()):
-            line, blob = shown[task.key]
+            line, blob, is_spoilt = shown[task.key]
             if self._plan.of_crawl(line):
-                decision = self._answers.get(key_of(line))
+                # Of a spoilt mask nobody has written anything.
+                decision = None if is_spoilt else self._answers.get(key_of(line))
             else:
                 mask = read_mask(workspace.store, blob)
                 iou = self.iou(mask, line.crop_box, Path(str(line.photo_path)))
@@ -156,18 +165,19 @@ class Auditor(Reviewer):
                 self.server.answer(task.id, decision)
         pull_answers(workspace, gateway=self.server)
 
-    def _shown(self, workspace: Workspace) -> dict[str, tuple[PortraitLine, str]]:
-        """Each question's portrait, and the mask that it shows, by the questions' keys."""
-        shown = sa.func.coalesce(Honeypot.shown_blob, Mask.blob).label("blob")
+    def _shown(self, workspace: Workspace) -> dict[str, tuple[PortraitLine, str, bool]]:
+        """Each question's portrait, the mask that it shows and whether that is a spoilt one."""
+        spoilt = Honeypot.shown_blob
+        blob = sa.func.coalesce(spoilt, Mask.blob).label("blob")
         query = (
-            sa.select(ReviewRequest.key, shown, Mask.portrait_id)
+            sa.select(ReviewRequest.key, blob, Mask.portrait_id, spoilt.label("spoilt"))
             .join(Mask, Mask.id == ReviewRequest.mask_id)
             .outerjoin(Honeypot, Honeypot.request_id == ReviewRequest.id)
         )
         with reader(workspace.engine).begin() as connection:
             lines = {line.portrait_id: line for line in portrait_lines(connection, workspace.store)}
             rows = connection.execute(query).all()
-        return {row.key: (lines[row.portrait_id], row.blob) for row in rows}
+        return {row.key: (lines[row.portrait_id], row.blob, row.spoilt is not None) for row in rows}
 
 
 def key_of(line: PortraitLine) -> Key:
@@ -209,7 +219,8 @@ def certify(plan: Plan) -> bool:
                 write_sheets(waiting, plan.out / "audit")
                 return False
             if lines:
-                auditor.ask(workspace, limit=len(lines))
+                # Of other masks nobody is asked here: whoever judges them later is asked then.
+                auditor.ask(workspace, verdicts=())
         plan.command("certify", *TERMS)
         with opened(plan) as workspace:
             if lines and not audit(workspace) and not decided(workspace, Decision.CERTIFIED):

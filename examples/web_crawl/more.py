@@ -54,28 +54,27 @@ def stems(folder: Path) -> set[str]:
 
 
 def write_wide(plan: Plan, certified: str = "trusted", name: str = "wide") -> int:
-    """Label the crawl once more in wider crops; how many portraits there are.
+    """Label certified photos once more in wider crops; how many portraits there are.
 
     Args:
         plan: where.
         certified: data set of `collect` whose photos are taken.
         name: of the data set that is written.
     """
-    root = plan.out / "wide-workspace"
-    limit = [] if plan.limit is None else ["--limit", str(plan.limit)]
-    crawl = ("ingest", str(plan.crawl), "--teacher", plan.teacher)
-    dataengine(root, *crawl, *limit, settings=WIDE)
+    root, listed = plan.out / "wide-workspace", plan.out / f"{name}.txt"
+    photos = {f"{stem}.jpg" for stem in stems(plan.out / certified)}
+    listed.write_text("".join(f"{plan.crawl / photo}\n" for photo in sorted(photos)))
+    dataengine(root, "ingest", str(listed), "--teacher", plan.teacher, settings=WIDE)
     with closing(Workspace(root, load_settings(root))) as workspace:
         with reader(workspace.engine).begin() as connection:
             lines = list(portrait_lines(connection, workspace.store))
         of_photo = Counter(line.photo_path for line in lines)
-        photos = stems(plan.out / certified)
 
         def is_sure(line: PortraitLine) -> bool:
             # With two portraits in a photo it would take more to say which was certified.
             return (
                 of_photo[line.photo_path] == 1
-                and Path(str(line.photo_path)).stem in photos
+                and Path(str(line.photo_path)).name in photos
                 and line.verdict == Verdict.CANDIDATE
             )
 

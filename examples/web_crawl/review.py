@@ -1,0 +1,90 @@
+"""What people add to a certificate: the crawl's doubtful masks, looked at one by one.
+
+    python -m examples.web_crawl.review --shared ../shared --collected collected
+
+After `collect`, whose certificate accepts the masks that the score doubts least, and leaves the
+difficult photos out. Here every other mask of the split `train` that the checks do not reject is
+asked about; `review.csv` beside this file holds the answers. Where answers are missing, `review/`
+gets pictures of what is to be judged and the lines to fill in, and the same command goes on
+afterwards. Written is, as `train --data` reads it:
+
+    reviewed/   the certified ones, and those that somebody has accepted
+"""
+
+import argparse
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from db import Decision, Portrait, Split, Verdict, reader
+from examples.web_crawl.collect import (
+    Auditor,
+    Plan,
+    decided,
+    opened,
+    stored_mask,
+    write_data_set,
+    write_sheets,
+)
+from pipelines.portraits.listing import PortraitLine, portrait_lines
+from pipelines.portraits.splits import places
+from pipelines.workspace.workspace import Workspace
+
+ANSWERS = Path(__file__).with_name("review.csv")
+
+
+def run(plan: Plan) -> int | None:
+    """Ask what is not decided yet; images that may be learnt from. None: somebody has to look."""
+    auditor = Auditor(plan, ANSWERS)
+    with opened(plan) as workspace:
+        done = decided(workspace)
+        lines = [line for line in to_learn(workspace, plan) if line.portrait_id not in done]
+        asked = [line for line in lines if line.verdict != Verdict.REJECTED]
+        waiting = [line for line in asked if not auditor.knows(line)]
+        if waiting:
+            write_sheets(waiting, plan.out / "review")
+            return None
+        if asked:
+            auditor.ask(workspace)
+        good = decided(workspace, Decision.CERTIFIED) | decided(workspace, Decision.ACCEPT)
+        chosen = [line for line in to_learn(workspace, plan) if line.portrait_id in good]
+        return write_data_set(plan.out / "reviewed", chosen, stored_mask)
+
+
+def to_learn(workspace: Workspace, plan: Plan) -> list[PortraitLine]:
+    """The crawl's portraits with a mask that fall to the split `train`."""
+    with reader(workspace.engine).begin() as connection:
+        placed = places(connection)
+        rows = connection.execute(sa.select(Portrait.id, Portrait.image_id))
+        place_of = {row.id: placed.get(row.image_id) for row in rows}
+        return [
+            line
+            for line in portrait_lines(connection, workspace.store)
+            if plan.of_crawl(line)
+            and line.mask_path
+            and (place := place_of[line.portrait_id])
+            and place.split is Split.TRAIN
+            and not place.left_out
+        ]
+
+
+def main() -> None:
+    """Run, and say what there is or what is missing."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shared", type=Path, default=Path("../shared"))
+    parser.add_argument("--collected", type=Path, default=Path("collected"))
+    options = parser.parse_args()
+    plan = Plan(options.shared.resolve(), options.collected.resolve())
+    written = run(plan)
+    if written is None:
+        raise SystemExit(
+            f"Look at the pictures in {plan.out / 'review'}, write accept or reject behind each "
+            f"line of its audit.csv, append the lines to {ANSWERS}, and run this again."
+        )
+    print(f"{plan.out / 'reviewed'}: {written:,} images")
+
+
+if __name__ == "__main__":
+    main()
