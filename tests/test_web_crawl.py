@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from examples.eg1800_rounds import dataengine
-from examples.web_crawl import collect, more, self_training, students, teachers
+from examples.web_crawl import collect, more, review, self_training, students, teachers
 from pipelines.masks.views import Views
 from sinet.bundled import BUNDLED
 from sinet.data import find_samples
 from sinet.data.reading import read_sample
 from tests.dataengine.training_data import make_config, make_data
 
-PHOTOS = 44
+PHOTOS = 60
 
 
 def test_from_the_crawl_to_data_sets(
@@ -29,29 +29,42 @@ def test_from_the_crawl_to_data_sets(
     terms = ("--max-error", "0.5", "--confidence", "0.8", "--bad-below", "0.965", "--seed", "1")
     monkeypatch.setattr(collect, "TERMS", terms)
     plan = collect.Plan(shared, tmp_path / "collected", PHOTOS)
-    asked: dict[str, dict[str, str]] = {}
+    asked: set[str] = set()
     while (written := collect.run(plan)) is None:
-        assert list((plan.out / "audit").glob("*.png"))
-        with (plan.out / "audit/audit.csv").open(newline="") as file:
-            new = {f"{row['file']} {row['x0']}": row for row in csv.DictReader(file)}
-        assert new, "nobody is sent to look at nothing"
-        assert not new.keys() & asked.keys(), "nothing is asked twice"
+        new = accept_all(plan.out / "audit", answers)
+        assert not new & asked, "nothing is asked twice"
         asked |= new
-        with answers.open("w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(["file", "x0", "y0", "x1", "y1", "decision"])
-            for row in asked.values():
-                table.writerow([row["file"], row["x0"], row["y0"], row["x1"], row["y1"], "accept"])
     assert len(asked) > 3
     assert written["raw"] >= written["trusted"] > 0
     assert collect.run(plan) == written, "run again, it has nothing to do"
     raw, trusted = (find_samples(plan.out / name, "train") for name in ("raw", "trusted"))
     assert {sample.name for sample in trusted} <= {sample.name for sample in raw}
 
+    rest = tmp_path / "review.csv"
+    monkeypatch.setattr(review, "ANSWERS", rest)
+    assert review.run(plan) is None, "nobody has looked at the rest"
+    judged = accept_all(plan.out / "review", rest)
+    assert review.run(plan) == written["trusted"] + len(judged)
+    assert review.run(plan) == written["trusted"] + len(judged), "run again, it asks nobody"
+
     wide = more.write_wide(plan)
     samples = find_samples(plan.out / "wide", "train")
     assert len(samples) == wide > 0
     assert all(read_sample(sample).mask.any() for sample in samples)
+
+
+def accept_all(sheets: Path, answers: Path) -> set[str]:
+    """Accept what is to be looked at; names and places of what was asked about."""
+    assert list(sheets.glob("*.png"))
+    with (sheets / "audit.csv").open(newline="") as file:
+        rows = [row for _, *row in csv.reader(file)][1:]
+    assert rows, "nobody is sent to look at nothing"
+    with answers.open("a", newline="") as file:
+        table = csv.writer(file)
+        if not file.tell():
+            table.writerow(["file", "x0", "y0", "x1", "y1", "decision"])
+        table.writerows([*row[:-1], "accept"] for row in rows)
+    return {" ".join(row[:-1]) for row in rows}
 
 
 def test_from_data_sets_to_the_table(

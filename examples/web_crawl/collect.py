@@ -197,9 +197,12 @@ def label(plan: Plan) -> None:
             Auditor(plan).ask(workspace)
     if not fitted:
         plan.command("scores", "fit", "--bad-below", f"{BAD_BELOW:g}")
-    limit = [] if plan.limit is None else ["--limit", str(plan.limit)]
-    crawl = ("ingest", str(plan.crawl), "--teacher", plan.teacher, "--origin", plan.manifest)
-    plan.command(*crawl, *limit)
+    crawl = plan.crawl
+    if plan.limit is not None:
+        crawl = plan.out / "crawl.txt"
+        photos = sorted(plan.crawl.iterdir())[: plan.limit]
+        crawl.write_text("".join(f"{photo}\n" for photo in photos))
+    plan.command("ingest", str(crawl), "--teacher", plan.teacher, "--origin", plan.manifest)
 
 
 def certify(plan: Plan) -> bool:
