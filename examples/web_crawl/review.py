@@ -3,12 +3,13 @@
     python -m examples.web_crawl.review --shared ../shared --collected collected
 
 After `collect`, whose certificate accepts the masks that the score doubts least, and leaves the
-difficult photos out. Here every other mask of the split `train` that the checks do not reject is
-asked about; `review.csv` beside this file holds the answers. Where answers are missing, `review/`
-gets pictures of what is to be judged and the lines to fill in, and the same command goes on
-afterwards. Written is, as `train --data` reads it:
+difficult photos out. Here every other mask of the splits `train` and `val` that the checks do not
+reject is asked about; `review.csv` beside this file holds the answers. Where answers are missing,
+`review/` gets pictures of what is to be judged and the lines to fill in, and the same command goes
+on afterwards. Written are, as `train --data` reads them:
 
-    reviewed/   the certified ones, and those that somebody has accepted
+    reviewed/            the certified ones, and those that somebody has accepted
+    reviewed_held_back/  those of the split `val` that somebody has accepted, to choose recipes on
 """
 
 import argparse
@@ -33,26 +34,38 @@ from pipelines.workspace.workspace import Workspace
 ANSWERS = Path(__file__).with_name("review.csv")
 
 
-def run(plan: Plan) -> int | None:
-    """Ask what is not decided yet; images that may be learnt from. None: somebody has to look."""
+def run(plan: Plan) -> dict[str, int] | None:
+    """Ask what is not decided yet; images of the data sets. None: somebody has to look."""
     auditor = Auditor(plan, ANSWERS)
     with opened(plan) as workspace:
         done = decided(workspace)
-        lines = [line for line in to_learn(workspace, plan) if line.portrait_id not in done]
-        asked = [line for line in lines if line.verdict != Verdict.REJECTED]
-        waiting = [line for line in asked if not auditor.knows(line)]
+        lines = [
+            line
+            for split in (Split.TRAIN, Split.VAL)
+            for line in of_split(workspace, plan, split)
+            if line.portrait_id not in done and line.verdict != Verdict.REJECTED
+        ]
+        waiting = [line for line in lines if not auditor.knows(line)]
         if waiting:
             write_sheets(waiting, plan.out / "review")
             return None
-        if asked:
+        if lines:
             auditor.ask(workspace)
-        good = decided(workspace, Decision.CERTIFIED) | decided(workspace, Decision.ACCEPT)
-        chosen = [line for line in to_learn(workspace, plan) if line.portrait_id in good]
-        return write_data_set(plan.out / "reviewed", chosen, stored_mask)
+        accepted = decided(workspace, Decision.ACCEPT)
+        good = accepted | decided(workspace, Decision.CERTIFIED)
+        sets = {"reviewed": (Split.TRAIN, good), "reviewed_held_back": (Split.VAL, accepted)}
+        return {
+            name: write_data_set(
+                plan.out / name,
+                [line for line in of_split(workspace, plan, split) if line.portrait_id in chosen],
+                stored_mask,
+            )
+            for name, (split, chosen) in sets.items()
+        }
 
 
-def to_learn(workspace: Workspace, plan: Plan) -> list[PortraitLine]:
-    """The crawl's portraits with a mask that fall to the split `train`."""
+def of_split(workspace: Workspace, plan: Plan, split: Split) -> list[PortraitLine]:
+    """The crawl's portraits with a mask that fall to a split."""
     with reader(workspace.engine).begin() as connection:
         placed = places(connection)
         rows = connection.execute(sa.select(Portrait.id, Portrait.image_id))
@@ -63,7 +76,7 @@ def to_learn(workspace: Workspace, plan: Plan) -> list[PortraitLine]:
             if plan.of_crawl(line)
             and line.mask_path
             and (place := place_of[line.portrait_id])
-            and place.split is Split.TRAIN
+            and place.split is split
             and not place.left_out
         ]
 
@@ -83,7 +96,8 @@ def main() -> None:
             f"Look at the pictures in {plan.out / 'review'}, write accept or reject behind each "
             f"line of its audit.csv, append the lines to {ANSWERS}, and run this again."
         )
-    print(f"{plan.out / 'reviewed'}: {written:,} images")
+    for name, count in written.items():
+        print(f"{plan.out / name}: {count:,} images")
 
 
 if __name__ == "__main__":
