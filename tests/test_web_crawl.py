@@ -22,7 +22,7 @@ PHOTOS = 60
 def test_from_the_crawl_to_data_sets(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = tmp_path / "audit.csv"
+    answers = tmp_path / "judged.csv"
     monkeypatch.setattr(collect, "ANSWERS", answers)
     # Of so few photos few are bad; whether a stricter audit passes is for chance to say.
     monkeypatch.setattr(collect, "BAD_BELOW", 0.965)
@@ -40,10 +40,8 @@ def test_from_the_crawl_to_data_sets(
     raw, trusted = (find_samples(plan.out / name, "train") for name in ("raw", "trusted"))
     assert {sample.name for sample in trusted} <= {sample.name for sample in raw}
 
-    rest = tmp_path / "review.csv"
-    monkeypatch.setattr(review, "ANSWERS", rest)
     assert review.run(plan) is None, "nobody has looked at the rest"
-    judged = accept_all(plan.out / "review", rest)
+    judged = accept_all(plan.out / "review", answers)
     learnt = review.run(plan)
     assert learnt is not None
     sizes = learnt["reviewed"] - written["trusted"], learnt["reviewed_held_back"]
@@ -59,7 +57,7 @@ def test_from_the_crawl_to_data_sets(
 def accept_all(sheets: Path, answers: Path) -> set[str]:
     """Accept what is to be looked at; names and places of what was asked about."""
     assert list(sheets.glob("*.png"))
-    with (sheets / "audit.csv").open(newline="") as file:
+    with (sheets / "judged.csv").open(newline="") as file:
         rows = [row for _, *row in csv.reader(file)][1:]
     assert rows, "nobody is sent to look at nothing"
     with answers.open("a", newline="") as file:

@@ -5,7 +5,7 @@
 A teacher, the mean of two networks, labels EG1800's training photos and the crawl. The hand masks
 of EG1800 answer every question about its own photos, and the combined score is fitted on that; by
 it `certify` chooses what to accept of the crawl, and an audit, drawn from the crawl, is judged by
-eye: `audit.csv` beside this file holds the answers. Where answers are missing, `audit/` gets
+eye: `judged.csv` beside this file holds the answers. Where answers are missing, `audit/` gets
 pictures of what is to be judged and the lines to fill in, and the same command goes on afterwards.
 
 Written are, each with images/, masks/ and train.txt, as `train --data` reads them:
@@ -57,7 +57,7 @@ from pipelines.workspace.workspace import Workspace
 from sinet.pictures.decode import decode, decode_grey
 from sinet.pictures.threshold import is_person
 
-ANSWERS = Path(__file__).with_name("audit.csv")
+ANSWERS = Path(__file__).with_name("judged.csv")
 BAD_BELOW = 0.90
 TERMS = ("--max-error", "0.03", "--confidence", "0.95", "--bad-below", "0.9", "--seed", "1")
 _COLUMN_NAMES = ("file", "x0", "y0", "x1", "y1", "decision")
@@ -120,18 +120,18 @@ class Plan:
 
 
 class Auditor(Reviewer):
-    """Answers about EG1800's photos by their hand masks, about the crawl's by what is written."""
+    """Answers about EG1800's photos by their hand masks, about the crawl's by `judged.csv`."""
 
-    def __init__(self, plan: Plan, *more: Path) -> None:
-        """Read the answers: `audit.csv`, and files like it."""
+    def __init__(self, plan: Plan) -> None:
+        """Read the answers."""
         super().__init__(plan.shared)
         # In memory, so that each is another server.
         began = datetime.now(UTC)
         self.server = FakeGateway(f"http://{began:%Y%m%d%H%M%S%f}.invalid", began)
         self._plan = plan
         self._answers: dict[Key, str] = {}
-        for answers in filter(Path.exists, (ANSWERS, *more)):
-            with answers.open(newline="") as file:
+        if ANSWERS.exists():
+            with ANSWERS.open(newline="") as file:
                 for row in csv.DictReader(file):
                     box = (int(row["x0"]), int(row["y0"]), int(row["x1"]), int(row["y1"]))
                     self._answers[row["file"], box] = row["decision"]
@@ -250,7 +250,7 @@ def decided(workspace: Workspace, decision: Decision | None = None) -> set[int]:
 
 
 def write_sheets(lines: Sequence[PortraitLine], folder: Path) -> None:
-    """Draw what is to be judged, and the lines of `audit.csv` that are missing."""
+    """Draw what is to be judged, and the lines of `judged.csv` that are missing."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for first in range(0, len(lines), _SHEET):
@@ -262,7 +262,7 @@ def write_sheets(lines: Sequence[PortraitLine], folder: Path) -> None:
         rows = [np.hstack(tiles[at : at + _COLUMNS]) for at in range(0, len(tiles), _COLUMNS)]
         sheet = cv2.cvtColor(np.vstack(rows), cv2.COLOR_RGB2BGR)
         cv2.imwrite(str(folder / f"{first // _SHEET:02}.png"), sheet)
-    with (folder / "audit.csv").open("w", newline="") as file:
+    with (folder / "judged.csv").open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["number", *_COLUMN_NAMES])
         for number, line in enumerate(lines):
@@ -378,7 +378,7 @@ def main() -> None:
     if written is None:
         raise SystemExit(
             f"Look at the pictures in {plan.out / 'audit'}, write accept or reject behind each "
-            f"line of its audit.csv, append the lines to {ANSWERS}, and run this again."
+            f"line of its judged.csv, append the lines to {ANSWERS}, and run this again."
         )
     for name, count in written.items():
         print(f"{plan.out / name}: {count:,} images")

@@ -4,7 +4,7 @@
 
 After `collect`, whose certificate accepts the masks that the score doubts least, and leaves the
 difficult photos out. Here every other mask of the splits `train` and `val` that the checks do not
-reject is asked about; `review.csv` beside this file holds the answers. Where answers are missing,
+reject is asked about; `judged.csv` beside this file holds the answers. Where answers are missing,
 `review/` gets pictures of what is to be judged and the lines to fill in, and the same command goes
 on afterwards. Written are, as `train --data` reads them:
 
@@ -18,6 +18,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from db import Decision, Portrait, Split, Verdict, reader
+from examples.web_crawl import collect
 from examples.web_crawl.collect import (
     Auditor,
     Plan,
@@ -31,12 +32,10 @@ from pipelines.portraits.listing import PortraitLine, portrait_lines
 from pipelines.portraits.splits import places
 from pipelines.workspace.workspace import Workspace
 
-ANSWERS = Path(__file__).with_name("review.csv")
-
 
 def run(plan: Plan) -> dict[str, int] | None:
     """Ask what is not decided yet; images of the data sets. None: somebody has to look."""
-    auditor = Auditor(plan, ANSWERS)
+    auditor = Auditor(plan)
     with opened(plan) as workspace:
         done = decided(workspace)
         lines = [
@@ -94,7 +93,7 @@ def main() -> None:
     if written is None:
         raise SystemExit(
             f"Look at the pictures in {plan.out / 'review'}, write accept or reject behind each "
-            f"line of its audit.csv, append the lines to {ANSWERS}, and run this again."
+            f"line of its judged.csv, append the lines to {collect.ANSWERS}, and run this again."
         )
     for name, count in written.items():
         print(f"{plan.out / name}: {count:,} images")
