@@ -143,13 +143,10 @@ class Auditor(Reviewer):
     def ask(
         self,
         workspace: Workspace,
-        limit: int | None = None,
         verdicts: Collection[Verdict] = (Verdict.CANDIDATE, Verdict.REVIEW),
     ) -> None:
         """Push questions in random order, and answer those that can be answered."""
-        request = PushRequest(
-            verdicts=verdicts, order=Order.RANDOM, limit=limit, project="web crawl", batch=200
-        )
+        request = PushRequest(verdicts=verdicts, order=Order.RANDOM, project="web crawl", batch=200)
         push_questions(workspace, request, gateway=self.server)
         shown = self._shown(workspace)
         for task in list(self.server.tasks.values()):
@@ -285,36 +282,34 @@ def _tile(line: PortraitLine, caption: str) -> NDArray[np.uint8]:
     return np.asarray(tile, np.uint8)
 
 
+def of_split(workspace: Workspace, plan: Plan, split: Split) -> list[PortraitLine]:
+    """The crawl's portraits with a mask that fall to a split."""
+    with reader(workspace.engine).begin() as connection:
+        placed = places(connection)
+        rows = connection.execute(sa.select(Portrait.id, Portrait.image_id))
+        place_of = {row.id: placed.get(row.image_id) for row in rows}
+        return [
+            line
+            for line in portrait_lines(connection, workspace.store)
+            if plan.of_crawl(line)
+            and line.mask_path
+            and (place := place_of[line.portrait_id])
+            and place.split is split
+            and not place.left_out
+        ]
+
+
 def write_data_sets(plan: Plan) -> dict[str, int]:
     """Write `raw`, `trusted` and `held_back`; images of each."""
     with opened(plan) as workspace:
         accepted = decided(workspace, Decision.CERTIFIED)
-        with reader(workspace.engine).begin() as connection:
-            placed = places(connection)
-            rows = connection.execute(sa.select(Portrait.id, Portrait.image_id))
-            place_of = {row.id: placed.get(row.image_id) for row in rows}
-            lines = [
-                line
-                for line in portrait_lines(connection, workspace.store)
-                if plan.of_crawl(line) and line.mask_path
-            ]
-        of_split = {
-            split: [
-                line
-                for line in lines
-                if (place := place_of[line.portrait_id])
-                and place.split is split
-                and not place.left_out
-            ]
-            for split in (Split.TRAIN, Split.VAL)
-        }
+        train, val = (of_split(workspace, plan, split) for split in (Split.TRAIN, Split.VAL))
         teacher = load_network(parse_network(plan.teacher), device="cpu", threads=2)
 
         def asked(line: PortraitLine) -> NDArray[np.bool_]:
             crop = decode(Path(line.portrait_path).read_bytes()).rgb
             return np.asarray(teacher.person_probability([crop])[0] >= 0.5)
 
-        train, val = of_split[Split.TRAIN], of_split[Split.VAL]
         return {
             "raw": write_data_set(plan.out / "raw", train, asked),
             "trusted": write_data_set(plan.out / "trusted", _among(train, accepted), stored_mask),

@@ -15,22 +15,18 @@ on afterwards. Written are, as `train --data` reads them:
 import argparse
 from pathlib import Path
 
-import sqlalchemy as sa
-
-from db import Decision, Portrait, Split, Verdict, reader
+from db import Decision, Split, Verdict
 from examples.web_crawl import collect
 from examples.web_crawl.collect import (
     Auditor,
     Plan,
     decided,
+    of_split,
     opened,
     stored_mask,
     write_data_set,
     write_sheets,
 )
-from pipelines.portraits.listing import PortraitLine, portrait_lines
-from pipelines.portraits.splits import places
-from pipelines.workspace.workspace import Workspace
 
 
 def run(plan: Plan) -> dict[str, int] | None:
@@ -61,23 +57,6 @@ def run(plan: Plan) -> dict[str, int] | None:
             )
             for name, (split, chosen) in sets.items()
         }
-
-
-def of_split(workspace: Workspace, plan: Plan, split: Split) -> list[PortraitLine]:
-    """The crawl's portraits with a mask that fall to a split."""
-    with reader(workspace.engine).begin() as connection:
-        placed = places(connection)
-        rows = connection.execute(sa.select(Portrait.id, Portrait.image_id))
-        place_of = {row.id: placed.get(row.image_id) for row in rows}
-        return [
-            line
-            for line in portrait_lines(connection, workspace.store)
-            if plan.of_crawl(line)
-            and line.mask_path
-            and (place := place_of[line.portrait_id])
-            and place.split is split
-            and not place.left_out
-        ]
 
 
 def main() -> None:
