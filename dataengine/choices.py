@@ -8,7 +8,8 @@ NETWORK_HELP = (
     "(the last round's student), sinet:FILE (a network trained here, or the SINet authors' .pth), "
     "mediapipe (its selfie segmentation; the extra `mediapipe`), "
     "onnx:FILE (an exported network), or a file by its suffix: .safetensors, .pth, .onnx. Several "
-    "with commas between them stand for their mean."
+    "with commas between them stand for their mean; views: before a name, as in views:bundled, for "
+    "the mean of four views of the image."
 )
 """What may be written wherever any network is taken; a test holds it equal to what is."""
 

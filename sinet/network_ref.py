@@ -31,6 +31,9 @@ PREFIXES: Final = {"sinet": NetworkKind.CHECKPOINT, "onnx": NetworkKind.ONNX}
 RESOLUTION_MULTIPLE: Final = 32
 """In pixels: networks shrink their input by up to as much."""
 
+VIEWS: Final = "views:"
+"""Before the name of a network that is to be asked about views of an image."""
+
 SUFFIXES: Final = {
     ".safetensors": NetworkKind.CHECKPOINT,
     ".pth": NetworkKind.CHECKPOINT,
@@ -50,11 +53,13 @@ class NetworkRef:
     """A network by name.
 
     Attributes:
-        name: as it was written; `str()` of it.
+        name: as it was written, but for the prefix that asks for views.
         kind: what stands behind it.
         file: with the weights; None: the caller brought the name and knows what it stands for.
         members: of a mean; none for any other.
         resolution: side in pixels of the square that images are brought to; None: as the file says.
+        views: it is asked about views of an image, too, and the mean of what it says counts; only
+            who asks knows how (`pipelines.networks.views`).
         hint: names that may have been meant, for the message that the file is missing.
     """
 
@@ -63,10 +68,12 @@ class NetworkRef:
     file: Path | None
     members: tuple["NetworkRef", ...] = ()
     resolution: int | None = None
+    views: bool = False
     hint: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
-        return self.name
+        """As it was written."""
+        return f"{VIEWS}{self.name}" if self.views else self.name
 
     @property
     def each(self) -> tuple["NetworkRef", ...]:
@@ -81,11 +88,15 @@ class NetworkRef:
         name = self.name
         if self.file is not None and self.kind is not NetworkKind.BUNDLED:
             name = self.file.name
-        return name if self.resolution is None else f"{name} at {self.resolution}"
+        if self.resolution is not None:
+            name = f"{name} at {self.resolution}"
+        return f"{name} by views" if self.views else name
 
     @property
     def recorded(self) -> str:
         """As it is written down with what it made: without the folder, its kind in front."""
+        if self.views:
+            return f"{VIEWS}{replace(self, views=False).recorded}"
         prefix = next((each for each, kind in PREFIXES.items() if kind is self.kind), None)
         return self.label if prefix is None else f"{prefix}:{self.label}"
 
@@ -128,9 +139,10 @@ class NetworkRef:
         Raises:
             NetworkError: it does not fit; the message says which do.
         """
-        if self.kind not in kinds and self.name not in names:
+        if self.views or (self.kind not in kinds and self.name not in names):
             fitting = ", ".join((*names, *(_OF_KIND[kind] for kind in _OF_KIND if kind in kinds)))
-            raise NetworkError(f"{self.name}: {self.kind}, but {place} takes {fitting}.")
+            kind = "a mean of views" if self.views else self.kind
+            raise NetworkError(f"{self}: {kind}, but {place} takes {fitting}.")
 
 
 TRAINABLE: Final = frozenset({NetworkKind.BUNDLED, NetworkKind.CHECKPOINT})

@@ -10,7 +10,6 @@ import pytest
 
 from examples.eg1800_rounds import dataengine
 from examples.web_crawl import collect, more, review, self_training, students, teachers
-from pipelines.masks.views import Views
 from sinet.bundled import BUNDLED
 from sinet.data import find_samples
 from sinet.data.reading import read_sample
@@ -186,11 +185,3 @@ def test_teachers_alone_as_a_mean_and_by_views(
     for row in cells:
         assert all(70 < float(iou) < 100 for iou in row[1:4])
     assert all(80 < float(row[4]) < 100 for row in cells[::2])
-
-
-def test_the_mean_of_views_is_of_all_that_saw_a_pixel() -> None:
-    crop = np.zeros((40, 32), np.float32)
-    inside = np.full_like(crop[teachers.middle(crop.shape)], 1)
-    found = teachers.mean_of(Views(crop + 0.3, crop, crop, inside))
-    assert found[0, 0] == pytest.approx(0.1)
-    assert found[20, 16] == pytest.approx(1.3 / 4)

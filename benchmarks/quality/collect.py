@@ -23,7 +23,7 @@ from benchmarks.masks import Portrait, Window, hand_mask, iou, main_portrait, mo
 from benchmarks.quality.data import read_mask, read_rgb
 from pipelines.ingest.stages import choose_faces, detect_portraits
 from pipelines.masks.subject import main_subject
-from pipelines.masks.views import Views, probability_views
+from pipelines.networks.views import Views, probability_views
 from pipelines.pictures.decode import decode
 from pipelines.pictures.geometry import Face
 from pipelines.workspace.errors import ItemError
@@ -89,7 +89,7 @@ def portraits(data: Path, teacher: Path | str, out: Path) -> Iterator[str]:
             continue
         face = max(kept, key=lambda each: shown(hand, each))
         others = [each for each in faces if each is not face]
-        (views,) = probability_views(network, [rgb])
+        (views,) = probability_views(network.person_probability, [rgb])
         keep(
             path, rgb, face, others, views,
             iou_of=lambda mask, hand=hand: iou(mask, hand),
@@ -156,7 +156,7 @@ def crawl(photos: Iterable[Photo], teacher: Path | str, out: Path) -> Iterator[s
             path.with_suffix(".none").touch()
             yield f"{window.name}: no face"
             continue
-        (views,) = probability_views(network, [chosen.rgb])
+        (views,) = probability_views(network.person_probability, [chosen.rgb])
         keep(
             path, chosen.rgb, chosen.face, chosen.others, views,
             iou_of=lambda mask, c=chosen, w=window, h=hand: iou(*overlap(c, mask, w, h)),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmarks.quality.data import FOLDS, Photo
 from pipelines.masks.signals import Evidence, reduced, signals
-from pipelines.masks.views import Views
+from pipelines.networks.views import Views
 from pipelines.pictures.geometry import Face
 from sinet.models import load_person_model
 from sinet.predict import PersonModel, predict

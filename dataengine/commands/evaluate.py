@@ -22,6 +22,7 @@ EPILOG = """
     dataengine evaluate deeplabv3.onnx --data ./eg1800 --worst 16 --out worst.png
     dataengine evaluate mine.safetensors --data ./eg1800 --compare sinet:bundled
     dataengine evaluate bundled,sinet:bundled --data ./eg1800 --compare bundled
+    dataengine evaluate views:sinet:bundled --data ./eg1800 --compare sinet:bundled
     dataengine evaluate sinet:bundled --resolution 320 --data ./eg1800 --compare sinet:bundled
     dataengine evaluate sinet:bundled --data ./mattes --matte
     dataengine evaluate sinet:bundled --data ./cutouts --mask-channel alpha

@@ -16,15 +16,12 @@ from contextlib import closing
 from pathlib import Path
 from statistics import mean
 
-import numpy as np
-from numpy.typing import NDArray
-
 from db import reader
 from examples.eg1800_rounds import Reviewer, dataengine
 from examples.web_crawl.collect import stored_mask
 from examples.web_crawl.students import SETS
-from pipelines.masks.views import Views, middle, probability_views
 from pipelines.networks import load_network, parse_network
+from pipelines.networks.views import probability_views
 from pipelines.portraits.listing import portrait_lines
 from pipelines.workspace.settings_sources import load_settings
 from pipelines.workspace.workspace import Workspace
@@ -33,16 +30,6 @@ from sinet.data.reading import read_sample
 from sinet.metrics.counts import Counts
 
 BATCH = 8
-
-
-def mean_of(views: Views) -> NDArray[np.float32]:
-    """The mean of what a network says of an image's views; at its rim there are only three."""
-    total = views.plain + views.mirrored + views.smaller
-    number = np.full(total.shape, 3, np.float32)
-    inside = middle(total.shape)
-    total[inside] += views.larger
-    number[inside] += 1
-    return np.asarray(total / number, np.float32)
 
 
 def on_sets(
@@ -55,11 +42,13 @@ def on_sets(
         samples = find_samples(shared / "data" / folder, "val")[:limit]
         for start in range(0, len(samples), BATCH):
             pictures = [read_sample(sample) for sample in samples[start : start + BATCH]]
-            asked = probability_views(teacher, [picture.image for picture in pictures])
+            asked = probability_views(
+                teacher.person_probability, [picture.image for picture in pictures]
+            )
             for picture, views in zip(pictures, asked, strict=True):
                 truth = picture.mask.astype(bool)
                 plain.append(Counts.of(views.plain > 0.5, truth).iou)
-                viewed.append(Counts.of(mean_of(views) > 0.5, truth).iou)
+                viewed.append(Counts.of(views.mean() > 0.5, truth).iou)
         yield name, plain, viewed
 
 

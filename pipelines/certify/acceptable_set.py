@@ -12,6 +12,7 @@ from pipelines.certify.attempts import Attempt, Terms
 from pipelines.certify.betting import Floats
 from pipelines.doubt.decided import decided_masks
 from pipelines.doubt.scoring import KnownScore, doubts
+from pipelines.portraits.content_order import in_content_order
 from pipelines.portraits.proposals import proposals
 from pipelines.workspace.workspace import Workspace
 
@@ -63,11 +64,14 @@ def acceptable_masks(connection: Connection, score: KnownScore) -> list[tuple[fl
     The test split is for people alone.
     """
     doubt, used = doubts(connection, score.id), ledger.ever_audited(connection)
-    return sorted(
-        (doubt[each.mask_id], each.mask_id)
+    masks = [
+        each.mask_id
         for each in proposals(connection, _ACCEPTABLE)
         if not each.in_test and each.mask_id not in used and each.mask_id in doubt
-    )
+    ]
+    # Equally doubtful ones stay in the order of their content.
+    by_doubt = sorted(in_content_order(connection, masks), key=lambda mask_id: doubt[mask_id])
+    return [(doubt[mask_id], mask_id) for mask_id in by_doubt]
 
 
 def audit_answers(

@@ -25,6 +25,7 @@ from db import (
     chunks,
 )
 from pipelines.certify.betting import Wave
+from pipelines.portraits.content_order import in_content_order
 from pipelines.portraits.latest import no_later_proposal
 
 
@@ -145,11 +146,12 @@ def add_wave(connection: Connection, attempt: Attempt, wave: Wave, drawn: Sequen
 
 
 def strata(connection: Connection, attempt: Attempt) -> dict[int, int]:
-    """Stratum of each mask of a set that is audited by doubt."""
+    """Stratum of each mask of a set that is audited by doubt, in the order of their content."""
     query = sa.select(AttemptItem.mask_id, AttemptItem.stratum).where(
         AttemptItem.attempt_id == attempt.id
     )
-    return {row.mask_id: row.stratum for row in connection.execute(query.order_by("mask_id"))}
+    found: dict[int, int] = {row.mask_id: row.stratum for row in connection.execute(query)}
+    return {mask_id: found[mask_id] for mask_id in in_content_order(connection, found)}
 
 
 def drawn(connection: Connection, attempt: Attempt) -> list[int]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from db import Decision, Image, Mask, MaskSource, Portrait, Purpose, Review, ReviewRequest
+from pipelines.portraits.content_order import in_content_order
 from pipelines.portraits.reviewer_errors import is_bad
 from pipelines.workspace.store import Store
 
@@ -39,7 +40,7 @@ class Decided:
 def decided_masks(
     connection: Connection, store: Store, bad_below: float, purpose: Purpose = Purpose.REVIEW
 ) -> list[Decided]:
-    """Masks with a majority for good or for bad, by mask.
+    """Masks with a majority for good or for bad, in the order of their content.
 
     Only answers to questions of this purpose count: honeypots, re-checks and audits teach nothing,
     and certificates are no decisions of people. Where a person decided twice, the later answer
@@ -58,7 +59,8 @@ def decided_masks(
     for row in _answers(connection, purpose):
         by_mask[row.mask_id].append(row)
     found = []
-    for mask_id, rows in by_mask.items():
+    for mask_id in in_content_order(connection, by_mask):
+        rows = by_mask[mask_id]
         latest = list({row.reviewer: row for row in rows}.values())
         votes = [_is_bad(store, row, bad_below) for row in latest]
         if 2 * sum(votes) == len(votes):

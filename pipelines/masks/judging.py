@@ -15,9 +15,9 @@ from pipelines.masks.signals import Evidence, second_looks
 from pipelines.masks.signals import reduced as reduced_evidence
 from pipelines.masks.subject import Mask, Probability, main_subject
 from pipelines.masks.verdict import Reason, judge
-from pipelines.masks.views import Views, probability_views
 from pipelines.networks import Teacher
 from pipelines.networks.mean import MeanTeacher
+from pipelines.networks.views import Views, probability_views
 from pipelines.pictures.decode import decode
 from pipelines.pictures.geometry import Face
 from pipelines.workspace.settings import Settings
@@ -139,7 +139,9 @@ def looks(
     """
     others = second.person_probability(images) if second else [None] * len(images)
     if views:
-        shown: Sequence[Views | None] = (seen := probability_views(teacher, images))
+        shown: Sequence[Views | None] = (
+            seen := probability_views(teacher.person_probability, images)
+        )
         plain = [each.plain for each in seen]
     else:
         shown, plain = [None] * len(images), teacher.person_probability(images)

@@ -13,7 +13,7 @@ from pipelines.masks.agreement import agreement, disagreement, largest_patch
 from pipelines.masks.boundary import band_entropy
 from pipelines.masks.confidence import expected_iou, exterior_doubt, interior_confidence
 from pipelines.masks.subject import Mask, Probability
-from pipelines.masks.views import Views, middle
+from pipelines.networks.views import Views, middle
 
 VIEW, STUDENT, OPINION = "view_", "student_", "opinion_"
 """What the signals' names begin with."""

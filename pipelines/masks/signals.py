@@ -20,7 +20,7 @@ from pipelines.masks.scores import mask_scores
 from pipelines.masks.second_looks import BAND_PX, PATCH_PX, student_signals, view_signals
 from pipelines.masks.shape import pieces, roughness
 from pipelines.masks.subject import Mask, Probability
-from pipelines.masks.views import Views, middle
+from pipelines.networks.views import Views, middle
 from pipelines.pictures.geometry import Face
 
 WORKING_SIDE_PX = 256

@@ -1,6 +1,6 @@
 """The current student: the last one that was promoted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,9 @@ def resolve(workspace: Workspace, network: NetworkRef) -> NetworkRef:
     """
     return mean_of(
         [
-            require_student(workspace).network if each.name == CURRENT else each
+            replace(require_student(workspace).network, views=each.views)
+            if each.name == CURRENT
+            else each
             for each in network.each
         ]
     )

@@ -12,6 +12,7 @@ from pipelines.networks.loading import load_person_model, notes
 from pipelines.networks.looking import look_at
 from pipelines.networks.mean import MeanModel
 from pipelines.networks.slicing import MEASURED, SliceScores, score_slices, slices_of
+from pipelines.networks.views import NUMBER, ViewedModel
 from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.settings import DetectorSettings, TeacherSettings
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
@@ -161,10 +162,13 @@ def evaluate_network(request: EvaluateRequest, progress: Progress = SILENT) -> E
 
 
 def _cost(model: PersonModel) -> Cost:
-    """What a picture costs; with a mean, all that its networks do."""
+    """What a picture costs; with a mean, all that its networks do, and each view's pass counts."""
+    if isinstance(model, ViewedModel):
+        once = _cost(model.model)
+        return Cost(once.parameters, None if once.macs is None else NUMBER * once.macs)
     if not isinstance(model, MeanModel):
         return cost(model)
-    each = [cost(member) for member in model.members]
+    each = [_cost(member) for member in model.members]
     macs = [found.macs for found in each if found.macs is not None]
     is_known = len(macs) == len(each)
     return Cost(sum(found.parameters for found in each), sum(macs) if is_known else None)

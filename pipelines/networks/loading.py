@@ -1,5 +1,6 @@
 """From a network's name to a network that runs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from pipelines.networks.names import (
     parse_network,
     second_opinion,
 )
+from pipelines.networks.views import ViewedModel, ViewedTeacher
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.files import sha256_prefix
 from pipelines.workspace.settings import OnnxSettings, TeacherSettings
@@ -40,7 +42,7 @@ def load_network(
     weights: Path | None = None,
     settings: TeacherSettings | None = None,
 ) -> Teacher:
-    """Load a network, or several as their mean, to ask where there is a person.
+    """Load a network, its views, or several as their mean, to ask where there is a person.
 
     Args:
         network: by name; `sinet:current` has been resolved.
@@ -66,6 +68,9 @@ def _teacher(
     weights: Path | None,
     onnx: OnnxSettings | None,
 ) -> Teacher:
+    if network.views:
+        plain = replace(network, views=False)
+        return ViewedTeacher(_teacher(plain, device, threads, weights, onnx))
     if network.kind is NetworkKind.NAMED and network.name != MEDIAPIPE:
         return _named(network, device, weights)
     model = _model(network, device, threads, onnx)
@@ -82,7 +87,7 @@ def load_person_model(
     threads: int = 1,
     settings: TeacherSettings | None = None,
 ) -> PersonModel:
-    """Load a network, or several as their mean, for `evaluate` and `predict`.
+    """Load a network, its views, or several as their mean, for `evaluate` and `predict`.
 
     Args:
         network: by name; `sinet:current` has been resolved.
@@ -102,6 +107,8 @@ def load_person_model(
 def _person_model(
     network: NetworkRef, device: str, threads: int, onnx: OnnxSettings | None
 ) -> PersonModel:
+    if network.views:
+        return ViewedModel(_person_model(replace(network, views=False), device, threads, onnx))
     if network.kind is NetworkKind.NAMED and network.name != MEDIAPIPE:
         named = _named(network, device, None)
         return TeacherModel(named, named.parameters)
@@ -215,6 +222,8 @@ def notes(model: PersonModel, network: NetworkRef) -> list[str]:
     if isinstance(model, MeanModel):
         pairs = zip(model.members, network.each, strict=True)
         return [note for member, each in pairs for note in notes(member, each)]
+    if isinstance(model, ViewedModel):
+        return notes(model.model, replace(network, views=False))
     taken = _taken(model, network)
     if taken is None:
         return []

@@ -1,5 +1,6 @@
 """The names of networks that a workspace and torchvision add to those of `sinet`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -7,7 +8,7 @@ from pipelines.networks import mediapipe_selfie
 from pipelines.workspace.errors import ModelError
 from pipelines.workspace.settings import Settings, TeacherSettings
 from sinet.errors import SINetError
-from sinet.network_ref import PREFIXES, TRAINABLE, NetworkRef, mean_of, parse
+from sinet.network_ref import PREFIXES, TRAINABLE, VIEWS, NetworkRef, mean_of, parse
 
 CURRENT: Final = "sinet:current"
 """The student that was promoted last; only a workspace knows which, see `resolve`."""
@@ -33,7 +34,8 @@ NOBODY: Final = "none"
 def parse_network(text: str) -> NetworkRef:
     """Understand what a user wrote where a network is wanted; looks at no file.
 
-    Several with commas between them stand for their mean.
+    Several with commas between them stand for their mean; `views:` before one asks it about views
+    of the image, too.
 
     Raises:
         ModelError: nothing of that name is known; the message lists what is, and the nearest. Or a
@@ -42,7 +44,13 @@ def parse_network(text: str) -> NetworkRef:
     names = [each.strip() for each in text.split(",")]
     known = (AUTO, *TORCHVISION, MEDIAPIPE, CURRENT)
     try:
-        networks = [parse(name, known, unlisted=(FAKE,)) for name in names]
+        networks = [
+            replace(
+                parse(name.removeprefix(VIEWS), known, unlisted=(FAKE,)),
+                views=name.startswith(VIEWS),
+            )
+            for name in names
+        ]
     except SINetError as error:
         of_mean = f"{text}: a comma stands between the networks of a mean; " if names[1:] else ""
         raise ModelError(f"{of_mean}{error}") from error
@@ -62,8 +70,12 @@ def second_opinion(settings: TeacherSettings) -> NetworkRef | None:
     """
     if settings.second_opinion == NOBODY:
         return None
-    teachers = parse_network(settings.name).each
-    others = [each for each in parse_network(settings.second_opinion).each if each not in teachers]
+    teachers = [replace(each, views=False) for each in parse_network(settings.name).each]
+    others = [
+        each
+        for each in parse_network(settings.second_opinion).each
+        if replace(each, views=False) not in teachers
+    ]
     return mean_of(others) if others else None
 
 
@@ -71,9 +83,9 @@ def whole_name(network: NetworkRef) -> str:
     """Name a network so that it means the same in every folder: files by their whole paths."""
     prefixes = {kind: prefix for prefix, kind in PREFIXES.items()}
     return ",".join(
-        f"{prefixes[each.kind]}:{each.file.absolute()}"
+        str(replace(each, name=f"{prefixes[each.kind]}:{each.file.absolute()}"))
         if each.file is not None and each.kind in prefixes
-        else each.name
+        else str(each)
         for each in network.each
     )
 

@@ -204,7 +204,9 @@ def _draw(connection: Connection, request: AuditRequest) -> None:
     seen: set[int] = set()
     for (drawn,) in connection.execute(sa.select(NegativeAudit.drawn)):
         seen.update(drawn)
-    photos = [each for each in connection.scalars(faceless.order_by(Image.id)) if each not in seen]
+    photos = [
+        each for each in connection.scalars(faceless.order_by(Image.sha256)) if each not in seen
+    ]
     if not photos:
         raise PipelineError("there is no photo without a face that nobody has looked at")
     before = connection.scalar(sa.select(sa.func.count()).select_from(NegativeAudit)) or 0

@@ -180,20 +180,20 @@ def _undecided(
                 "left to do: `dataengine certify` says how many are still missing"
             )
     said = doubts(connection, score.id)
+    before = ledger.ever_audited(connection)
     # What cannot be scored is as doubtful as can be.
     masks = sorted(
-        (said.get(each.mask_id, 1.0), each.mask_id, each.in_test)
+        (said.get(each.mask_id, 1.0), each.in_test, each.mask_id in before)
         for each in proposals(connection, _PROPOSED)
     )
     if not masks:
         raise PlanError("no mask is undecided: there is nothing to plan")
-    before = ledger.ever_audited(connection)
     terms = Terms(request.target_error, request.confidence, request.bad_below)
     return Undecided(
         doubt=np.array([doubt for doubt, _, _ in masks]),
         scored=np.sort(np.fromiter(said.values(), np.float64)),
-        in_test=np.array([in_test for _, _, in_test in masks]),
-        audited=np.array([mask_id in before for _, mask_id, _ in masks]),
+        in_test=np.array([in_test for _, in_test, _ in masks]),
+        audited=np.array([audited for _, _, audited in masks]),
         seen=looked_at(workspace, connection, score, terms, known),
         attempts=len(known),
     )

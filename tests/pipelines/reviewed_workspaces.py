@@ -103,8 +103,14 @@ def opened_copy(prepared: Prepared, folder: Path) -> tuple[Workspace, FakeGatewa
     return Workspace(root, load_settings(root)), copy.deepcopy(prepared.gateway)
 
 
-def multiply(workspace: Workspace, number: int) -> None:
-    """Copy the first portrait, with probabilities that get worse for the bad masks."""
+def multiply(workspace: Workspace, number: int, *, backwards: bool = False) -> None:
+    """Copy the first portrait, with probabilities that get worse for the bad masks.
+
+    Args:
+        workspace: opened.
+        number: of portraits that there are then.
+        backwards: they come in the opposite order.
+    """
     with workspace.engine.begin() as connection:
         mask = connection.execute(sa.select(Mask.__table__).order_by(Mask.id)).first()
         assert mask is not None
@@ -116,6 +122,7 @@ def multiply(workspace: Workspace, number: int) -> None:
         image = dict(connection.execute(query).one()._mapping)
         person = read_mask(workspace.store, mask.blob)
         chance = np.random.default_rng(taken)
+        photos = []
         for index in range(number - taken):
             doubt = chance.uniform(0.25, 0.45) if is_bad(taken + index) else chance.uniform(0, 0.2)
             soft = np.where(person, 1 - doubt, doubt / 4)
@@ -134,6 +141,8 @@ def multiply(workspace: Workspace, number: int) -> None:
                 "sha256": hashlib.sha256(f"{taken + index}".encode()).hexdigest(),
             }
             del values["id"]
+            photos.append((values, blob))
+        for values, blob in reversed(photos) if backwards else photos:
             image_id = connection.scalar(sa.insert(Image).values(values).returning(Image.id))
             new = sa.insert(Portrait).values({**portrait, "image_id": image_id})
             portrait_id = connection.scalar(new.returning(Portrait.id))

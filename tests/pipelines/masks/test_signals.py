@@ -10,8 +10,6 @@ from pipelines.masks.gradient import outline_support, unsupported_share
 from pipelines.masks.position import position
 from pipelines.masks.shape import filled_share, fragment_share, pieces, roughness
 from pipelines.masks.signals import Evidence, reduced, signals
-from pipelines.masks.views import middle, probability_views
-from pipelines.networks.fake import FakeTeacher
 from pipelines.pictures.geometry import Face
 
 FACE = Face((24, 16, 40, 36), ((28, 22), (36, 22), (32, 27), (28, 31), (36, 31)), 0.99)
@@ -133,41 +131,6 @@ def test_position_in_units_of_the_face() -> None:
     area = int(mask.sum())
     assert position(mask, FACE).beside == pytest.approx(16 * 8 / area)
     assert set(vars(position(np.zeros_like(mask), FACE)).values()) == {0}
-
-
-def test_views_come_in_one_call_and_in_place() -> None:
-    calls = []
-
-    class Recording(FakeTeacher):
-        def person_probability(self, batch):  # type: ignore[no-untyped-def]
-            calls.append(len(batch))
-            return super().person_probability(batch)
-
-    chance = np.random.default_rng(1)
-    crops = [chance.integers(0, 255, size, np.uint8) for size in ((80, 60, 3), (41, 33, 3))]
-    teacher = Recording()
-    views = probability_views(teacher, crops)
-    assert calls == [8]
-    for crop, seen in zip(crops, views, strict=True):
-        assert np.array_equal(seen.plain, teacher.person_probability([crop])[0])
-        assert seen.mirrored.shape == seen.smaller.shape == crop.shape[:2]
-        assert seen.larger.shape == crop[middle(crop.shape)].shape[:2]
-
-
-def test_views_of_a_teacher_of_pixels_agree() -> None:
-    """A teacher that looks at each pixel alone says the same in every view: all is in place."""
-
-    class Pixelwise:
-        name = "pixelwise"
-
-        def person_probability(self, batch):  # type: ignore[no-untyped-def]
-            return [image[..., 0].astype(np.float32) / 255 for image in batch]
-
-    crop = np.random.default_rng(2).integers(0, 255, (90, 71, 3), np.uint8)
-    (views,) = probability_views(Pixelwise(), [crop])
-    assert np.array_equal(views.plain, views.mirrored)
-    assert np.array_equal(views.plain, views.smaller)
-    assert np.array_equal(views.plain[middle(crop.shape)], views.larger)
 
 
 def test_signals_fall_with_what_is_known(square: np.ndarray) -> None:
