@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from examples.eg1800_rounds import dataengine
-from examples.web_crawl import collect, more, review, self_training, students, teachers
+from examples.web_crawl import collect, held_back, more, review, self_training, students, teachers
 from sinet.bundled import BUNDLED
 from sinet.data import find_samples
 from sinet.data.reading import read_sample
@@ -185,3 +185,16 @@ def test_teachers_alone_as_a_mean_and_by_views(
     for row in cells:
         assert all(70 < float(iou) < 100 for iou in row[1:4])
     assert all(80 < float(row[4]) < 100 for row in cells[::2])
+
+
+def test_what_is_held_back(
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in held_back.FOLDERS.values():
+        make_data(tmp_path / name)
+    held_back.main(["sinet:bundled", "--shared", str(shared), "--collected", str(tmp_path)])
+    head, _, row = capsys.readouterr().out.splitlines()
+    assert head == "| native IoU | hand | certified | wider | doubtful |"
+    ious = [float(cell) for cell in row.split("|")[2:-1]]
+    assert ious[0] == pytest.approx(96.15, abs=0.05), "as the model card says"
+    assert all(0 < iou < 100 for iou in ious[1:])

@@ -337,7 +337,9 @@ def write_data_set(
         (folder / name).mkdir(parents=True)
     names = []
     for line in lines:
-        names.append(f"{Path(str(line.photo_path)).stem}-{line.portrait_id}")
+        # By its place in the photo: a portrait's id is another one where workers finish otherwise.
+        place = "x".join(map(str, line.crop_box))
+        names.append(f"{Path(str(line.photo_path)).stem}-{place}")
         shutil.copyfile(line.portrait_path, folder / "images" / f"{names[-1]}.jpg")
         mask = mask_of(line).astype(np.uint8) * 255
         cv2.imwrite(str(folder / "masks" / f"{names[-1]}.png"), mask)

@@ -50,6 +50,13 @@ class Augmentation(BaseModel):
         le=1,
         description="Of the background of another training image (not the paper).",
     )
+    street_probability: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="That the person stands smaller before a part of another training image, "
+        "in half of them with somebody else out of focus (not the paper).",
+    )
     nobody_probability: float = Field(
         default=0.0,
         ge=0,

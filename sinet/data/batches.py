@@ -14,7 +14,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from sinet.data.augment import Augmentation, augment
-from sinet.data.background import nobody_left, replace_background, without_person
+from sinet.data.background import (
+    empty_part,
+    nobody_left,
+    replace_background,
+    stand_before,
+    without_person,
+)
 from sinet.data.reading import Picture, PixelCache
 
 # Keeps the draw of sides apart from those of orders, which are seeded by two numbers as well.
@@ -80,6 +86,8 @@ class AugmentedSamples(Dataset[_Item]):
         # The draw is not made in vain: runs of before there was a choice keep their numbers.
         if self._how.nobody_probability and rng.random() < self._how.nobody_probability:
             picture = nobody_left(picture)
+        elif self._how.street_probability and rng.random() < self._how.street_probability:
+            picture = self._in_the_street(picture, rng)
         elif rng.random() < self._how.background_probability:
             other = int(rng.integers(len(self._cache)))
             behind = without_person(self._cache[other])
@@ -91,6 +99,13 @@ class AugmentedSamples(Dataset[_Item]):
 
     def __len__(self) -> int:
         return len(self._cache)
+
+    def _in_the_street(self, picture: Picture, rng: np.random.Generator) -> Picture:
+        behind, passing = (self._cache[int(rng.integers(len(self._cache)))] for _ in range(2))
+        part = empty_part(behind, rng)
+        if part is None:
+            part = without_person(behind)
+        return stand_before(picture, part, rng, passing if rng.random() < 0.5 else None)
 
     def _of_classes(
         self, picture: Picture, name: str, side: int, rng: np.random.Generator
