@@ -42,7 +42,11 @@ def certify(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Of the audit's draw.", show_default="by chance"),
+        typer.Option(
+            min=0,
+            help="Of the audit's draw: the same photos, decisions and seed make the same audit.",
+            show_default="by chance",
+        ),
     ] = None,
     abandon: Annotated[
         bool, typer.Option("--abandon", help="Give the open attempt up; it stays spent.")

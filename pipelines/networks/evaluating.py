@@ -12,7 +12,7 @@ from pipelines.networks.loading import load_person_model, notes
 from pipelines.networks.looking import look_at
 from pipelines.networks.mean import MeanModel
 from pipelines.networks.slicing import MEASURED, SliceScores, score_slices, slices_of
-from pipelines.networks.views import NUMBER, ViewedModel
+from pipelines.networks.views import PASSES, ViewedModel
 from pipelines.workspace.progress import SILENT, Progress, tracked
 from pipelines.workspace.settings import DetectorSettings, TeacherSettings
 from sinet.contact_sheet import check_picture_path, worst_samples, write_contact_sheet
@@ -165,7 +165,7 @@ def _cost(model: PersonModel) -> Cost:
     """What a picture costs; with a mean, all that its networks do, and each view's pass counts."""
     if isinstance(model, ViewedModel):
         once = _cost(model.model)
-        return Cost(once.parameters, None if once.macs is None else NUMBER * once.macs)
+        return Cost(once.parameters, None if once.macs is None else PASSES * once.macs)
     if not isinstance(model, MeanModel):
         return cost(model)
     each = [_cost(member) for member in model.members]

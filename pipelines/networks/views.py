@@ -17,8 +17,8 @@ from pipelines.networks.base import Image, Probability, Teacher
 from sinet.network_ref import VIEWS
 from sinet.predict import PersonModel, predict_all
 
-NUMBER: Final = 4
-"""Of views, the image as it is among them."""
+PASSES: Final = 4
+"""Views of an image, as it is among them, each of which takes the network a pass."""
 
 SMALLER, LARGER = 0.75, 4 / 3
 """The two scales: the portrait within a border, and the middle of the portrait alone."""
@@ -43,7 +43,7 @@ class Views:
     def mean(self) -> Probability:
         """Mean of the four, (H, W) float32 in [0, 1]; of three where `larger` does not reach."""
         total = self.plain + self.mirrored + self.smaller
-        number = np.full(total.shape, NUMBER - 1, np.float32)
+        number = np.full(total.shape, PASSES - 1, np.float32)
         inside = middle(total.shape)
         total[inside] += self.larger
         number[inside] += 1
