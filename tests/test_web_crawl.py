@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from examples.eg1800_rounds import dataengine
-from examples.web_crawl import collect, held_back, more, review, self_training, students, teachers
+from examples.web_crawl import (
+    collect,
+    errors,
+    held_back,
+    more,
+    review,
+    self_training,
+    students,
+    teachers,
+)
 from sinet.bundled import BUNDLED
 from sinet.data import find_samples
 from sinet.data.reading import read_sample
@@ -198,3 +207,21 @@ def test_what_is_held_back(
     ious = [float(cell) for cell in row.split("|")[2:-1]]
     assert ious[0] == pytest.approx(96.15, abs=0.05), "as the model card says"
     assert all(0 < iou < 100 for iou in ious[1:])
+
+
+def test_where_networks_are_wrong(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth = np.zeros((100, 100), bool)
+    truth[20:80, 20:80] = True
+    said = np.zeros_like(truth)
+    said[20:80, 21:81] = True  # a pixel to the right
+    said[:5, :8] = True
+    found = errors.shares(said, truth)
+    assert found == pytest.approx(100 * np.array([59 * 60, 60, 0, 60, 40]) / 3700)
+    errors.main(["sinet:bundled", "bundled", "--shared", str(shared), "--limit", "12"])
+    lines = capsys.readouterr().out.splitlines()
+    rows = [line.split("|")[1:-1] for line in lines if line.startswith(("| sinet", "| bundled"))]
+    assert len(rows) == 6
+    for row in rows:
+        assert sum(map(float, row[1:6])) == pytest.approx(100, abs=0.03)
+    assert all(not row[-1].strip() for row in rows[::2])
+    assert all("a quarter" in row[-1] for row in rows[1::2])

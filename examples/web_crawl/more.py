@@ -7,6 +7,7 @@ After `collect`. Written are, as `train --data` reads them:
     wide/       the certified photos once more, cut nearly twice as wide around the face, where the
                 engine finds nothing to doubt: people in the street are seen like that
     wide_held_back/  so are those of the split `val`, to choose recipes on
+    wide_reviewed/   so are those that people found good, where `review` has been run
     nobody/     parts of the crawl's photos in which none of the teacher's networks sees anybody,
                 neither in the photo nor in the part alone; their masks are empty
 
@@ -85,6 +86,11 @@ def write_wide(plan: Plan, certified: str = "trusted", name: str = "wide") -> in
 def write_wide_held_back(plan: Plan) -> int:
     """The same of photos on which recipes may be chosen."""
     return write_wide(plan, "held_back", "wide_held_back")
+
+
+def write_wide_reviewed(plan: Plan) -> int:
+    """The same of what people found good, too."""
+    return write_wide(plan, "reviewed", "wide_reviewed")
 
 
 def is_measured(photo: Path) -> bool:
@@ -188,6 +194,8 @@ def main() -> None:
         "wide_held_back": write_wide_held_back,
         "nobody": write_nobody,
     }
+    if (plan.out / "reviewed").exists():
+        written["wide_reviewed"] = write_wide_reviewed
     for name, write in written.items():
         print(f"{plan.out / name}: {write(plan):,} images", flush=True)
 
