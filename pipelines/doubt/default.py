@@ -31,7 +31,7 @@ DEFAULT: Final = ScoreModel(
     richer=[
         ScoreModel(
             columns=["expected_iou", "student_disagreement"],
-            logistic=_logistic([-9.98, 31.06], 4.81),
+            logistic=_logistic([-9.49, 32.4], 4.22),
             boosting=None,
         )
     ],
