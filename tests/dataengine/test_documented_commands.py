@@ -187,7 +187,8 @@ def make_files(root: Path) -> None:
     for _ in range(3):
         video.write(np.zeros((64, 64, 3), np.uint8))
     video.release()
-    collected = (f"collected/{name}" for name in ("trusted", "wide", "nobody", "held_back"))
+    of_crawl = ("trusted", "wide", "nobody", "held_back", "reviewed", "wide_reviewed")
+    collected = (f"collected/{name}" for name in of_crawl)
     for name in ("eg1800", "mine", "dataset", "cutouts", "voc", "portraits", *collected):
         make_data(root / name, 12)
     shutil.copytree(root / "eg1800", root / "mattes")

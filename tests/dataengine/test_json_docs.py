@@ -113,7 +113,7 @@ LINES = (
     "relabel --round 1",
     "relabel --network broken.safetensors",
     "failures",
-    "train --round 2 --config quick.toml --epochs 1",
+    "train --round 2 --config quick.toml --epochs 1 --negatives",
     "diff 1 2 --html changed.html",
     "diff release moved",
     "evaluate run/last.safetensors --data release --split train --limit 2 --worst 1 --out x.png",
