@@ -109,10 +109,13 @@ def test_the_page_works_in_a_browser(report: Path, browser: Browser) -> None:
     shown = seen(browser, report)
     page, data = shown.page, data_of(report)
     assert shown.violations() == []
-    page.select_option("#f-verdict", label=option(page, "#f-verdict", "rejected"))
-    rejected = words_of(data, "verdict").count("rejected")
-    assert page.inner_text("#count").startswith(f"{rejected} of {len(data['items'])} portraits")
-    assert page.locator("#grid .tile").count() == rejected
+    # Whether the checks reject any is for the networks to say.
+    rarest, number = Counter(words_of(data, "verdict")).most_common()[-1]
+    page.select_option("#f-verdict", label=option(page, "#f-verdict", rarest))
+    assert page.inner_text("#count").startswith(f"{number} of {len(data['items'])} portraits")
+    shown_verdicts = page.locator("#grid .verdict").all_inner_texts()
+    assert set(shown_verdicts) == {rarest}
+    assert len(shown_verdicts) <= number
     page.select_option("#f-verdict", label=option(page, "#f-verdict", "review"))
     pairs = zip(words_of(data, "verdict"), data["doubt"], strict=True)
     doubts = sorted(share for verdict, share in pairs if verdict == "review" and share <= 10000)
