@@ -21,7 +21,8 @@ from sinet.checkpoint import Model, load_checkpoint, load_model
 from sinet.convert.converting import to_export
 from sinet.convert.writing import onnx_model
 from sinet.data import evaluation_samples, training_samples
-from sinet.errors import ConfigError
+from sinet.data.scenes import same_classes
+from sinet.errors import ConfigError, DataError
 from sinet.evaluate import Evaluation, evaluate
 from sinet.models import ListedNetwork, cost
 from sinet.network_ref import NetworkKind, NetworkRef
@@ -86,17 +87,20 @@ class Trial:
 
     Attributes:
         network: its name.
+        recipe: empty: the network's portrait recipe.
         options: of the network.
-        losses: weights that differ from those of the network's portrait recipe.
+        losses: weights that differ from the recipe's.
         seed: of everything that chance decides; None: the recipe's.
         data: folder of the data set.
-        epochs: early smaller images included.
+        epochs: early smaller images included; half of them are the encoder's where the recipe
+            trains it first.
         side: of the square images.
         out: folder of the run; one that was begun there goes on.
         device: `cpu`, `cuda` or `auto`.
     """
 
     network: str
+    recipe: str = ""
     options: Mapping[str, Option]
     losses: Mapping[str, float] = field(default_factory=dict)
     seed: int | None = None
@@ -107,27 +111,32 @@ class Trial:
     device: str = "auto"
 
     def configuration(self) -> TrainingConfig:
-        """Return the portrait recipe with these changes.
+        """Return the recipe with these changes.
 
         Raises:
             ConfigError: they contradict each other.
             NetworkError: no such network or option.
         """
-        recipe = default_recipe(self.network)
-        losses = load_config(recipe, {"model": self.network}).losses if self.losses else None
-        return load_config(
+        recipe = self.recipe or default_recipe(self.network)
+        published = load_config(recipe, {"model": self.network})
+        losses = {**published.losses.model_dump(), **self.losses} if self.losses else None
+        first = self.epochs // 2 if published.encoder_epochs else 0
+        early = min(160, self.side) if published.early_side_px else None
+        config = load_config(
             recipe,
             {
                 "model": self.network,
                 "options": dict(self.options),
-                "losses": losses and {**losses.model_dump(), **self.losses},
-                "epochs": self.epochs,
-                "encoder_epochs": 0,
+                "losses": losses,
+                "epochs": self.epochs - first,
+                "encoder_epochs": first,
                 "input": {"height": self.side, "width": self.side},
-                "early_side_px": min(160, self.side),
+                "early_side_px": early,
                 "seed": self.seed,
             },
         )
+        # Nothing is held out to choose an epoch by: `val` is what the last one is scored on.
+        return config.model_copy(update={"best_after": None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +237,12 @@ def measure_scores(
         return None
     config, out = trial.configuration(), trial.out
     samples = training_samples(trial.data)
+    _, held_out = evaluation_samples(trial.data, "val")  # now, not after hours
+    if same_classes(samples) is not None:
+        raise DataError(f"{trial.data}: of many classes; networks are compared on portraits.")
     resume = (out / RESUME_FILE).is_file()
     config = _as_begun(config, out) if resume else settled(config, len(samples), trial.device)
     weights = train(config, samples, out, resume=resume, device=trial.device, progress=progress)
-    _, held_out = evaluation_samples(trial.data, None)
     return evaluate(load_checkpoint(weights), held_out)
 
 

@@ -37,8 +37,9 @@ class AblationRow:
         table: network whose article it is of.
         name: of the row.
         network: that is trained.
+        recipe: by which; empty: its portrait recipe.
         options: of the network that differ from its defaults.
-        losses: weights that differ from those of its portrait recipe.
+        losses: weights that differ from the recipe's.
         asks: what the row is there to tell.
         published: what an article says of it, and of which data; empty: nothing that was found.
         parameters: number of weights.
@@ -55,6 +56,7 @@ class AblationRow:
     table: str
     name: str
     network: str
+    recipe: str
     options: Mapping[str, Any]
     losses: Mapping[str, float]
     asks: str

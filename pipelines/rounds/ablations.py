@@ -160,6 +160,7 @@ def _trials(
                 row,
                 Trial(
                     network=row.network,
+                    recipe=row.recipe,
                     options=row.options,
                     losses=row.losses,
                     seed=seed,
@@ -298,10 +299,10 @@ def _protocol(request: AblationRequest) -> str:
         number = "one training" if request.seeds == 1 else f"{request.seeds} trainings"
         said += [
             f"Of each row {number} of {request.epochs} epochs from random weights, by its",
-            f"network's portrait recipe, on the split `train` of {request.data.name}, scored on",
-            "`val`: native IoU at the size of each image; IoU, the SINet authors' metric, and",
-            "boundary F1 at 224 × 224. Differences in points with their 95 % interval over the",
-            "images (paired bootstrap), which knows nothing of other seeds.",
+            "network's portrait recipe unless its line says another, on the split `train` of",
+            f"{request.data.name}, scored on `val`: native IoU at the size of each image; IoU, the",
+            "SINet authors' metric, and boundary F1 at 224 × 224. Differences in points with their",
+            "95 % interval over the images (paired bootstrap), which knows nothing of other seeds.",
         ]
     said.append("Published figures are of other data, sizes and trainings.")
     return " ".join(said)

@@ -26,6 +26,8 @@ _LINE: Final = re.compile(r"(?P<name>.*?)(?:\s+#(?P<colour>[0-9a-fA-F]{6}))?")
 _SPLITS: Final = ("train", "val", "test")
 
 _IMAGES, _LABELS = "leftImg8bit", "gtFine"
+# Of the same pixels; what is trained on, where it is there.
+_CITYSCAPES_MASKS: Final = (f"{_LABELS}_labelTrainIds", f"{_LABELS}_labelIds")
 CITYSCAPES: Final = ClassList(
     names=(
         "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign",
@@ -126,21 +128,28 @@ def _cityscapes(root: Path, split: str) -> list[Sample]:
     for name, archive in ((_IMAGES, "leftImg8bit_trainvaltest"), (_LABELS, "gtFine_trainvaltest")):
         if not (root / name).is_dir():
             raise DataError(f"{root}: Cityscapes without {name}: unpack {archive}.zip there.")
+    images, labels = root / _IMAGES / split, root / _LABELS / split
     found, missing = [], []
-    for image in sorted((root / _IMAGES / split).glob(f"*/*_{_IMAGES}.png")):
+    for image in sorted(images.glob(f"*/*_{_IMAGES}.png")):
         name = image.name.removesuffix(f"_{_IMAGES}.png")
-        folder = root / _LABELS / split / image.parent.name
-        by_train, by_id = (
-            folder / f"{name}_{_LABELS}_{kind}.png" for kind in ("labelTrainIds", "labelIds")
-        )
+        folder = labels / image.parent.name
+        by_train, by_id = (folder / f"{name}_{kind}.png" for kind in _CITYSCAPES_MASKS)
         if by_train.is_file():
             found.append(Sample(name, image, by_train, classes=CITYSCAPES))
         elif by_id.is_file():
             classes = replace(CITYSCAPES, levels=_CITYSCAPES_IDS, ignored=None)
             found.append(Sample(name, image, by_id, classes=classes))
         else:
-            missing.append(by_train)
-    _all_there(missing, "Cityscapes")
+            missing.append(by_id)
+    _all_there(missing, "mask", "Cityscapes; …_labelTrainIds.png serves, too")
+    pictured = {
+        images / mask.parent.name / f"{mask.name.removesuffix(f'_{kind}.png')}_{_IMAGES}.png"
+        for kind in _CITYSCAPES_MASKS
+        for mask in labels.glob(f"*/*_{kind}.png")
+    }
+    _all_there(pictured, "image", "Cityscapes; its mask is there")
+    if images.is_dir() and not found:
+        raise DataError(f"{images}: no CITY/…_{_IMAGES}.png in it.")
     return found
 
 
@@ -149,13 +158,16 @@ def _camvid(root: Path, split: str) -> list[Sample]:
     if images.is_dir() != labels.is_dir():
         absent = labels if images.is_dir() else images
         raise DataError(f"{absent}: no such folder, as CamVid has one beside {split}.")
-    files = sorted(images.glob("*.png")) if images.is_dir() else []
-    _all_there([labels / each.name for each in files], "CamVid")
+    files = sorted(images.glob("*.png"))
+    _all_there([labels / each.name for each in files], "mask", "CamVid")
+    masks = sorted(labels.glob("*.png"))
+    _all_there([images / each.name for each in masks], "image", "CamVid; its mask is there")
     return [Sample(stem(each.name), each, labels / each.name, classes=CAMVID) for each in files]
 
 
-def _all_there(masks: Iterable[Path], whose: str) -> None:
-    missing = [mask for mask in masks if not mask.is_file()]
+def _all_there(files: Iterable[Path], what: str, whose: str) -> None:
+    missing = sorted(file for file in files if not file.is_file())
     if missing:
-        others = f", nor {len(missing) - 1} others" if len(missing) > 1 else ""
-        raise DataError(f"{missing[0]}: no such mask{others} ({whose}).")
+        more = len(missing) - 1
+        others = f", nor {more} other{'s' if more > 1 else ''}" if more else ""
+        raise DataError(f"{missing[0]}: no such {what}{others} ({whose}).")

@@ -33,7 +33,9 @@ class CGNet(SegmentationNetwork):
         classes: number of output channels; 0 is the background, 1 the person.
         options: what the paper's tables vary, the published network first.
 
-            `context`, views of a block: `both`, `local` or `surrounding`, then twice the one.
+            `context`, views of a block: `both`, `local` or `surrounding`, then twice the one, or
+            `last`: `both` in the last block, `local` in the others.
+            `mixing`: whether a 1×1 convolution follows each depthwise one.
             `gate`: whether a summary of the whole image (global context) gates the channels.
             `residual`: `global` (the input is added after the gate: GRL) or `local` (before it:
             LRL).
@@ -44,11 +46,12 @@ class CGNet(SegmentationNetwork):
 
     name: ClassVar[str] = "cgnet"
     known_options: ClassVar[Mapping[str, tuple[Option, ...]]] = {
-        "context": ("both", "local", "surrounding"),
+        "context": ("both", "local", "surrounding", "last"),
+        "mixing": (False, True),
         "gate": (True, False),
         "residual": ("global", "local"),
         "injection": (True, False),
-        "early_blocks": (3, 1, 6),
+        "early_blocks": (3, 6),
         "blocks": (21, 9, 12, 15, 18),
         "activation": ("prelu", "relu"),
     }
@@ -74,7 +77,8 @@ class CGNet(SegmentationNetwork):
         self.join_quarter = NormalisedActivation(quarter)
         self.to_eighth = GuidedDownsampling(quarter, 128, self.options, rate=4, reduction=16)
         self.eighth = nn.Sequential(
-            *(GuidedBlock(128, self.options, rate=4, reduction=16) for _ in range(late - 1))
+            *(GuidedBlock(128, self.options, rate=4, reduction=16) for _ in range(late - 2)),
+            GuidedBlock(128, self.options, rate=4, reduction=16, is_last=True),
         )
         self.join_eighth = NormalisedActivation(2 * 128)
         self.classifier = nn.Conv2d(2 * 128, classes, 1, bias=False)
@@ -124,10 +128,11 @@ class LocalAndSurrounding(nn.Module):
     With one kind of context there are two views of that kind, so that as much is computed.
     """
 
-    def __init__(self, channels: int, rate: int, context: Option) -> None:
+    def __init__(self, channels: int, rate: int, context: Option, *, mixing: Option) -> None:
         super().__init__()
-        self.local = depthwise(channels, rate=rate if context == "surrounding" else 1)
-        self.surrounding = depthwise(channels, rate=1 if context == "local" else rate)
+        spread = context in ("both", "surrounding")
+        self.local = _view(channels, rate if context == "surrounding" else 1, mixing)
+        self.surrounding = _view(channels, rate if spread else 1, mixing)
         self.post = NormalisedActivation(2 * channels)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -140,22 +145,31 @@ class LocalAndSurrounding(nn.Module):
 class GuidedBlock(nn.Module):
     """CG block: halve the channels, see them close up and spread, gate; residual.
 
-    No 1×1 convolution follows the depthwise pair: the next block's reduction mixes the channels.
+    Unless `mixing`, no 1×1 convolution follows the depthwise pair: the next block's reduction mixes
+    the channels.
 
     Args:
         channels: in and out.
         options: CGNet's, every one of them.
         rate: dilation of the surrounding's kernel.
         reduction: of the gate's hidden layer.
+        is_last: of the network's blocks.
     """
 
     def __init__(
-        self, channels: int, options: Mapping[str, Option], *, rate: int, reduction: int
+        self,
+        channels: int,
+        options: Mapping[str, Option],
+        *,
+        rate: int,
+        reduction: int,
+        is_last: bool = False,
     ) -> None:
         super().__init__()
         self.after_gate = options["residual"] == "global"
         self.reduce = ConvolutionUnit(channels, channels // 2, 1)
-        self.views = LocalAndSurrounding(channels // 2, rate, options["context"])
+        context = "both" if is_last and options["context"] == "last" else options["context"]
+        self.views = LocalAndSurrounding(channels // 2, rate, context, mixing=options["mixing"])
         self.guide = _guide(channels, reduction, options)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -176,7 +190,9 @@ class GuidedDownsampling(nn.Module):
     ) -> None:
         super().__init__()
         self.shrink = ConvolutionUnit(inputs, outputs, 3, stride=2)
-        self.views = LocalAndSurrounding(outputs, rate, options["context"])
+        self.views = LocalAndSurrounding(
+            outputs, rate, options["context"], mixing=options["mixing"]
+        )
         self.reduce = convolution(2 * outputs, outputs, 1)
         self.guide = _guide(outputs, reduction, options)
 
@@ -184,6 +200,11 @@ class GuidedDownsampling(nn.Module):
         """Map (N, inputs, H, W) to (N, outputs, ⌈H / 2⌉, ⌈W / 2⌉)."""
         guided: Tensor = self.guide(self.reduce(self.views(self.shrink(features))))
         return guided
+
+
+def _view(channels: int, rate: int, mixing: Option) -> nn.Module:
+    kernel = depthwise(channels, rate=rate)
+    return nn.Sequential(kernel, convolution(channels, channels, 1)) if mixing else kernel
 
 
 def _guide(channels: int, reduction: int, options: Mapping[str, Option]) -> nn.Module:

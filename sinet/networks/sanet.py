@@ -41,9 +41,10 @@ class SANet(SegmentationNetwork):
 
     Args:
         classes: number of output channels; 0 is the background, 1 the person.
-        options: `backbone`; `heads`: `attention`, or `excitation` to compare with, whose summary is
-            of the whole image; `categorical`, true for the head that says which classes an image
-            holds (of little use for portraits: the person always is).
+        options: `backbone`; `heads`: `attention`, or to compare with `excitation`, whose summary is
+            of the whole image, or `none`: the dense output alone; `categorical`, true for the head
+            that says which classes an image holds (of little use for portraits: the person always
+            is).
     """
 
     name: ClassVar[str] = "sanet"
@@ -51,7 +52,7 @@ class SANet(SegmentationNetwork):
     minimum_side: ClassVar[int] = 16
     known_options: ClassVar[Mapping[str, tuple[Option, ...]]] = {
         "backbone": ("resnet50", "resnet101", "efficientnet_b7"),
-        "heads": ("attention", "excitation"),
+        "heads": ("attention", "excitation", "none"),
         "categorical": (False, True),
     }
     source: ClassVar[str] = "SANet, CVPR 2020, arXiv 1909.03402"
@@ -61,11 +62,14 @@ class SANet(SegmentationNetwork):
         super().__init__(classes, options)
         backbone = str(self.options["backbone"])
         self.stages, channels = _stages(backbone)
-        head = SqueezeAttention if self.options["heads"] == "attention" else SqueezeExcitation
-        self.heads = nn.ModuleList(head(width, HEAD_WIDTH) for width in channels)
+        head = _HEADS.get(str(self.options["heads"]))
+        self.heads = nn.ModuleList()
+        self.classifier: nn.Module | None = None
+        if head is not None:
+            self.heads.extend(head(width, HEAD_WIDTH) for width in channels)
+            self.classifier = nn.Conv2d(HEAD_WIDTH, classes, 1)
         if head is SqueezeAttention:  # the other one attends to channels, to no place
             self.attention_names = ("stage1", "stage2", "stage3", "stage4")
-        self.classifier = nn.Conv2d(HEAD_WIDTH, classes, 1)
         self.dense_classifier = nn.Conv2d(channels[-1], classes, 1)
         self.presence_classifier: nn.Module | None = None
         if self.options["categorical"]:
@@ -142,11 +146,13 @@ class SANet(SegmentationNetwork):
         return found
 
     def _classify(self, images: Tensor, stages: list[Tensor]) -> tuple[Tensor, Tensor]:
+        dense = self.dense_classifier(stages[-1])  # (N, classes, H / 8, W / 8)
+        if self.classifier is None:
+            return resize(dense, like=images), dense
         attended = [head(stage) for head, stage in zip(self.heads, stages, strict=True)]
         merged = attended[0]
         for each in attended[1:]:
             merged = merged + resize(each, like=merged)
-        dense = self.dense_classifier(stages[-1])  # (N, classes, H / 8, W / 8)
         masks = self.classifier(merged)  # (N, classes, H / 4, W / 4)
         return resize(masks + resize(dense, like=masks), like=images), dense
 
@@ -195,6 +201,9 @@ class SqueezeExcitation(nn.Module):
         gates = self.gate(features.mean(dim=(2, 3)))  # (N, outputs)
         weighed: Tensor = self.main(features) * gates[:, :, None, None]
         return weighed
+
+
+_HEADS: Final = {"attention": SqueezeAttention, "excitation": SqueezeExcitation}
 
 
 def _pair(inputs: int, outputs: int) -> list[nn.Module]:

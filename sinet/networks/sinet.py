@@ -96,8 +96,9 @@ class SINet(SegmentationNetwork):
 
             `blocking`, of the skip by what the coarse prediction is sure of: `confidence`,
             `detached` (no gradient flows through the gate), `reverse` (let through where it is
-            sure), `off` (always let through).
-            `views`, how S2 blocks see far: `pooling`, or `dilation` by as much.
+            sure), `global` (weighed class by class by that prediction's mean over the image, as by
+            PAN's global attention upsample, arXiv 1805.10180), `off` (always let through).
+            `views`, how S2 blocks see far: `pooling`, or `dilation` by the same factor.
             `downsampling` to 1/4 and 1/8: `dsconv_se` (depthwise, gated), `dsconv` (without the
             gate), `s2` (S2 modules of stride 2).
             `kernels` of the S2 blocks: `published` (3 and 5), or 3 or 5 everywhere.
@@ -109,7 +110,7 @@ class SINet(SegmentationNetwork):
 
     name: ClassVar[str] = "sinet"
     known_options: ClassVar[Mapping[str, tuple[Option, ...]]] = {
-        "blocking": ("confidence", "detached", "reverse", "off"),
+        "blocking": ("confidence", "detached", "reverse", "global", "off"),
         "views": ("pooling", "dilation"),
         "downsampling": ("dsconv_se", "dsconv", "s2"),
         "kernels": ("published", 3, 5),
@@ -128,6 +129,11 @@ class SINet(SegmentationNetwork):
         self.encoder = Encoder(classes, self.options)
         self.coarse_norm = batch_norm(classes)
         self.skip = ConvolutionUnit(48, classes, kernel=1)
+        self.weigh: nn.Module | None = None
+        if self.options["blocking"] == "global":
+            self.weigh = nn.Sequential(nn.Linear(classes, classes), nn.Sigmoid())
+        if self.options["blocking"] in ("global", "off"):  # no place is attended to
+            self.attention_names = ()
         self.fine_norm = batch_norm(classes)
         self.classifier = nn.Conv2d(classes, classes, 3, padding=1, bias=False)
 
@@ -182,6 +188,10 @@ class SINet(SegmentationNetwork):
         blocking = self.options["blocking"]
         if blocking == "off":
             return skip
+        if self.weigh is not None:
+            weights = self.weigh(coarse.mean(dim=(2, 3)))  # (N, classes)
+            weighed: Tensor = skip * weights[:, :, None, None]
+            return weighed
         confidence = _confidence(coarse)
         if blocking == "detached":
             confidence = confidence.detach()

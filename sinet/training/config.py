@@ -67,8 +67,8 @@ class TrainingConfig(BaseModel):
         default=None,
         ge=0,
         le=1,
-        description="Of the second stage: from this part of it on the weights of the epoch that is "
-        "best on what is held out are kept, as the SINet authors' code does (0.6); None: the last.",
+        description="Of a stage: from this part of it on the weights of the epoch that is best on "
+        "what is held out are kept, as the SINet authors' code does (0.6); None: the last.",
     )
     max_gradient_norm: float | None = Field(default=None, gt=0)
     ema_decay: float | None = Field(

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -51,10 +51,10 @@ class Learner:
         self._shared = partial(_averaging_gradients, network, self._loss_of)
         self._of_encoder: bool | None = None
 
-    def begin_stage(self, *, on_average: bool) -> None:
-        """Take a fresh optimiser, and the averaged weights to go on from."""
-        if on_average and self.average is not None:
-            self.network.load_state_dict(self.average.values)
+    def begin_stage(self, weights: Mapping[str, Tensor] | None) -> None:
+        """Take a fresh optimiser, and weights to go on from; None: those that are there."""
+        if weights is not None:
+            self.network.load_state_dict(weights)
         self._optimiser = build_optimiser(self.network, self._config)
         self.average = self._averaged()
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -23,6 +23,7 @@ from sinet.processes import processes, rank
 from sinet.run_files import CONFIG_FILE, OVERLAY_FOLDER, RESUME_FILE, WEIGHTS_FILE
 from sinet.training.classes import classes_to_learn
 from sinet.training.config import TrainingConfig
+from sinet.training.encoder_head import EncoderHead
 from sinet.training.init_weights import read_init_weights
 from sinet.training.learner import Learner
 from sinet.training.optimisation import learning_rate
@@ -98,7 +99,9 @@ def train(
     if config.losses.distillation and soft_masks is None:
         raise ConfigError("the distillation weight is above 0, but there are no soft masks.")
     if config.best_after is not None and not held_out:
-        raise ConfigError("best_after chooses by what is held out, and nothing is.")
+        raise ConfigError(
+            "best_after chooses by what is held out, and nothing is: hold some out, or unset it."
+        )
     run = _Run(config, samples, Path(out), held_out, soft_masks, init, resume, device)
     return run.go(stop_after, save_every_s, progress)
 
@@ -168,7 +171,8 @@ class _Run:
         try:
             for stage in self._stages():
                 if self.epoch == stage.first_epoch and not self.losses:
-                    self.learner.begin_stage(on_average=stage.first_epoch > 0)
+                    self.learner.begin_stage(self._learnt() if stage.first_epoch else None)
+                    self.best, self.best_score = None, 0.0
                 while self.epoch < min(stage.first_epoch + stage.epochs, stop_after or total):
                     record = self._epoch(stage, save_every_s)
                     if board is not None:
@@ -274,11 +278,16 @@ class _Run:
         values = self.learner.network.state_dict() if average is None else average.values
         self.judge.load_state_dict(values)
         self.judge.eval()
-        if self.held_out is None or stage.encoder_only:
+        if self.held_out is None:
             return math.nan
-        score = self.held_out.score(self.judge)
+        score = self.held_out.score(EncoderHead(self.judge) if stage.encoder_only else self.judge)
         self._choose(stage, score)
         return score
+
+    def _learnt(self) -> Mapping[str, Tensor] | None:
+        """What a stage goes on from: the best epoch's weights, the average; None: the last."""
+        average = self.learner.average
+        return self.best or (None if average is None else average.values)
 
     def _choose(self, stage: _Stage, score: float) -> None:
         """Let the judge have the best epoch's weights, where that is what is kept."""

@@ -17,6 +17,7 @@ from sinet.evaluate import Evaluation, Scores
 from tests.dataengine.conftest import Run
 from tests.dataengine.test_cli_errors import PROGRAM, assert_one_line_error
 from tests.dataengine.training_data import make_data
+from tests.sinet.many_classes import make_classes
 
 QUICK = ["--epochs", "1", "--side", "32", "--device", "cpu"]
 ROWS = ["--rows", "sinet-downsampling-s2,sinet-lambda-0"]
@@ -112,3 +113,13 @@ def test_runs_of_another_kind_are_refused(
     assert_one_line_error(run(*line), "scores.json: damaged; remove the folder")
     assert_one_line_error(run(*line, "--side", "100"), "multiple of 32")
     assert_one_line_error(run(*line, "--network", "enett"), "no table of `enett`")
+
+
+def test_what_cannot_be_scored_is_not_trained_on(run: Run, tmp_path: Path) -> None:
+    line = ["bench", "ablations", *ROWS, *QUICK, "--runs", "0", "--out", "out", "--data"]
+    many = run(*line, make_classes(tmp_path / "many"))
+    assert_one_line_error(many, "many: of many classes; networks are compared on portraits")
+    data = make_data(tmp_path / "data")
+    (data / "val.txt").unlink()
+    assert_one_line_error(run(*line, data), "neither val.txt nor a folder val")
+    assert not list(Path("out").rglob("*.safetensors"))

@@ -16,6 +16,7 @@ ROWS = [row for rows in TABLES.values() for row in rows]
 def test_every_row_is_a_configuration_of_its_own(row):
     trial = Trial(
         network=row.network,
+        recipe=row.recipe,
         options=row.options,
         losses=row.losses,
         data=Path("data"),
@@ -24,18 +25,24 @@ def test_every_row_is_a_configuration_of_its_own(row):
         out=Path("out"),
     )
     config = trial.configuration()
-    assert (config.model, config.epochs) == (row.network, 3)
+    encoder = 1 if row.recipe else 0
+    assert (config.model, config.encoder_epochs, config.epochs) == (
+        row.network,
+        encoder,
+        3 - encoder,
+    )
     assert row.options.items() <= config.options.items()
     assert {name: getattr(config.losses, name) for name in row.losses} == row.losses
     outline_network(config.model, 2, config.options)
     first = next(rows[0] for rows in TABLES.values() if row in rows)
-    changes = (row.network, row.options, row.losses) != (first.network, {}, {})
+    changes = (row.network, row.recipe, row.options, row.losses) != (first.network, "", {}, {})
     assert changes is (row is not first)
 
 
 def test_no_two_rows_are_alike():
     assert len({row.name for row in ROWS}) == len(ROWS)
-    assert len({repr((row.network, row.options, row.losses)) for row in ROWS}) == len(ROWS)
+    kinds = {repr((row.network, row.recipe, row.options, row.losses)) for row in ROWS}
+    assert len(kinds) == len(ROWS)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -52,8 +59,10 @@ def test_rows_by_name_bring_what_they_are_compared_with():
     assert [rows[0].name for rows in chosen(["sanet", "sinet"], [])] == ["sanet", "sinet"]
     with pytest.raises(ConfigError, match="no row `cgnet-rel`; did you mean cgnet-relu"):
         chosen([], ["cgnet-rel"])
-    with pytest.raises(ConfigError, match="no row `sanet`"):
-        chosen(["sinet"], ["sanet"])
+    with pytest.raises(
+        ConfigError, match=r"`sanet-plain` is a row of another table: add `--network sanet`"
+    ):
+        chosen(["sinet", "cgnet"], ["sanet-plain"])
     with pytest.raises(ConfigError, match="no table of `liteseg2`; did you mean liteseg"):
         chosen(["liteseg2"], [])
 

@@ -100,10 +100,31 @@ def test_cityscapes_that_is_not_all_there(tmp_path: Path) -> None:
     cityscapes(tmp_path, "labelTrainIds", np.arange(19))
     (gone,) = (tmp_path / "gtFine").rglob("ulm*.png")
     gone.unlink()
-    with pytest.raises(DataError, match=r"ulm_.*_gtFine_labelTrainIds\.png: no such mask"):
+    problem = r"ulm_.*_gtFine_labelIds\.png: no such mask \(Cityscapes; …_labelTrainIds\.png serves"
+    with pytest.raises(DataError, match=problem):
         training_samples(tmp_path)
     (tmp_path / "gtFine").rename(tmp_path / "elsewhere")
     with pytest.raises(DataError, match=r"Cityscapes without gtFine: unpack gtFine_trainvaltest"):
+        training_samples(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["labelIds", "labelTrainIds"])
+def test_cityscapes_without_an_image(tmp_path: Path, ending: str) -> None:
+    for city in ("ulm", "aachen", "bremen"):
+        for folder, end in (("leftImg8bit", "leftImg8bit"), ("gtFine", f"gtFine_{ending}")):
+            path = tmp_path / folder / "train" / city / f"{city}_0_{end}.png"
+            path.parent.mkdir(parents=True)
+            path.touch()
+    for gone in ("ulm", "bremen"):
+        (tmp_path / f"leftImg8bit/train/{gone}/{gone}_0_leftImg8bit.png").unlink()
+    problem = (
+        r"bremen_0_leftImg8bit\.png: no such image, nor 1 other \(Cityscapes; its mask is there"
+    )
+    with pytest.raises(DataError, match=problem):
+        training_samples(tmp_path)
+    for path in [*(tmp_path / "gtFine").rglob("*.png"), *(tmp_path / "leftImg8bit").rglob("*.png")]:
+        path.unlink()
+    with pytest.raises(DataError, match=r"leftImg8bit.train: no CITY/…_leftImg8bit\.png in it"):
         training_samples(tmp_path)
 
 
@@ -117,6 +138,10 @@ def test_camvid(tmp_path: Path) -> None:
     assert mask[0].tolist() == [*range(len(CAMVID.names)), 255]
     (tmp_path / "trainannot/0.png").rename(tmp_path / "0.png")
     with pytest.raises(DataError, match=r"trainannot.0\.png: no such mask.*CamVid"):
+        training_samples(tmp_path)
+    (tmp_path / "0.png").rename(tmp_path / "trainannot/1.png")
+    (tmp_path / "train/0.png").unlink()
+    with pytest.raises(DataError, match=r"train.1\.png: no such image \(CamVid; its mask is there"):
         training_samples(tmp_path)
     with pytest.raises(DataError, match=r"no classes\.txt in it, and neither Cityscapes"):
         class_samples(tmp_path / "train")

@@ -248,8 +248,55 @@ def test_attention_maps_are_as_large_as_the_image(name, options):
     assert all(0 <= each.min() <= each.max() <= 1 for each in maps.values())
 
 
-def test_heads_of_excitation_attend_to_no_place():
-    assert outline_network("sanet", 2, {"heads": "excitation"}).attention_names == ()
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("sanet", {"heads": "excitation"}),
+        ("sanet", {"heads": "none"}),
+        ("sinet", {"blocking": "global"}),
+        ("sinet", {"blocking": "off"}),
+    ],
+)
+def test_what_attends_to_no_place_has_no_maps(name, options):
+    assert outline_network(name, 2, options).attention_names == ()
+
+
+def test_without_heads_the_dense_output_is_all():
+    network = build_network("sanet", 2, {"heads": "none"}).eval()
+    plain = outline_network("sanet", 2, {"heads": "none"})
+    assert parameters(plain) == 23_508_032 + 2 * 2048 + 2  # the dilated backbone and a classifier
+    with torch.inference_mode():
+        answer, dense = network.training_logits(torch.rand(1, 3, 32, 32))
+    assert torch.equal(answer, torch.nn.functional.interpolate(dense, (32, 32), mode="bilinear"))
+
+
+def test_the_skip_is_weighed_by_the_whole_image():
+    torch.manual_seed(0)
+    network = build_network("sinet", 2, {"blocking": "global"}).eval()
+    weigh = network.weigh[0]
+    images = torch.rand(1, 3, 64, 64)
+    answers = {}
+    for bias in (-100.0, 0.0, 100.0):
+        weigh.weight.data.zero_()
+        weigh.bias.data.fill_(bias)
+        with torch.inference_mode():
+            answers[bias] = network(images)
+    # Shut, half open and open: all else is linear in evaluation.
+    half = (answers[-100.0] + answers[100.0]) / 2
+    torch.testing.assert_close(answers[0.0], half, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(answers[-100.0], answers[100.0])
+
+
+def test_surroundings_in_the_last_block_alone():
+    def rates(context):
+        found = outline_network("cgnet", 2, {"context": context})
+        kernels = (each for each in found.modules() if isinstance(each, torch.nn.Conv2d))
+        return [each.dilation[0] for each in kernels if each.groups > 1]
+
+    assert len(rates("both")) == 2 * (3 + 21)
+    assert sorted(set(rates("local"))) == [1]
+    assert rates("last") == [*[1] * 47, 4]
+    assert rates("surrounding") == [*[2] * 6, *[4] * 42]
 
 
 def test_blocking_lets_through_what_it_says():

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import re
 
 import cv2
@@ -17,6 +18,8 @@ from sinet.losses import LossWeights
 from sinet.networks import SINet
 from sinet.normalisation import InputSpec
 from sinet.training import TrainingConfig, load_config, train, write_soft_masks
+from sinet.training.encoder_head import EncoderHead
+from sinet.training.learner import Learner
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
 from sinet.training.records import read_log
 
@@ -300,3 +303,29 @@ def test_the_best_epoch_is_kept(portraits, tmp_path):
     assert HeldOutSet(held_out, spec).score(load_checkpoint(again).network) == kept
     with pytest.raises(ConfigError, match="best_after chooses by what is held out"):
         train(config, samples, tmp_path / "none", device="cpu")
+
+
+def test_the_encoder_s_best_epoch_is_what_the_whole_begins_with(portraits, tmp_path, monkeypatch):
+    samples, held_out = portraits[:6], portraits[6:]
+    stages = {"encoder_epochs": 8, "epochs": 1, "best_after": 0.25, "learning_rate": 0.1}
+    config = SMALL.model_copy(update=stages)
+    run = tmp_path / "run"
+    weights = train(config, samples, run, held_out=held_out, device="cpu", stop_after=8)
+    scores = [record.held_out_iou for record in read_log(run)]
+    best = load_checkpoint(weights).network
+    assert HeldOutSet(held_out, config.input).score(EncoderHead(best)) == max(scores[2:])
+    state = torch.load(run / "resume.pt", weights_only=True)
+    assert state["best_score"] == max(scores[2:]) != scores[-1]
+    began: list[dict[str, torch.Tensor]] = []
+    begin = Learner.begin_stage
+
+    def begun(learner, given):
+        begin(learner, given)
+        began.append({k: v.clone() for k, v in learner.network.state_dict().items()})
+
+    monkeypatch.setattr(Learner, "begin_stage", begun)
+    train(config, samples, run, held_out=held_out, device="cpu", resume=True)
+    parameters = dict(best.named_parameters())
+    assert all(torch.equal(began[0][name], each) for name, each in parameters.items())
+    last = read_log(run)[-1]
+    assert (last.stage, math.isnan(last.held_out_iou)) == ("whole", False)
