@@ -11,10 +11,12 @@ pictures of what is to be judged and the lines to fill in, and the same command 
 Written are, each with images/, masks/ and train.txt, as `train --data` reads them:
 
     raw/        every portrait of the crawl, its mask the teacher's as it is, cut at one half
-    trusted/    the certified ones, with the engine's masks
+    unchecked/  the same portraits with the masks that the engine makes of that
+    trusted/    the certified ones of these
     held_back/  certified ones of the split `val`, to choose recipes on
 
-Both take from the crawl what falls to the engine's split `train`; near-duplicates stay together.
+All but the last take from the crawl what falls to the engine's split `train`; near-duplicates stay
+together.
 """
 
 import argparse
@@ -300,7 +302,7 @@ def of_split(workspace: Workspace, plan: Plan, split: Split) -> list[PortraitLin
 
 
 def write_data_sets(plan: Plan) -> dict[str, int]:
-    """Write `raw`, `trusted` and `held_back`; images of each."""
+    """Write `raw`, `unchecked`, `trusted` and `held_back`; images of each."""
     with opened(plan) as workspace:
         accepted = decided(workspace, Decision.CERTIFIED)
         train, val = (of_split(workspace, plan, split) for split in (Split.TRAIN, Split.VAL))
@@ -312,6 +314,7 @@ def write_data_sets(plan: Plan) -> dict[str, int]:
 
         return {
             "raw": write_data_set(plan.out / "raw", train, asked),
+            "unchecked": write_data_set(plan.out / "unchecked", train, stored_mask),
             "trusted": write_data_set(plan.out / "trusted", _among(train, accepted), stored_mask),
             "held_back": write_data_set(plan.out / "held_back", _among(val, accepted), stored_mask),
         }

@@ -9,7 +9,8 @@ reject is asked about; `judged.csv` beside this file holds the answers. Where an
 on afterwards. Written are, as `train --data` reads them:
 
     reviewed/            the certified ones, and those that somebody has accepted
-    reviewed_held_back/  those of the split `val` that somebody has accepted, to choose recipes on
+    reviewed_held_back/  those of the split `val` that somebody has accepted and no certificate, to
+                         choose recipes on
 """
 
 import argparse
@@ -46,16 +47,17 @@ def run(plan: Plan) -> dict[str, int] | None:
             return None
         if lines:
             auditor.ask(workspace)
-        accepted = decided(workspace, Decision.ACCEPT)
-        good = accepted | decided(workspace, Decision.CERTIFIED)
-        sets = {"reviewed": (Split.TRAIN, good), "reviewed_held_back": (Split.VAL, accepted)}
+        certified = decided(workspace, Decision.CERTIFIED)
+        # Among what people have accepted is what the audit asked about, which is not difficult.
+        doubtful = decided(workspace, Decision.ACCEPT) - certified
+        good = {"reviewed": doubtful | certified, "reviewed_held_back": doubtful}
         return {
             name: write_data_set(
                 plan.out / name,
                 [line for line in of_split(workspace, plan, split) if line.portrait_id in chosen],
                 stored_mask,
             )
-            for name, (split, chosen) in sets.items()
+            for (name, chosen), split in zip(good.items(), (Split.TRAIN, Split.VAL), strict=True)
         }
 
 

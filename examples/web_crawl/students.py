@@ -4,10 +4,11 @@
 
 Of every kind of data three students are trained, which differ in their seed alone: hand masks; hand
 masks and the teacher's masks as they are (`raw`); hand masks and those that passed the engine
-(`trusted`); with `--kinds reviewed`, after `review`, also those of whose doubtful masks people said
-which are good. `--leave-out` trains one more, without a source of the crawl. Interrupted, the same
-command goes on; what has been trained and scored is not done again. Results: `scores.json` and
-`table.md`; the intervals are paired bootstraps over images, of each image's mean over the seeds.
+(`trusted`). Other `--kinds`: `unchecked`, all of the engine's masks, whatever was found of them;
+`reviewed`, after `review`, also those of whose doubtful masks people said which are good.
+`--leave-out` trains one more, without a source of the crawl. Interrupted, the same command goes on;
+what has been trained and scored is not done again. Results: `scores.json` and `table.md`; the
+intervals are paired bootstraps over images, of each image's mean over the seeds.
 """
 
 import argparse
@@ -25,12 +26,14 @@ from sinet.metrics import paired_bootstrap
 RECIPE = Path(__file__).with_name("student.toml")
 SETS = {"val.txt": "eg1800", "street": "webval/street", "faces": "webval/faces"}
 METRICS = ("native_iou", "boundary_f1")
-HUMAN, RAW, TRUSTED, REVIEWED = "human", "raw", "trusted", "reviewed"
+HUMAN, RAW, UNCHECKED, TRUSTED, REVIEWED = "human", "raw", "unchecked", "trusted", "reviewed"
 
 PAIRS = (
     (RAW, HUMAN),
     (TRUSTED, HUMAN),
     (TRUSTED, RAW),
+    (UNCHECKED, RAW),
+    (TRUSTED, UNCHECKED),
     (REVIEWED, HUMAN),
     (REVIEWED, RAW),
     (REVIEWED, TRUSTED),
@@ -110,7 +113,7 @@ def data_of(plan: Plan, kind: str) -> list[Path]:
     human = plan.human or plan.shared / "data/eg1800"
     if kind == HUMAN:
         return [human]
-    if kind in (RAW, TRUSTED, REVIEWED):
+    if kind in (RAW, UNCHECKED, TRUSTED, REVIEWED):
         return [human, plan.collected / kind]
     source = kind.removeprefix(without(""))
     every, rest = plan.collected / TRUSTED, plan.out / f"data-without-{source}"
@@ -191,8 +194,8 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--collected", type=Path, default=Path("collected"))
     parser.add_argument("--out", type=Path, default=Path("students"))
-    kinds = (HUMAN, RAW, TRUSTED, REVIEWED)
-    parser.add_argument("--kinds", nargs="+", choices=kinds, default=kinds[:3])
+    kinds = (HUMAN, RAW, UNCHECKED, TRUSTED, REVIEWED)
+    parser.add_argument("--kinds", nargs="+", choices=kinds, default=[HUMAN, RAW, TRUSTED])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, help="of each student instead of the recipe's")
     parser.add_argument("--leave-out", nargs="*", default=[], metavar="SOURCE")
