@@ -26,7 +26,7 @@ def test_three_rounds_run_through_and_learn(
     for line in rounds:
         # The first rival is an untrained network; nobody was promoted on so few images.
         assert line["gate"]["against"] == "an untrained network"
-        assert line["gate"]["differences"]["iou"]["low"] > 0
+        assert line["gate"]["differences"]["native_iou"]["low"] > 0
         assert "independent test images, 100 are needed" in line["gate"]["message"]
     assert students[-1]["iou"] > 0.5
     assert "| round 3 |" in (tmp_path / "rounds.md").read_text()

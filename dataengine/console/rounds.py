@@ -5,6 +5,7 @@ from typing import Any
 
 from dataengine.console.shared.text import print_json, say
 from db import Split
+from pipelines.rounds.gate import MEASURES
 from pipelines.rounds.history import RoundLine
 
 
@@ -18,10 +19,13 @@ def print_rounds(found: Sequence[RoundLine], *, as_json: bool) -> None:
         say("No round was trained yet; `dataengine train --round 1` begins.")
 
 
-def score_text(metrics: dict[str, Any], name: str, text: str) -> str:
-    """A measure in percent with its interval, under its name for people."""
-    low, high = metrics[f"{name}_interval_95"]
-    return f"{text} {100 * metrics[name]:.2f} [{100 * low:.2f}, {100 * high:.2f}]"
+def scores_text(metrics: dict[str, Any]) -> str:
+    """What a student is judged by, in percent with intervals."""
+    said = []
+    for name, title in MEASURES.items():
+        low, high = metrics[f"{name}_interval_95"]
+        said.append(f"{title} {100 * metrics[name]:.2f} [{100 * low:.2f}, {100 * high:.2f}]")
+    return ", ".join(said)
 
 
 def fate(line: RoundLine) -> str:
@@ -42,8 +46,7 @@ def _print_lines(lines: Sequence[RoundLine]) -> None:
         say(f"round {line.round}{'*' if line.is_current else ' '} {line.model}")
         say(f"  {splits} (masks: {masks})")
         if line.metrics is not None:
-            scores = (("iou", "IoU"), ("boundary_f1", "boundary F1"))
-            say("  " + ", ".join(score_text(line.metrics, *each) for each in scores))
+            say(f"  {scores_text(line.metrics)}")
         say(f"  {fate(line)}")
         if line.leaked:
             say(f"  learnt from {line.leaked:,} photos that are near-copies of test photos")

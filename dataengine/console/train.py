@@ -5,7 +5,7 @@ from typing import Any
 
 import typer
 
-from dataengine.console.rounds import fate, score_text
+from dataengine.console.rounds import fate, scores_text
 from dataengine.console.shared.signals import INTERRUPTED
 from dataengine.console.shared.text import print_json, say
 from pipelines.rounds.history import RoundLine
@@ -78,7 +78,7 @@ def _print_line(line: RoundLine) -> None:
     metrics = line.metrics or {}
     say(
         f"Round {line.round}, {metrics['images']:,} test images in {metrics['groups']:,} groups: "
-        f"{score_text(metrics, 'iou', 'IoU')}, {score_text(metrics, 'boundary_f1', 'boundary F1')}"
+        f"{scores_text(metrics)}"
     )
     say(fate(line))
     if line.promoted:

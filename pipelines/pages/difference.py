@@ -64,7 +64,7 @@ class SplitChange:
 
 @dataclass(frozen=True, kw_only=True)
 class StudentChange:
-    """The students' mean IoU on their releases' test splits; the four causes add up to the change.
+    """Mean native IoU of students on their releases' test splits; four causes add up to its change.
 
     Attributes:
         before: of the older release's student, in [0, 1].

@@ -22,6 +22,7 @@ from pipelines.pages.sprites import Drawn
 from pipelines.pages.steps import cards, steps
 from pipelines.pages.worst import WorstOfRound, worst_of_latest
 from pipelines.pictures.traits import described
+from pipelines.rounds.gate import MEASURES
 from pipelines.workspace.defaults import PICTURES
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
@@ -146,6 +147,7 @@ def _page(facts: Facts, sample: Sample, album: Album, worst: WorstOfRound | None
         "rechecked": _rechecked(facts),
         "described": described,
         "worst": worst,
+        "measures": MEASURES,
     }
     return render("report.html.jinja", (*CHARTS, "pictures.js", "report.js"), data, values)
 
@@ -257,7 +259,7 @@ def _charts(facts: Facts) -> dict[str, Any]:
             }
             for line in facts.rounds
             if line.metrics is not None
-            for measure, title in (("iou", "IoU"), ("boundary_f1", "boundary F1"))
+            for measure, title in MEASURES.items()
         ],
         "drift": [
             [

@@ -125,11 +125,11 @@ def cards(facts: Facts) -> list[Card]:
     ]
     current = next((line for line in facts.rounds if line.is_current and line.metrics), None)
     if current is not None and current.metrics is not None:
-        low, high = current.metrics["iou_interval_95"]
+        low, high = current.metrics["native_iou_interval_95"]
         found.append(
             Card(
-                title=f"IoU of round {current.round}'s student",
-                value=f"{100 * current.metrics['iou']:.2f}",
+                title=f"native IoU of round {current.round}'s student",
+                value=f"{100 * current.metrics['native_iou']:.2f}",
                 note=f"{100 * low:.2f} to {100 * high:.2f}",
             )
         )

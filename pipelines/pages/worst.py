@@ -33,8 +33,8 @@ class WorstPicture:
 
     Attributes:
         portrait_id: its portrait; None: the photo was forgotten since.
-        before: IoU of whom the student was compared with, in [0, 1].
-        after: IoU of the student.
+        before: native IoU of whom the student was compared with, in [0, 1].
+        after: native IoU of the student.
         drawn: how to draw it: outlines of the released mask, then of the rival, if its weights are
             there, then of the student; None: its photo was forgotten since.
     """
@@ -157,11 +157,11 @@ def _predicted(weights: Sequence[Path], rgb: NDArray[np.uint8]) -> list[NDArray[
 
 
 def read_scores(folder: Path) -> dict[str, tuple[float, float]]:
-    """IoU before and after of each test picture of a run, by its name; empty: not to be read."""
+    """Native IoU before and after of each test picture, by its name; empty: not to be read."""
     try:
         found = from_json((folder / SCORES_FILE).read_bytes())
         return {
-            name: (float(each["compared_with"]["iou"]), float(each["student"]["iou"]))
+            name: (float(each["compared_with"]["native_iou"]), float(each["student"]["native_iou"]))
             for name, each in found.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

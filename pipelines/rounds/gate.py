@@ -11,7 +11,9 @@ from typing import Any, Final
 from sinet.evaluate import Scores
 from sinet.metrics import Interval, paired_bootstrap
 
-MEASURES: Final = ("iou", "boundary_f1")
+MEASURES: Final = {"native_iou": "native IoU", "boundary_f1": "boundary F1"}
+"""By which a student is judged, with their names for people: fields of `Scores`."""
+
 TOLERANCE: Final = 0.002
 """Not worse: the lower limit is above minus this (0.2 points)."""
 
@@ -20,8 +22,6 @@ CONFIDENCE: Final = 0.95
 
 MIN_GROUPS: Final = 100
 """With fewer independent test images nothing is promoted without a person's word."""
-
-_SHOWN = {"iou": "IoU", "boundary_f1": "boundary F1"}
 
 
 @dataclass(frozen=True)
@@ -83,14 +83,14 @@ def compare(
         passes = False
         message = f"only {number} independent test images, {MIN_GROUPS} are needed"
     elif is_first:
-        passes = "iou" in better
+        passes = "native_iou" in better
         message = f"{'better' if passes else 'not better'} than {against}"
     elif worse:
         passes = False
         message = f"may be worse than {against}: {_said(worse, differences)}"
     elif not better:
         passes = False
-        message = f"not better than {against} beyond chance: {_said(MEASURES, differences)}"
+        message = f"not better than {against} beyond chance: {_said([*MEASURES], differences)}"
     else:
         passes = True
         message = f"better than {against}: {_said(better, differences)}"
@@ -99,7 +99,7 @@ def compare(
 
 def _said(names: Sequence[str], differences: dict[str, Interval]) -> str:
     return ", ".join(
-        f"{_SHOWN[name]} {100 * found.difference:+.2f} ({100 * found.low:+.2f} to "
+        f"{MEASURES[name]} {100 * found.difference:+.2f} ({100 * found.low:+.2f} to "
         f"{100 * found.high:+.2f})"
         for name in names
         for found in [differences[name]]

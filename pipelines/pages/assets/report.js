@@ -242,7 +242,7 @@
       put(curve, "Scores by round", () => ({
         height: 260, marginLeft: 50, x: { type: "point", label: "round" },
         y: { grid: true, tickFormat: "%", label: null, nice: true },
-        color: { legend: true, domain: ["IoU", "boundary F1"], range: ["var(--plain-fill)", "var(--doubt-fill)"] },
+        color: { legend: true, domain: ["native IoU", "boundary F1"], range: ["var(--plain-fill)", "var(--doubt-fill)"] },
         marks: [
           Plot.line(rounds, { x: "round", y: "value", stroke: "measure", z: "measure" }),
           Plot.ruleX(rounds, { x: "round", y1: "low", y2: "high", stroke: "measure", strokeWidth: 2 }),

@@ -188,7 +188,7 @@ def test_the_causes_of_a_students_score_add_up(two: Path, tmp_path: Path) -> Non
     def run(name: str, scores: dict[str, float]) -> Path:
         (tmp_path / name).mkdir()
         found = {
-            key: {"student": {"iou": value}, "compared_with": {"iou": 0}}
+            key: {"student": {"native_iou": value}, "compared_with": {"native_iou": 0}}
             for key, value in scores.items()
         }
         (tmp_path / name / SCORES_FILE).write_text(json.dumps(found))

@@ -68,7 +68,7 @@ def test_figures_are_those_that_commands_print(turned_copy: Path, report: Path) 
     (run,) = rounds
     told = figures(page.split(f'data-run="{run.folder}"')[1].split("</tr>")[0])
     assert run.metrics is not None
-    assert told["iou"].startswith(f"{100 * run.metrics['iou']:.2f} [")
+    assert told["native_iou"].startswith(f"{100 * run.metrics['native_iou']:.2f} [")
     (reviewer,) = status["review"]["reviewers"].items()
     told = figures(page.split(f'data-reviewer="{reviewer[0]}"')[1].split("</tr>")[0])
     assert told["accept"] == f"{reviewer[1]['decisions']['accept']:,}"

@@ -38,8 +38,8 @@ def judged(
 def test_clearly_better_in_both_passes() -> None:
     gate = judged(0.01, 0.01)
     assert gate.passes
-    assert gate.message.startswith("better than the rival: IoU +1.00 (")
-    assert gate.differences["iou"].difference == pytest.approx(0.01)
+    assert gate.message.startswith("better than the rival: native IoU +1.00 (")
+    assert gate.differences["native_iou"].difference == pytest.approx(0.01)
 
 
 def test_better_in_one_and_not_worse_in_the_other_passes() -> None:
@@ -86,7 +86,7 @@ def test_groups_widen_the_interval() -> None:
     alone = compare(own, other, list(range(gains.size)), "x", is_first=False)
     grouped = compare(own, other, groups, "x", is_first=False)
     width = {
-        name: gate.differences["iou"].high - gate.differences["iou"].low
+        name: gate.differences["native_iou"].high - gate.differences["native_iou"].low
         for name, gate in (("alone", alone), ("grouped", grouped))
     }
     assert width["grouped"] == pytest.approx(width["alone"] * 10**0.5, rel=0.1)
