@@ -154,6 +154,7 @@ def test_rounds_of_self_training(
     assert [line.split("|")[2].strip() for line in lines] == [
         "all begin with it", "human", "all", "gated", "all − human", "gated − human", "gated − all",
     ]  # fmt: skip
+    assert (rounds.plan.out / "curves.png").stat().st_size > 5_000
     assert self_training.run(rounds) == scores
 
 

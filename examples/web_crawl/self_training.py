@@ -8,7 +8,7 @@ the arm `all` every mask of the student counts, in `gated` those that the engine
 the teacher, sees as the student does: at most 5 % of their union is seen by one of them alone. In
 `human` nothing is labelled, and the same steps are spent on the hand masks. All three begin with
 the same student, whom hand masks alone have taught (`students`). Interrupted, the same command goes
-on. Results: `scores.json` and `table.md`.
+on. Results: `scores.json`, `table.md`, and the curves in `curves.png`.
 """
 
 import argparse
@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Final
+
+import matplotlib as mpl
 
 from examples.eg1800_rounds import dataengine
 from examples.web_crawl.students import (
@@ -77,6 +79,7 @@ def run(rounds: Rounds) -> dict[str, Scores]:
             scores[name] = evaluate(str(weights), rounds.plan)
             kept.write_text(json.dumps(scores) + "\n")
         (out / "table.md").write_text(table(scores, rounds))
+    draw(scores, rounds)
     return scores
 
 
@@ -155,6 +158,29 @@ def table(scores: dict[str, Scores], rounds: Rounds) -> str:
 
 def _levels(found: Scores) -> str:
     return " | ".join(f"{100 * mean(found[name]['native_iou'].values()):.2f}" for name in SETS)
+
+
+def draw(scores: dict[str, Scores], rounds: Rounds) -> Path:
+    """Curves of native IoU by round, a panel a set; where they are."""
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    size, many = (3.2 * len(SETS), 3.2), len(SETS)
+    figure, panels = pyplot.subplots(1, many, figsize=size, layout="constrained", squeeze=False)
+    for panel, name in zip(panels[0], SETS, strict=True):
+        for arm, colour, mark in zip(ARMS, ("#888888", "#dd8452", "#4c72b0"), "osD", strict=True):
+            students = [scores["first"]]
+            students += [scores[f"{arm}-{number}"] for number in range(1, rounds.rounds + 1)]
+            levels = [100 * mean(each[name]["native_iou"].values()) for each in students]
+            panel.plot(range(len(levels)), levels, color=colour, marker=mark, ms=5, label=arm)
+        panel.set(title=name, xlabel="round", xticks=range(rounds.rounds + 1))
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0, 0].set_ylabel("native IoU, %")
+    panels[0, -1].legend(frameon=False, loc="lower right")
+    path = rounds.plan.out / "curves.png"
+    figure.savefig(path, dpi=80)
+    pyplot.close(figure)
+    return path
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
