@@ -5,8 +5,8 @@ from typing import Any
 
 from dataengine.console.shared.text import print_json, say
 from db import Split
-from pipelines.rounds.gate import MEASURES
 from pipelines.rounds.history import RoundLine
+from pipelines.rounds.measures import MEASURES
 
 
 def print_rounds(found: Sequence[RoundLine], *, as_json: bool) -> None:

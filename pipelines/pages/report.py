@@ -22,7 +22,7 @@ from pipelines.pages.sprites import Drawn
 from pipelines.pages.steps import cards, steps
 from pipelines.pages.worst import WorstOfRound, worst_of_latest
 from pipelines.pictures.traits import described
-from pipelines.rounds.gate import MEASURES
+from pipelines.rounds.measures import MEASURES
 from pipelines.workspace.defaults import PICTURES
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from db import Run, Split
 from pipelines.networks.current import current_student, require_student
 from pipelines.releases.building import read_manifest
-from pipelines.rounds.gate import MEASURES, Gate, compare
+from pipelines.rounds.gate import Gate, compare
+from pipelines.rounds.measures import MEASURES
 from pipelines.rounds.preparing import RoundRun
 from pipelines.rounds.promoting import current_run, promote
 from pipelines.workspace.progress import Progress, tracked

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from pipelines.rounds.measures import MEASURES
 from sinet.evaluate import Scores
 from sinet.metrics import Interval, paired_bootstrap
-
-MEASURES: Final = {"native_iou": "native IoU", "boundary_f1": "boundary F1"}
-"""By which a student is judged, with their names for people: fields of `Scores`."""
 
 TOLERANCE: Final = 0.002
 """Not worse: the lower limit is above minus this (0.2 points)."""
