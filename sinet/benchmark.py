@@ -237,9 +237,9 @@ def measure_scores(
         return None
     config, out = trial.configuration(), trial.out
     samples = training_samples(trial.data)
-    _, held_out = evaluation_samples(trial.data, "val")  # now, not after hours
     if same_classes(samples) is not None:
         raise DataError(f"{trial.data}: of many classes; networks are compared on portraits.")
+    _, held_out = evaluation_samples(trial.data, "val")  # now, not after hours
     resume = (out / RESUME_FILE).is_file()
     config = _as_begun(config, out) if resume else settled(config, len(samples), trial.device)
     weights = train(config, samples, out, resume=resume, device=trial.device, progress=progress)

@@ -6,7 +6,7 @@ from typing import Any
 from dataengine.console.shared.text import print_json, say
 from db import Split
 from pipelines.rounds.history import RoundLine
-from pipelines.rounds.measures import MEASURES
+from pipelines.rounds.measures import MEASURES, interval_of
 
 
 def print_rounds(found: Sequence[RoundLine], *, as_json: bool) -> None:
@@ -20,11 +20,12 @@ def print_rounds(found: Sequence[RoundLine], *, as_json: bool) -> None:
 
 
 def scores_text(metrics: dict[str, Any]) -> str:
-    """What a student is judged by, in percent with intervals."""
+    """What a student is judged by, in percent, with the intervals that are known."""
     said = []
     for name, title in MEASURES.items():
-        low, high = metrics[f"{name}_interval_95"]
-        said.append(f"{title} {100 * metrics[name]:.2f} [{100 * low:.2f}, {100 * high:.2f}]")
+        sure = interval_of(metrics, name)
+        ends = "" if sure is None else f" [{100 * sure[0]:.2f}, {100 * sure[1]:.2f}]"
+        said.append(f"{title} {100 * metrics[name]:.2f}{ends}")
     return ", ".join(said)
 
 

@@ -22,7 +22,7 @@ from pipelines.pages.sprites import Drawn
 from pipelines.pages.steps import cards, steps
 from pipelines.pages.worst import WorstOfRound, worst_of_latest
 from pipelines.pictures.traits import described
-from pipelines.rounds.measures import MEASURES
+from pipelines.rounds.measures import MEASURES, interval_of
 from pipelines.workspace.defaults import PICTURES
 from pipelines.workspace.progress import SILENT, Progress
 from pipelines.workspace.workspace import Workspace
@@ -148,6 +148,7 @@ def _page(facts: Facts, sample: Sample, album: Album, worst: WorstOfRound | None
         "described": described,
         "worst": worst,
         "measures": MEASURES,
+        "interval_of": interval_of,
     }
     return render("report.html.jinja", (*CHARTS, "pictures.js", "report.js"), data, values)
 
@@ -253,13 +254,14 @@ def _charts(facts: Facts) -> dict[str, Any]:
                 "round": line.round,
                 "measure": title,
                 "value": line.metrics[measure],
-                "low": line.metrics[f"{measure}_interval_95"][0],
-                "high": line.metrics[f"{measure}_interval_95"][1],
+                "low": sure and sure[0],
+                "high": sure and sure[1],
                 "promoted": line.promoted,
             }
             for line in facts.rounds
             if line.metrics is not None
             for measure, title in MEASURES.items()
+            for sure in [interval_of(line.metrics, measure)]
         ],
         "drift": [
             [

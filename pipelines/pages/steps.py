@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from db import Verdict
 from pipelines.pages.facts import Facts
 from pipelines.pages.rows import TRUSTED
+from pipelines.rounds.measures import interval_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,12 +126,12 @@ def cards(facts: Facts) -> list[Card]:
     ]
     current = next((line for line in facts.rounds if line.is_current and line.metrics), None)
     if current is not None and current.metrics is not None:
-        low, high = current.metrics["native_iou_interval_95"]
+        sure = interval_of(current.metrics, "native_iou")
         found.append(
             Card(
                 title=f"native IoU of round {current.round}'s student",
                 value=f"{100 * current.metrics['native_iou']:.2f}",
-                note=f"{100 * low:.2f} to {100 * high:.2f}",
+                note="" if sure is None else f"{100 * sure[0]:.2f} to {100 * sure[1]:.2f}",
             )
         )
     return found

@@ -53,10 +53,12 @@ VARIANTS = {
     "liteseg, shufflenet": ("liteseg", {"backbone": "shufflenet"}),
     "deeplab": ("deeplab", {}),
     "espnetv2": ("espnetv2", {}),
+    "espnetv2, scale 0.5": ("espnetv2", {"scale": "0.5"}),
     "bisenet": ("bisenet", {}),
     "enet": ("enet", {}),
     "mobilenetv3": ("mobilenetv3", {}),
     "contextnet": ("contextnet", {}),
+    "contextnet, shrink 4": ("contextnet", {"shrink": 4}),
     "fastscnn": ("fastscnn", {}),
 }
 LARGE = {

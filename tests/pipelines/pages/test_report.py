@@ -16,7 +16,18 @@ from typer.testing import CliRunner
 
 import pipelines
 from dataengine.cli import app
-from db import Decision, Mask, Portrait, Purpose, RequestState, Review, ReviewProject, ReviewRequest
+from dataengine.console.rounds import scores_text
+from db import (
+    Decision,
+    Mask,
+    Portrait,
+    Purpose,
+    RequestState,
+    Review,
+    ReviewProject,
+    ReviewRequest,
+    Run,
+)
 from db.times import utc_now
 from pipelines.certify import attempts as ledger
 from pipelines.pages.report import write_report
@@ -24,6 +35,7 @@ from pipelines.pages.rows import LAPSED
 from pipelines.portraits.decisions import votes
 from pipelines.portraits.latest import latest_masks
 from pipelines.rounds.history import list_rounds
+from pipelines.rounds.measures import MEASURES
 from tests.conftest import FAST_INGEST, Crawl
 from tests.pipelines.pages.conftest import seen
 
@@ -234,6 +246,27 @@ def test_a_sample_says_so(turned_copy: Path, tmp_path: Path) -> None:
     assert (done.portraits, done.pictures) == (160, 60)
     assert "Pictures of 60 of the 160 portraits are on this page" in out.read_text(encoding="utf-8")
     assert len(data_of(out)["doubt"]) == 160
+
+
+def test_a_run_of_an_older_version_is_shown_without_what_it_did_not_keep(
+    turned_copy: Path, tmp_path: Path, browser: Browser
+) -> None:
+    with closing(pipelines.open_workspace(turned_copy)) as workspace:
+        (line,) = list_rounds(workspace)
+        older = dict(line.metrics or {})
+        del older["native_iou_interval_95"]
+        with workspace.engine.begin() as connection:
+            connection.execute(sa.update(Run).values(metrics=older))
+    native, f1 = (f"{100 * older[name]:.2f}" for name in MEASURES)
+    assert scores_text(older).startswith(f"native IoU {native}, boundary F1 {f1} [")
+    out = tmp_path / "older.html"
+    made(turned_copy, out)
+    told = figures(out.read_text(encoding="utf-8").split(f'data-run="{line.folder}"')[1])
+    assert told["native_iou"] == native
+    assert told["boundary_f1"].startswith(f"{f1} [")
+    shown = seen(browser, out)
+    assert shown.violations() == []
+    assert shown.page.locator("#rounds-chart svg").count() > 0
 
 
 @pytest.mark.parametrize(
