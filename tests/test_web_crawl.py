@@ -204,11 +204,13 @@ def test_teachers_alone_as_a_mean_and_by_views(
 def test_what_is_held_back(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in held_back.FOLDERS.values():
+    for name in (*held_back.FOLDERS.values(), "trusted"):
         make_data(tmp_path / name)
-    held_back.main(["sinet:bundled", "--shared", str(shared), "--collected", str(tmp_path)])
+    folders = ["--shared", str(shared), "--collected", str(tmp_path)]
+    held_back.main(["sinet:bundled", *folders, "--learnt"])
     head, _, row = capsys.readouterr().out.splitlines()
-    assert head == "| native IoU | hand | certified | wider | doubtful |"
+    learnt = "| hand, learnt | certified, learnt |"
+    assert head == f"| native IoU | hand | certified | wider | doubtful {learnt}"
     ious = [float(cell) for cell in row.split("|")[2:-1]]
     assert ious[0] == pytest.approx(96.19, abs=0.03), "as the model card says"
     assert all(0 < iou < 100 for iou in ious[1:])

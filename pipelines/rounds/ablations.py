@@ -19,7 +19,7 @@ from sinet.evaluate import Evaluation, Scores
 from sinet.json_text import from_json, to_json
 from sinet.metrics import Interval, paired_bootstrap
 from sinet.models import outlined_cost
-from sinet.training import EpochRecord
+from sinet.training import OF_THE_MACHINE, EpochRecord
 
 MARKDOWN_FILE: Final = "ablations.md"
 CSV_FILE: Final = "ablations.csv"
@@ -222,9 +222,7 @@ def _kept(trial: Trial) -> _Images | None:
 
 def _identity(trial: Trial) -> dict[str, Any]:
     """All that decides a run, but for what depends on the machine."""
-    config = trial.configuration().model_dump(mode="json")
-    del config["compile"]
-    return config
+    return trial.configuration().model_dump(mode="json", exclude=set(OF_THE_MACHINE))
 
 
 def _written(rows: Sequence[AblationRow], found: _Found, request: AblationRequest) -> Ablated:

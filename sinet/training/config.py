@@ -1,6 +1,6 @@
 """How a network is trained; saved beside its weights and inside them."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -8,6 +8,9 @@ from sinet.data.augment import Augmentation
 from sinet.losses.total import LossWeights
 from sinet.networks import outline_network
 from sinet.normalisation import InputSpec
+
+OF_THE_MACHINE: Final = frozenset({"workers", "threads", "channels_last", "compile"})
+"""How a machine computes, not what: rounding aside, a run is the same with any."""
 
 
 class TrainingConfig(BaseModel):

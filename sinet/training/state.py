@@ -10,7 +10,7 @@ import torch
 
 from sinet.errors import CheckpointError, ConfigError
 from sinet.run_files import RESUME_FILE
-from sinet.training.config import TrainingConfig
+from sinet.training.config import OF_THE_MACHINE, TrainingConfig
 
 
 def save_state(out: Path, state: dict[str, Any]) -> None:
@@ -67,9 +67,10 @@ def check_same_run(
         if (out / RESUME_FILE).exists():
             raise ConfigError(f"{out}: holds a run: resume it or choose another folder.")
         return
-    if (former := TrainingConfig.model_validate(state["config"])) != config:
-        # Compared as models: a setting that came later has its default in older runs.
-        keys = [key for key, value in config if getattr(former, key) != value]
+    # Compared as models: a setting that came later has its default in older runs.
+    former = TrainingConfig.model_validate(state["config"])
+    keys = [key for key, value in config if getattr(former, key) != value]
+    if keys := [key for key in keys if key not in OF_THE_MACHINE]:
         raise ConfigError(f"{out}: its run has another configuration: {', '.join(keys)}.")
     learnt = state["samples"]  # the names themselves, in the states of older versions
     if (names_digest(learnt) if isinstance(learnt, list) else learnt) != names:

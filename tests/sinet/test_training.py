@@ -17,7 +17,13 @@ from sinet.evaluate import HeldOutSet
 from sinet.losses import LossWeights
 from sinet.networks import SINet
 from sinet.normalisation import InputSpec
-from sinet.training import TrainingConfig, load_config, train, write_soft_masks
+from sinet.training import (
+    OF_THE_MACHINE,
+    TrainingConfig,
+    load_config,
+    train,
+    write_soft_masks,
+)
 from sinet.training.encoder_head import EncoderHead
 from sinet.training.learner import Learner
 from sinet.training.optimisation import AveragedWeights, build_optimiser, learning_rate
@@ -135,6 +141,21 @@ def test_a_run_is_not_overwritten_nor_mixed_up(portraits, tmp_path):
     (out / "resume.pt").write_bytes(before[:1000])
     with pytest.raises(CheckpointError, match="cut off or damaged"):
         train(SMALL, portraits, out, resume=True)
+
+
+@pytest.mark.parametrize(
+    "moved", [{"workers": 1}, {"threads": 2, "channels_last": False}], ids=["same", "rounds"]
+)
+def test_a_run_goes_on_where_it_is_computed_otherwise(portraits, tmp_path, moved):
+    assert moved.keys() < OF_THE_MACHINE
+    out = tmp_path / "run"
+    whole = load_checkpoint(train(SMALL, portraits, tmp_path / "whole"))
+    train(SMALL, portraits, out, stop_after=1)
+    after = load_checkpoint(train(SMALL.model_copy(update=moved), portraits, out, resume=True))
+    assert after.training["epoch"] == whole.training["epoch"]
+    if "workers" in moved:
+        weights = after.network.state_dict()
+        assert all(value.equal(weights[k]) for k, value in whole.network.state_dict().items())
 
 
 def test_no_samples_is_an_error(tmp_path):
