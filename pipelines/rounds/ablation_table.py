@@ -50,6 +50,8 @@ class AblationRow:
         native_iou_difference: to the first row of the table, image by image, each the mean of the
             seeds that both have; None: it is the first, or one of both was not trained.
         iou_difference: likewise.
+        seed_differences: of mean native IoU to the first row's, of each seed that both have: what
+            chance in training does, of which the intervals know nothing.
         not_trained: why there are fewer trainings than asked for; empty: all are done.
     """
 
@@ -68,6 +70,7 @@ class AblationRow:
     seeds: Sequence[SeedScores] = ()
     native_iou_difference: Interval | None = None
     iou_difference: Interval | None = None
+    seed_differences: Sequence[float] = ()
     not_trained: str = ""
 
 
@@ -90,7 +93,6 @@ def markdown(rows: Sequence[AblationRow]) -> str:
     for row in rows:
         if row.native_iou_difference is None and row.name == row.table:
             lines += [titles, ("---", "---", *["---:"] * 7, "---", "---")]
-        scores = [_mean(row, name) for name in ("native_iou", "iou", "boundary_f1")]
         lines.append(
             (
                 row.name,
@@ -101,8 +103,8 @@ def markdown(rows: Sequence[AblationRow]) -> str:
                     _NOTHING if ms is None else f"{ms:.1f}"
                     for ms in (row.eager_ms, row.exported_ms)
                 ),
-                *(_NOTHING if each is None else f"{each:.4f}" for each in scores),
-                _points(row.native_iou_difference) or row.not_trained or _NOTHING,
+                *(_spread(row, name) for name in ("native_iou", "iou", "boundary_f1")),
+                _points(row) or row.not_trained or _NOTHING,
                 row.published or _NOTHING,
             )
         )
@@ -139,8 +141,20 @@ def _mean(row: AblationRow, measure: str) -> float | None:
     return fmean(getattr(each, measure) for each in row.seeds) if row.seeds else None
 
 
-def _points(sure: Interval | None) -> str:
+def _spread(row: AblationRow, measure: str) -> str:
+    """The mean; of several trainings the lowest and the highest, too."""
+    found = [getattr(each, measure) for each in row.seeds]
+    if not found:
+        return _NOTHING
+    ends = f" ({min(found):.4f} to {max(found):.4f})" if len(found) > 1 else ""
+    return f"{fmean(found):.4f}{ends}"
+
+
+def _points(row: AblationRow) -> str:
+    sure = row.native_iou_difference
     if sure is None:
         return ""
     low, high = 100 * sure.low, 100 * sure.high
-    return f"{100 * sure.difference:+.2f} ({low:+.2f} to {high:+.2f})"
+    seeds = ", ".join(f"{100 * each:+.2f}" for each in row.seed_differences)
+    by_seed = f"; by seed {seeds}" if len(row.seed_differences) > 1 else ""
+    return f"{100 * sure.difference:+.2f} ({low:+.2f} to {high:+.2f}){by_seed}"

@@ -243,22 +243,24 @@ def _scored(row: AblationRow, found: _Found, request: AblationRequest) -> Ablati
     own = {seed: images for (name, seed), images in found.items() if name == row.name}
     first = {seed: images for (name, seed), images in found.items() if name == row.table}
     both = sorted(own.keys() & first.keys()) if row.name != row.table else []
-    seeds = [
-        SeedScores(
-            seed,
-            *(
-                fmean(getattr(scores, name) for scores in own[seed].values())
-                for name in ("native_iou", "iou", "boundary_f1")
-            ),
-        )
-        for seed in sorted(own)
-    ]
+    seeds = [_seed_scores(seed, own[seed]) for seed in sorted(own)]
+    others = {seed: _seed_scores(seed, first[seed]) for seed in both}
     return replace(
         row,
         seeds=seeds,
         native_iou_difference=_difference(own, first, both, "native_iou"),
         iou_difference=_difference(own, first, both, "iou"),
+        seed_differences=[
+            each.native_iou - others[each.seed].native_iou for each in seeds if each.seed in others
+        ],
         not_trained=_why_not(row, len(seeds), request),
+    )
+
+
+def _seed_scores(seed: int, images: _Images) -> SeedScores:
+    names = ("native_iou", "iou", "boundary_f1")
+    return SeedScores(
+        seed, *(fmean(getattr(scores, name) for scores in images.values()) for name in names)
     )
 
 
@@ -302,5 +304,7 @@ def _protocol(request: AblationRequest) -> str:
             "SINet authors' metric, and boundary F1 at 224 × 224. Differences in points with their",
             "95 % interval over the images (paired bootstrap), which knows nothing of other seeds.",
         ]
+    if request.data is not None and request.seeds > 1:
+        said.append("In brackets after a mean: the lowest and the highest of the trainings.")
     said.append("Published figures are of other data, sizes and trainings.")
     return " ".join(said)

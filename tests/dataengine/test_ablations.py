@@ -11,6 +11,7 @@ import pytest
 
 import pipelines
 from pipelines.rounds import ablations
+from pipelines.rounds.ablation_table import markdown
 from sinet.benchmark import Trial
 from sinet.checkpoint import load_checkpoint
 from sinet.evaluate import Evaluation, Scores
@@ -81,6 +82,10 @@ def test_seeds_are_means_and_differences_are_paired(
     assert first.native_iou_difference is None
     # Every image is 0.1 worse, and so there is no doubt.
     assert relu.native_iou_difference == pytest.approx((-0.1, -0.1, -0.1))
+    assert relu.seed_differences == pytest.approx([-0.1, -0.1])
+    table = markdown([first, relu])
+    assert "| 0.9150 (0.9100 to 0.9200) |" in table
+    assert "| -10.00 (-10.00 to -10.00); by seed -10.00, -10.00 |" in table
     assert pipelines.bench_ablations(request).rows[1] == relu
     assert len(asked) == 4
 
