@@ -8,7 +8,7 @@
 - `doubtful`: portraits that no certificate accepts and people found good (`review`).
 
 `--learnt` adds a part of what students do learn from, each fifth hand mask and each eighth portrait
-that is certified: a network that is no better there does not lack photos.
+that is certified: a network that is no better there does not lack photos of these kinds.
 """
 
 import argparse

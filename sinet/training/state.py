@@ -69,8 +69,8 @@ def check_same_run(
         return
     # Compared as models: a setting that came later has its default in older runs.
     former = TrainingConfig.model_validate(state["config"])
-    keys = [key for key, value in config if getattr(former, key) != value]
-    if keys := [key for key in keys if key not in OF_THE_MACHINE]:
+    odd = [key for key, value in config if getattr(former, key) != value]
+    if keys := [key for key in odd if key not in OF_THE_MACHINE]:
         raise ConfigError(f"{out}: its run has another configuration: {', '.join(keys)}.")
     learnt = state["samples"]  # the names themselves, in the states of older versions
     if (names_digest(learnt) if isinstance(learnt, list) else learnt) != names:
