@@ -204,7 +204,7 @@ def test_teachers_alone_as_a_mean_and_by_views(
 def test_what_is_held_back(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in (*held_back.FOLDERS.values(), "trusted"):
+    for name in (*held_back.FOLDERS.values(), "trusted", "reviewed"):
         make_data(tmp_path / name)
     folders = ["--shared", str(shared), "--collected", str(tmp_path)]
     held_back.main(["sinet:bundled", *folders, "--learnt"])
@@ -215,6 +215,10 @@ def test_what_is_held_back(
     assert ious[0] == pytest.approx(96.19, abs=0.03), "as the model card says"
     assert ious[4] == pytest.approx(95.85, abs=0.03), "as docs/science.md says"
     assert all(0 < iou < 100 for iou in ious[1:4])
+    first = {"hand": np.array([0.9, 0.8]), "hand, learnt": np.full(3, 0.95)}
+    other = {"hand": np.array([0.8, 0.7]), "hand, learnt": np.full(3, 0.7)}
+    told = held_back.further_ahead(first, other, "hand")
+    assert told == "hand +15.00 (+15.00 to +15.00)", "0.25 ahead, beside 0.1"
     sets = held_back.sets(shared, tmp_path, learnt=True)
     assert len(sets["hand, learnt"]) == 212
     assert not {each.name for each in sets["hand"]} & {each.name for each in sets["hand, learnt"]}
