@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from sinet.metrics import Interval
 
+SCORED: Final = ("native_iou", "iou", "boundary_f1")
+"""Fields of `SeedScores`, and of an image's scores, by which a training is told."""
+
 _NOTHING: Final = "–"
 
 
@@ -103,7 +106,7 @@ def markdown(rows: Sequence[AblationRow]) -> str:
                     _NOTHING if ms is None else f"{ms:.1f}"
                     for ms in (row.eager_ms, row.exported_ms)
                 ),
-                *(_spread(row, name) for name in ("native_iou", "iou", "boundary_f1")),
+                *(_spread(row, name) for name in SCORED),
                 _points(row) or row.not_trained or _NOTHING,
                 row.published or _NOTHING,
             )
@@ -115,15 +118,14 @@ def markdown(rows: Sequence[AblationRow]) -> str:
 def as_csv(rows: Sequence[AblationRow]) -> str:
     """Return the rows as CSV, numbers unrounded, nothing where there is none."""
     text = io.StringIO(newline="")
-    names = ("native_iou", "iou", "boundary_f1")
     plain = ("table", "name", "network", "asks", "parameters", "macs", "eager_ms", "exported_ms")
     ends = ("difference", "low", "high")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*plain, "trainings", *names, *ends, "not_trained", "published"])
+    writer.writerow([*plain, "trainings", *SCORED, *ends, "not_trained", "published"])
     for row in rows:
         sure = row.native_iou_difference or (None, None, None)
         values = [getattr(row, name) for name in plain]
-        means = [_mean(row, name) for name in names]
+        means = [_mean(row, name) for name in SCORED]
         writer.writerow([*values, len(row.seeds), *means, *sure, row.not_trained, row.published])
     return text.getvalue()
 

@@ -10,7 +10,14 @@ from typing import Any, Final
 
 import cv2
 
-from pipelines.rounds.ablation_table import AblationRow, SeedScores, as_csv, as_dict, markdown
+from pipelines.rounds.ablation_table import (
+    SCORED,
+    AblationRow,
+    SeedScores,
+    as_csv,
+    as_dict,
+    markdown,
+)
 from pipelines.workspace.progress import SILENT, Progress
 from sinet.ablations import Ablation, chosen
 from sinet.benchmark import LARGE_MACS, Trial, check_side, interleaved_ms, measure_scores, too_large
@@ -258,10 +265,8 @@ def _scored(row: AblationRow, found: _Found, request: AblationRequest) -> Ablati
 
 
 def _seed_scores(seed: int, images: _Images) -> SeedScores:
-    names = ("native_iou", "iou", "boundary_f1")
-    return SeedScores(
-        seed, *(fmean(getattr(scores, name) for scores in images.values()) for name in names)
-    )
+    means = (fmean(getattr(scores, name) for scores in images.values()) for name in SCORED)
+    return SeedScores(seed, *means)
 
 
 def _difference(
