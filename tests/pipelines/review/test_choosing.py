@@ -172,14 +172,18 @@ def test_the_random_share_is_as_large_as_in_any_order() -> None:
 def test_the_random_share_does_not_look_at_features() -> None:
     # Chance alone draws it: over many pushes every mask comes as often as any other.
     found = some(20)
-    rank = {each.mask_id: float(each.mask_id) for each in found}
+    pushes, of_each = 2000, 2
     drawn = Counter(
         pick.proposal.mask_id
-        for _ in range(2000)
-        for pick in draw(found, 4, 0.5, lambda each: rank[each.mask_id])
+        for _ in range(pushes)
+        for pick in draw(found, 2 * of_each, 0.5, lambda each: float(each.mask_id))
         if pick.at_random
     )
-    assert max(drawn.values()) < 1.5 * min(drawn.values())
+    share = of_each / len(found)
+    deviation = math.sqrt(pushes * share * (1 - share))
+    # Six deviations: chance alone fails this once in 25 million runs.
+    assert len(drawn) == len(found)
+    assert all(abs(times - pushes * share) < 6 * deviation for times in drawn.values())
 
 
 def test_a_push_remembers_what_the_student_sees(
