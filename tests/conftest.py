@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -134,6 +135,13 @@ def pytest_configure() -> None:
     """Tests that run side by side, a process a core, would wait for each other's threads."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Every test draws the same numbers whatever ran before it, alone or in any process."""
+    if torch := sys.modules.get("torch"):  # where it is not needed it is not loaded
+        torch.manual_seed(0)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
