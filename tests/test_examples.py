@@ -7,6 +7,20 @@ from pathlib import Path
 import pytest
 
 from examples import eg1800_certificate, eg1800_rounds
+from sinet.networks import NETWORKS
+from sinet.training import load_config
+
+EXAMPLES = Path(eg1800_rounds.__file__).parent
+RECIPES = sorted(
+    path
+    for path in EXAMPLES.rglob("*")
+    if path.suffix in (".toml", ".json") and "epochs" in path.read_text()
+)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_one_that_train_takes(path: Path) -> None:
+    assert load_config(path).model in NETWORKS
 
 
 @pytest.mark.campaign
